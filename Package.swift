@@ -1,0 +1,118 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Nacre's targets in the order the data meets them; the allowed import arrows are checked by
+// Tests/TidyTests and drawn in docs/architecture.md.
+
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+
+let package = Package(
+    name: "nacre",
+    products: [
+        .executable(name: "nacre", targets: ["nacre"]),
+        .executable(name: "nacre-coordinator", targets: ["nacre-coordinator"]),
+        .executable(name: "nacre-verifier", targets: ["nacre-verifier"]),
+        .executable(name: "nacre-drafter", targets: ["nacre-drafter"]),
+        .executable(name: "nacre-sim", targets: ["nacre-sim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // The mathematics.
+        .target(name: "NacreCore", swiftSettings: house),
+        // Who says what to whom, and what they then do. Pure.
+        .target(name: "NacreProtocol", dependencies: ["NacreCore", collections], swiftSettings: house),
+        // Models.
+        .target(name: "NacreEngine", dependencies: ["NacreCore"], swiftSettings: house),
+        .target(name: "NacreLlama", dependencies: ["NacreCore", "NacreEngine", "CLlama"], swiftSettings: house),
+        .binaryTarget(name: "CLlama", path: ".engine/llama.artifactbundle"),
+        // Sockets.
+        .target(
+            name: "NacreWire", dependencies: ["NacreCore", "NacreProtocol", "CNacreProto", nio],
+            swiftSettings: house),
+        .target(name: "CNacreProto", dependencies: ["CProtobufC"]),
+        .systemLibrary(
+            name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .target(
+            name: "NacreTransport", dependencies: ["NacreProtocol", "NacreWire", nio, nioPosix],
+            swiftSettings: house),
+        .target(name: "NacreHTTP", dependencies: ["CNghttp2", nio, nioPosix], swiftSettings: house),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        // The HTTP API's documents, shared by the coordinator and its clients.
+        .target(name: "NacreAPI", swiftSettings: house),
+        // What every daemon shares.
+        .target(
+            name: "NacreNode", dependencies: ["NacreCore", "Yams", log, lifecycle, arguments, nioPosix],
+            swiftSettings: house),
+        // The roles.
+        .target(
+            name: "NacreDrafter",
+            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport", "NacreNode"],
+            swiftSettings: house),
+        .target(
+            name: "NacreVerifier",
+            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport", "NacreNode"],
+            swiftSettings: house),
+        .target(
+            name: "NacreCoordinator",
+            dependencies: ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP", "NacreNode"],
+            swiftSettings: house),
+        .target(name: "NacreClient", dependencies: ["NacreAPI", "NacreHTTP", "NacreNode"], swiftSettings: house),
+        .target(
+            name: "NacreSimulator", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreWire"],
+            swiftSettings: house),
+        // Thin mains.
+        .executableTarget(name: "nacre", dependencies: ["NacreClient", "NacreNode", arguments], swiftSettings: house),
+        .executableTarget(
+            name: "nacre-coordinator", dependencies: ["NacreCoordinator", "NacreNode", arguments],
+            swiftSettings: house),
+        .executableTarget(
+            name: "nacre-verifier", dependencies: ["NacreVerifier", "NacreNode", "NacreLlama", arguments],
+            swiftSettings: house),
+        .executableTarget(
+            name: "nacre-drafter", dependencies: ["NacreDrafter", "NacreNode", "NacreLlama", arguments],
+            swiftSettings: house),
+        .executableTarget(
+            name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),
+        // Tests.
+        .testTarget(
+            name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine"], swiftSettings: house),
+        .testTarget(
+            name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol"], swiftSettings: house),
+        .testTarget(
+            name: "NacreLlamaTests", dependencies: ["NacreCore", "NacreEngine", "NacreLlama"], swiftSettings: house),
+        .testTarget(
+            name: "NacreWireTests",
+            dependencies: [
+                "NacreCore", "NacreProtocol", "NacreWire", "NacreTransport",
+                .product(name: "NIOTestUtils", package: "swift-nio"), nio, nioPosix,
+            ], swiftSettings: house),
+        .testTarget(
+            name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["NacreCore", "NacreProtocol", "NacreSimulator"],
+            swiftSettings: house),
+        .testTarget(name: "EndToEndTests", dependencies: ["NacreClient", "NacreAPI"], swiftSettings: house),
+        .testTarget(name: "TidyTests", swiftSettings: house),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,25 @@
+/// Every bound of the protocol in one place. Full means refuse early; nothing grows to absorb load.
+package enum Limits {
+    /// Payload of one frame before the peer is known, in bytes.
+    package static let frameBytesBeforeWelcome = 4 << 10
+    /// Payload of one frame, in bytes.
+    package static let frameBytesMax = 1 << 20
+    /// Tokens of context carried by one `DraftOpen` or `AssignJob`.
+    package static let contextChunkTokens = 65_536
+    /// Pieces carried by one `VocabularyChunk`.
+    package static let vocabularyChunkEntries = 8_192
+    package static let vocabularyEntriesMax = 1 << 20
+    /// Prompt text of one job, in bytes.
+    package static let promptBytesMax = 512 << 10
+    package static let promptTokensMax = 32_768
+    package static let outputTokensMax = 32_768
+    package static let gammaMax = 32
+    /// Draft positions in flight beyond the committed length.
+    package static let windowPositionsMax = 256
+    package static let streamsPerConnection = 256
+    package static let jobsQueuedMax = 1_024
+    package static let attemptsMax = 3
+    package static let stopStringsMax = 16
+    package static let stopStringBytesMax = 256
+    package static let wireVersion: UInt32 = 1
+}
