@@ -1,0 +1,126 @@
+import NacreCore
+
+// What becomes of a job once a verifier has it.
+extension CoordinatorMachine {
+    func isCurrent(_ id: JobID, _ attempt: Attempt, on link: LinkID) -> Bool {
+        switch jobs[id]?.state {
+        case .running(link, attempt), .ending(link, attempt, _, since: _): true
+        default: false
+        }
+    }
+
+    mutating func receive(
+        _ tokenized: Tokenized, from link: LinkID, at now: Instant, into effects: inout [Effect]
+    ) {
+        guard let id = order.first(where: { jobs[$0]?.state == .tokenizing(link, request: tokenized.request) }),
+            let node = nodes[link]
+        else { return }
+        guard tokenized.error.isEmpty, !tokenized.tokens.isEmpty else {
+            let reason = tokenized.error.isEmpty ? "the prompt has no tokens: write something" : tokenized.error
+            finish(id, .failed(reason), at: now, into: &effects)
+            return
+        }
+        let contextMax = nodes.values.filter { $0.isVerifier }.map(\.hello.capacity.context).max() ?? 0
+        guard tokenized.tokens.count < contextMax else {
+            finish(
+                id,
+                .failed(
+                    "the prompt has \(tokenized.tokens.count) tokens and the target's context holds \(contextMax): "
+                        + "shorten it, or start verifiers with --context \(tokenized.tokens.count + 1) or more"),
+                at: now, into: &effects)
+            return
+        }
+        jobs[id]?.promptTokens = tokenized.tokens
+        jobs[id]?.modelDigest = node.hello.modelDigest
+        jobs[id]?.state = .queued
+    }
+
+    mutating func receive(
+        _ commit: Commit, from link: LinkID, at now: Instant, into effects: inout [Effect]
+    ) throws(ProtocolFault) {
+        guard isCurrent(commit.job, commit.attempt, on: link), var job = jobs[commit.job],
+            let digest = nodes[link]?.hello.vocabularyDigest, let vocabulary = vocabularies[digest]
+        else {
+            staleMessages += 1
+            return
+        }
+        guard case .running = job.state else { return }  // its outcome is known already
+        guard commit.start == job.length else {
+            throw ProtocolFault("Commit starts at \(commit.start), the text ends at \(job.length)")
+        }
+        if job.output.isEmpty { job.firstToken = now }
+        for (token, margin) in zip(commit.tokens, commit.margins) {
+            let text = job.assembler.append(vocabulary.text(of: token))
+            job.output.append(OutputToken(token: token, margin: margin, text: text))
+            guard job.assembler.isStopped else { continue }
+            job.state = .ending(link, commit.attempt, .stopString, since: now)
+            effects.append(.send(link, .cancelJob(CancelJob(job: job.id, attempt: commit.attempt))))
+            break
+        }
+        jobs[commit.job] = job
+        effects.append(.changed(commit.job))
+    }
+
+    mutating func receive(
+        _ ended: JobEnded, from link: LinkID, at now: Instant, into effects: inout [Effect]
+    ) {
+        guard isCurrent(ended.job, ended.attempt, on: link) else {
+            staleMessages += 1
+            return
+        }
+        jobs[ended.job]?.add(ended.statistics)
+        if case .ending(_, _, let outcome, _) = jobs[ended.job]?.state {
+            finish(ended.job, outcome, at: now, into: &effects)
+            return
+        }
+        switch ended.reason {
+        case .endOfGeneration: finish(ended.job, .endOfGeneration, at: now, into: &effects)
+        case .length: finish(ended.job, .length, at: now, into: &effects)
+        case .cancelled: finish(ended.job, .cancelled, at: now, into: &effects)
+        case .cacheFull:
+            let reason = "the target's KV cache is full: start verifiers with a larger --context, or fewer --slots"
+            finish(ended.job, .failed(reason), at: now, into: &effects)
+        case .engineFailed:
+            retry(ended.job, reason: "the target's engine failed (\(ended.detail))", at: now, into: &effects)
+        }
+    }
+
+    mutating func cancel(_ id: JobID, at now: Instant, into effects: inout [Effect]) {
+        switch jobs[id]?.state {
+        case .queued, .tokenizing: finish(id, .cancelled, at: now, into: &effects)
+        case .running(let link, let attempt):
+            jobs[id]?.state = .ending(link, attempt, .cancelled, since: now)
+            effects.append(.send(link, .cancelJob(CancelJob(job: id, attempt: attempt))))
+            effects.append(.changed(id))
+        case .ending, .over, nil: break
+        }
+    }
+
+    /// The attempt is lost through no fault of the job's own; after too many, the job itself is suspected.
+    mutating func retry(_ id: JobID, reason: String, at now: Instant, into effects: inout [Effect]) {
+        guard var job = jobs[id] else { return }
+        job.attemptsLost += 1
+        job.state = .queued
+        jobs[id] = job
+        hired[id] = nil
+        wishes.remove(id)
+        if job.attemptsLost >= Limits.attemptsMax {
+            let detail = "\(reason), \(job.attemptsLost) times: it is not tried again, to spare the other jobs"
+            finish(id, .failed(detail), at: now, into: &effects)
+        } else {
+            effects.append(.changed(id))
+        }
+    }
+
+    mutating func finish(_ id: JobID, _ outcome: JobOutcome, at now: Instant, into effects: inout [Effect]) {
+        guard var job = jobs[id], !job.isOver else { return }
+        job.tail = job.assembler.finish()
+        job.state = .over(outcome)
+        job.ended = now
+        jobs[id] = job
+        hired[id] = nil
+        wishes.remove(id)
+        notBefore[id] = nil
+        effects.append(.changed(id))
+    }
+}

@@ -1,0 +1,121 @@
+import NacreCore
+
+// Which node gets what.
+extension CoordinatorMachine {
+    /// Gives queued jobs, oldest first, what they need next: tokens, then a verifier.
+    mutating func place(at now: Instant, into effects: inout [Effect]) {
+        for id in order {
+            guard let job = jobs[id], job.state == .queued, notBefore[id] ?? now <= now else { continue }
+            notBefore[id] = nil
+            if job.promptTokens.isEmpty {
+                tokenize(job, into: &effects)
+            } else if let verifier = verifier(for: job) {
+                assign(job, to: verifier, into: &effects)
+            }
+        }
+    }
+
+    private mutating func tokenize(_ job: JobRecord, into effects: inout [Effect]) {
+        guard let verifier = usableVerifiers.first else { return }
+        let request = nextRequest
+        nextRequest += 1
+        jobs[job.id]?.state = .tokenizing(verifier.link, request: request)
+        effects.append(
+            .send(verifier.link, .tokenize(Tokenize(request: request, text: job.specification.prompt))))
+    }
+
+    /// Verifiers whose vocabulary is here, in the order they joined.
+    private var usableVerifiers: [NodeRecord] {
+        nodes.values.filter { $0.isVerifier && vocabularies[$0.hello.vocabularyDigest]?.isComplete == true }
+            .sorted { $0.link < $1.link }
+    }
+
+    private func jobs(on link: LinkID) -> Int {
+        jobs.values.count {
+            switch $0.state {
+            case .running(link, _), .ending(link, _, _, since: _): true
+            default: false
+            }
+        }
+    }
+
+    /// The verifier of this job's target with the smallest share of its slots taken, if any has room.
+    private func verifier(for job: JobRecord) -> NodeRecord? {
+        let loads = usableVerifiers.filter {
+            $0.hello.modelDigest == job.modelDigest && $0.hello.capacity.context > job.length.rawValue
+        }.map { (node: $0, jobs: jobs(on: $0.link)) }
+        return loads.filter { $0.jobs < $0.node.hello.capacity.sequences }
+            .min { $0.jobs * $1.node.hello.capacity.sequences < $1.jobs * $0.node.hello.capacity.sequences }?.node
+    }
+
+    private mutating func assign(_ job: JobRecord, to verifier: NodeRecord, into effects: inout [Effect]) {
+        let attempt = job.attempts.next
+        let context = job.promptTokens + job.output.map(\.token)
+        let asked = job.promptTokens.count + job.specification.tokensMax
+        let lengthMax = min(asked, verifier.hello.capacity.context)
+        jobs[job.id]?.attempts = attempt
+        jobs[job.id]?.contextLimited = lengthMax < asked
+        jobs[job.id]?.verifiers.append(verifier.hello.node)
+        jobs[job.id]?.state = .running(verifier.link, attempt)
+        let offers = job.specification.method == .autoregressive ? [] : offer(for: job.id, verifier: verifier)
+        for start in stride(from: 0, to: context.count, by: Limits.contextChunkTokens) {
+            let part = context[start..<min(start + Limits.contextChunkTokens, context.count)]
+            effects.append(
+                .send(
+                    verifier.link,
+                    .assignJob(
+                        AssignJob(
+                            job: job.id, attempt: attempt, method: job.specification.method,
+                            gamma: job.specification.gamma, key: job.specification.key,
+                            sampling: job.specification.sampling, lengthMax: Position(rawValue: lengthMax),
+                            promptLength: Position(rawValue: job.promptTokens.count), contextTotal: context.count,
+                            contextOffset: start, context: Array(part), offers: offers))))
+        }
+        effects.append(.changed(job.id))
+    }
+
+    /// The drafter of this vocabulary that serves the fewest jobs; remembered as the job's. Without one the wish is
+    /// kept.
+    private mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
+        var served: [LinkID: Int] = [:]
+        for drafter in hired.values { served[drafter, default: 0] += 1 }
+        let drafter = nodes.values
+            .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
+            .filter { served[$0.link, default: 0] < $0.hello.capacity.sequences }
+            .min { (served[$0.link, default: 0], $0.link) < (served[$1.link, default: 0], $1.link) }
+        guard let drafter else {
+            wishes.insert(id)
+            return []
+        }
+        wishes.remove(id)
+        hired[id] = drafter.link
+        return [Offer(address: drafter.hello.dataAddress, incarnation: drafter.hello.incarnation)]
+    }
+
+    /// Offers drafters to jobs that wished for one, as soon as there is one.
+    mutating func grantWishes(into effects: inout [Effect]) {
+        guard !wishes.isEmpty else { return }
+        for id in order where wishes.contains(id) {
+            guard case .running(let link, let attempt) = jobs[id]?.state, let verifier = nodes[link] else {
+                wishes.remove(id)
+                continue
+            }
+            let offers = offer(for: id, verifier: verifier)
+            guard !offers.isEmpty else { continue }
+            effects.append(.send(link, .offers(Offers(job: id, attempt: attempt, offers: offers))))
+        }
+    }
+
+    /// Why no job can use this drafter, in words with the overlap; `nil` if one can or no target is known yet.
+    package func incompatibility(of node: NodeRecord) -> String? {
+        guard !node.isVerifier, let verifier = usableVerifiers.first,
+            !usableVerifiers.contains(where: { $0.hello.vocabularyDigest == node.hello.vocabularyDigest })
+        else { return nil }
+        guard let draft = vocabularies[node.hello.vocabularyDigest], draft.isComplete,
+            let target = vocabularies[verifier.hello.vocabularyDigest]
+        else { return "its vocabulary differs from the target's" }
+        let shared = target.overlap(with: draft)
+        return "its vocabulary differs from the target's (\(shared) of the target's \(target.total) tokens shared): "
+            + "use a draft model with the target's tokenizer"
+    }
+}

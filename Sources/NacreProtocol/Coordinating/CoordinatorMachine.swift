@@ -1,0 +1,217 @@
+import NacreCore
+
+/// Who is there, which job runs where, and what of its text stands. The one writer of attempts: a commit counts only
+/// if it carries the attempt that this machine last gave out.
+///
+/// | job state | leaves on | to |
+/// |---|---|---|
+/// | queued | a verifier is there, the prompt is not tokenised | tokenizing |
+/// | queued | a verifier has room | running, attempt + 1 |
+/// | tokenizing | Tokenized | queued, or over (prompt refused) |
+/// | tokenizing, running | the verifier is lost | queued (running: at most `Limits.attemptsMax` times) |
+/// | running | stop string, cancel | ending: CancelJob is sent |
+/// | running, ending | JobEnded | over |
+/// | ending | the verifier is lost, or 2 s | over |
+package struct CoordinatorMachine: Machine, Sendable {
+    package struct Configuration: Sendable {
+        package var generation: Generation
+        package var heartbeatMilliseconds: UInt32 = 500
+        package var leaseMilliseconds: UInt32 = 3_000
+        /// Finished jobs that can still be asked about.
+        package var finishedJobsMax = 1_024
+
+        package init(generation: Generation) { self.generation = generation }
+    }
+
+    package enum Input: Sendable {
+        case opened(LinkID)
+        case received(LinkID, Message)
+        case closed(LinkID)
+        case submit(JobID, JobSpecification)
+        case cancel(JobID)
+        /// Time has gone on; at least every 100 ms.
+        case tick
+    }
+
+    package enum Effect: Sendable {
+        case send(LinkID, Message)
+        /// Sends the goodbye, then closes; `closed` does not follow.
+        case close(LinkID, Goodbye)
+        /// The job's record has changed.
+        case changed(JobID)
+        case nodeJoined(NodeRecord)
+        case nodeLost(NodeRecord, reason: String)
+    }
+
+    let configuration: Configuration
+    /// Links whose Hello has not come: since when.
+    var strangers: [LinkID: Instant] = [:]
+    package internal(set) var nodes: [LinkID: NodeRecord] = [:]
+    package internal(set) var vocabularies: [UInt64: Vocabulary] = [:]
+    package internal(set) var jobs: [JobID: JobRecord] = [:]
+    /// Jobs in the order they came.
+    package internal(set) var order: [JobID] = []
+    /// Jobs whose verifier asked for a drafter while none was to be had.
+    var wishes: Set<JobID> = []
+    /// The drafter last offered to a job.
+    var hired: [JobID: LinkID] = [:]
+    /// Jobs a verifier had no room for: not to be placed before.
+    var notBefore: [JobID: Instant] = [:]
+    var nextRequest: UInt64 = 1
+    /// Commits and ends that named an attempt which was no longer theirs.
+    package internal(set) var staleMessages = 0
+
+    package init(_ configuration: Configuration) { self.configuration = configuration }
+
+    package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
+        switch input {
+        case .opened(let link):
+            strangers[link] = now
+        case .closed(let link):
+            lose(link, reason: "its connection closed", at: now, into: &effects)
+        case .received(let link, let message):
+            do throws(ProtocolFault) {
+                try receive(message, on: link, at: now, into: &effects)
+            } catch {
+                effects.append(.close(link, Goodbye(code: .protocolError, detail: error.description)))
+                lose(link, reason: error.description, at: now, into: &effects)
+            }
+        case .submit(let id, let specification):
+            guard jobs[id] == nil else { break }
+            jobs[id] = JobRecord(id: id, specification: specification, submitted: now)
+            order.append(id)
+            forgetOldJobs()
+        case .cancel(let id):
+            cancel(id, at: now, into: &effects)
+        case .tick:
+            expire(at: now, into: &effects)
+        }
+        place(at: now, into: &effects)
+        grantWishes(into: &effects)
+    }
+
+    /// Jobs that are not over.
+    package var openJobs: Int { jobs.values.count { !$0.isOver } }
+
+    // MARK: - Messages
+
+    private mutating func receive(
+        _ message: Message, on link: LinkID, at now: Instant, into effects: inout [Effect]
+    ) throws(ProtocolFault) {
+        guard nodes[link] != nil else {
+            guard strangers[link] != nil else { return }  // closed by us; this crossed on the way
+            guard case .hello(let hello) = message else {
+                throw ProtocolFault("a node's first message must be Hello")
+            }
+            welcome(hello, on: link, at: now, into: &effects)
+            return
+        }
+        nodes[link]?.lastHeard = now
+        switch message {
+        case .heartbeat(let heartbeat):
+            nodes[link]?.load = heartbeat.load
+            effects.append(.send(link, .heartbeatAck(HeartbeatAck(number: heartbeat.number))))
+        case .vocabularyChunk(let chunk):
+            // Two nodes of one vocabulary may both send it; the first to finish is enough.
+            guard vocabularies[chunk.digest]?.isComplete != true else { return }
+            if chunk.first == 0 { vocabularies[chunk.digest] = Vocabulary(digest: chunk.digest, total: chunk.total) }
+            try vocabularies[chunk.digest]?.receive(chunk)
+        case .tokenized(let tokenized):
+            receive(tokenized, from: link, at: now, into: &effects)
+        case .commit(let commit):
+            try receive(commit, from: link, at: now, into: &effects)
+        case .jobEnded(let ended):
+            receive(ended, from: link, at: now, into: &effects)
+        case .jobRefused(let refused):
+            guard isCurrent(refused.job, refused.attempt, on: link) else { return }
+            jobs[refused.job]?.state = .queued
+            notBefore[refused.job] = now + Instant.milliseconds(200)
+        case .hire(let hire):
+            guard isCurrent(hire.job, hire.attempt, on: link) else { return }
+            hired[hire.job] = nil
+            wishes.insert(hire.job)
+        case .goodbye(let goodbye):
+            effects.append(.close(link, Goodbye(code: .shuttingDown, detail: "")))
+            lose(link, reason: goodbye.detail.isEmpty ? "it said goodbye" : goodbye.detail, at: now, into: &effects)
+        default: throw ProtocolFault("this message is not for a coordinator")
+        }
+    }
+
+    private mutating func welcome(
+        _ hello: Hello, on link: LinkID, at now: Instant, into effects: inout [Effect]
+    ) {
+        strangers[link] = nil
+        guard hello.wireMin <= Limits.wireVersion, hello.wireMax >= Limits.wireVersion else {
+            let detail =
+                "this coordinator speaks wire version \(Limits.wireVersion), the node \(hello.wireMin) to "
+                + "\(hello.wireMax): install the same release on both"
+            effects.append(.close(link, Goodbye(code: .wireVersion, detail: detail)))
+            return
+        }
+        // A node that starts again under its name takes the place of its former self.
+        for former in nodes.values.sorted(by: { $0.link < $1.link }) where former.hello.node == hello.node {
+            effects.append(.close(former.link, Goodbye(code: .replaced, detail: "\(hello.node) registered again")))
+            lose(former.link, reason: "it registered again", at: now, into: &effects)
+        }
+        let node = NodeRecord(link: link, hello: hello, joined: now, lastHeard: now)
+        nodes[link] = node
+        effects.append(
+            .send(
+                link,
+                .welcome(
+                    Welcome(
+                        generation: configuration.generation, wire: Limits.wireVersion,
+                        heartbeatMilliseconds: configuration.heartbeatMilliseconds,
+                        leaseMilliseconds: configuration.leaseMilliseconds,
+                        wantsVocabulary: vocabularies[hello.vocabularyDigest]?.isComplete != true))))
+        effects.append(.nodeJoined(node))
+    }
+
+    // MARK: - Losing nodes
+
+    private mutating func lose(_ link: LinkID, reason: String, at now: Instant, into effects: inout [Effect]) {
+        strangers[link] = nil
+        guard let node = nodes.removeValue(forKey: link) else { return }
+        if vocabularies[node.hello.vocabularyDigest]?.isComplete == false {
+            vocabularies[node.hello.vocabularyDigest] = nil
+        }
+        for (job, drafter) in hired where drafter == link { hired[job] = nil }
+        effects.append(.nodeLost(node, reason: reason))
+        for id in order {
+            switch jobs[id]?.state {
+            case .tokenizing(link, request: _): jobs[id]?.state = .queued
+            case .running(link, _): retry(id, reason: "its verifier was lost", at: now, into: &effects)
+            case .ending(link, _, let outcome, since: _): finish(id, outcome, at: now, into: &effects)
+            default: break
+            }
+        }
+    }
+
+    private mutating func expire(at now: Instant, into effects: inout [Effect]) {
+        let lease = Instant.milliseconds(Int(configuration.leaseMilliseconds))
+        for node in nodes.values.sorted(by: { $0.link < $1.link }) where now - node.lastHeard > lease {
+            effects.append(.close(node.link, Goodbye(code: .tooSlow, detail: "no heartbeat within the lease")))
+            lose(node.link, reason: "no heartbeat within the lease", at: now, into: &effects)
+        }
+        for (link, since) in strangers.sorted(by: { $0.key < $1.key }) where now - since > Instant.seconds(5) {
+            strangers[link] = nil
+            effects.append(.close(link, Goodbye(code: .protocolError, detail: "no Hello within 5 s")))
+        }
+        for id in order {
+            if case .ending(_, _, let outcome, let since) = jobs[id]?.state, now - since > Instant.seconds(2) {
+                finish(id, outcome, at: now, into: &effects)
+            }
+        }
+    }
+
+    private mutating func forgetOldJobs() {
+        var surplus = order.count { jobs[$0]?.isOver == true } - configuration.finishedJobsMax
+        guard surplus > 0 else { return }
+        order.removeAll { id in
+            guard surplus > 0, jobs[id]?.isOver == true else { return false }
+            surplus -= 1
+            jobs[id] = nil
+            return true
+        }
+    }
+}

@@ -1,0 +1,125 @@
+package import NacreCore
+
+/// What a client asked for, checked.
+package struct JobSpecification: Sendable, Equatable {
+    package var prompt: [UInt8]
+    package var method: DecodingMethod
+    /// Draft length γ; 0 lets the verifier choose.
+    package var gamma: Int
+    package var sampling: SamplingPolicy
+    package var seed: UInt64
+    /// Most output tokens.
+    package var tokensMax: Int
+    package var stops: [[UInt8]]
+
+    package init(
+        prompt: [UInt8], method: DecodingMethod, gamma: Int, sampling: SamplingPolicy, seed: UInt64, tokensMax: Int,
+        stops: [[UInt8]]
+    ) {
+        self.prompt = prompt
+        self.method = method
+        self.gamma = gamma
+        self.sampling = sampling
+        self.seed = seed
+        self.tokensMax = tokensMax
+        self.stops = stops
+    }
+
+    /// The noise's key: the seed, scattered (SplitMix64's finaliser, Steele et al. 2014), so that near seeds share
+    /// nothing.
+    package var key: StreamKey {
+        var word = seed &+ 0x9E37_79B9_7F4A_7C15
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return StreamKey(rawValue: word ^ (word >> 31))
+    }
+}
+
+/// Why a job is over.
+package enum JobOutcome: Sendable, Equatable {
+    case endOfGeneration
+    case length
+    case stopString
+    case cancelled
+    case failed(String)
+
+    package var name: String {
+        switch self {
+        case .endOfGeneration: "end"
+        case .length: "length"
+        case .stopString: "stop"
+        case .cancelled: "cancelled"
+        case .failed: "failed"
+        }
+    }
+}
+
+/// A token as its client sees it.
+package struct OutputToken: Sendable, Equatable {
+    package var token: TokenID
+    package var margin: Float
+    /// Text that became certain with this token.
+    package var text: [UInt8]
+}
+
+/// One job's whole story. Output only grows: what a client saw is a prefix of what it will see.
+package struct JobRecord: Sendable {
+    package enum State: Sendable, Equatable {
+        case queued
+        /// A verifier turns the prompt into tokens.
+        case tokenizing(LinkID, request: UInt64)
+        case running(LinkID, Attempt)
+        /// The outcome is known; the verifier has been told to stop and its statistics are awaited.
+        case ending(LinkID, Attempt, JobOutcome, since: Instant)
+        case over(JobOutcome)
+    }
+
+    package let id: JobID
+    package let specification: JobSpecification
+    package let submitted: Instant
+    package internal(set) var state: State = .queued
+    package internal(set) var promptTokens: [TokenID] = []
+    package internal(set) var output: [OutputToken] = []
+    /// Text that came loose at the end of the generation, after the last token's own.
+    package internal(set) var tail: [UInt8] = []
+    package internal(set) var attempts: Attempt = 0
+    /// Attempts that ended because their verifier died or failed.
+    package internal(set) var attemptsLost = 0
+    package internal(set) var firstToken: Instant?
+    package internal(set) var ended: Instant?
+    package internal(set) var statistics = JobStatistics()
+    /// The verifiers this job ran on, by name, in order.
+    package internal(set) var verifiers: [String] = []
+    /// Failover goes only to the same weights: another model's tokens would not be this target's own.
+    package internal(set) var modelDigest: UInt64?
+    package internal(set) var contextLimited = false
+    var assembler: TextAssembler
+
+    init(id: JobID, specification: JobSpecification, submitted: Instant) {
+        self.id = id
+        self.specification = specification
+        self.submitted = submitted
+        assembler = TextAssembler(stops: specification.stops)
+    }
+
+    package var isOver: Bool { if case .over = state { true } else { false } }
+    package var outcome: JobOutcome? {
+        switch state {
+        case .over(let outcome), .ending(_, _, let outcome, _): outcome
+        case .queued, .tokenizing, .running: nil
+        }
+    }
+    var length: Position { Position(rawValue: promptTokens.count + output.count) }
+
+    mutating func add(_ other: JobStatistics) {
+        statistics.rounds += other.rounds
+        statistics.drafted += other.drafted
+        statistics.judged += other.judged
+        statistics.accepted += other.accepted
+        statistics.passMicroseconds += other.passMicroseconds
+        statistics.elapsedMicroseconds += other.elapsedMicroseconds
+        statistics.draftersLost += other.draftersLost
+        // The median of the longest attempt stands for the job.
+        if other.gapMicroseconds > 0 { statistics.gapMicroseconds = other.gapMicroseconds }
+    }
+}

@@ -1,0 +1,201 @@
+package import NacreCore
+
+/// The step loop of one verifier: packs the turns of all its jobs into one forward pass, judges, commits, starts the
+/// next. It never waits for a draft unless a job's method says so, and then no other job waits with it.
+package struct VerifierMachine: Machine, Sendable {
+    package struct Configuration: Sendable {
+        package var node: String
+        package var incarnation: Incarnation
+        package var vocabularyDigest: UInt64
+        package var vocabularySize: Int
+        /// Jobs at once.
+        package var sequences: Int
+        /// Longest text of one job, in tokens.
+        package var contextMax: Int
+        package var nodesMax: Int
+        package var endTokens: Set<TokenID>
+        /// False for models whose cache cannot be rewound: they decode without drafts.
+        package var canRewind: Bool
+        /// The measured cost of a pass by its nodes.
+        package var cost: StepCostModel
+        /// Context tokens evaluated in a pass that also decodes, so that long prompts do not stall other jobs.
+        package var prefillShare = 64
+        /// A drafter that owes something and is silent for so long is lost, in microseconds.
+        package var silenceMax = Instant.seconds(1)
+        /// The same while it reads a job's context.
+        package var primingMax = Instant.seconds(60)
+        /// One round trip to a drafter and back, in microseconds; an estimate until links measure it.
+        package var roundTrip = 300
+
+        package init(
+            node: String, incarnation: Incarnation, vocabularyDigest: UInt64, vocabularySize: Int, sequences: Int,
+            contextMax: Int, nodesMax: Int, endTokens: Set<TokenID>, canRewind: Bool, cost: StepCostModel
+        ) {
+            self.node = node
+            self.incarnation = incarnation
+            self.vocabularyDigest = vocabularyDigest
+            self.vocabularySize = vocabularySize
+            self.sequences = sequences
+            self.contextMax = contextMax
+            self.nodesMax = nodesMax
+            self.endTokens = endTokens
+            self.canRewind = canRewind
+            self.cost = cost
+        }
+    }
+
+    package enum Input: Sendable {
+        /// From the coordinator, on the control link. Hello, Welcome and heartbeats are `ControlLink`'s.
+        case control(Message)
+        case coordinatorLost
+        case dialed(address: String)
+        case dialFailed(address: String)
+        case data(address: String, Message)
+        case drafterLost(address: String)
+        case passed(PassOutcome)
+        /// Time has gone on; at least every 100 ms while there are jobs.
+        case tick
+    }
+
+    package enum Effect: Sendable {
+        case toCoordinator(Message)
+        case dial(address: String)
+        case toDrafter(address: String, Message)
+        /// Sends the goodbye, then closes; `drafterLost` does not follow.
+        case closeDrafter(address: String, Goodbye)
+        case closeCoordinator(Goodbye)
+        case evaluate(EnginePass)
+    }
+
+    var configuration: Configuration
+    /// In the order they came, so that equal runs make equal passes.
+    var jobs: [JobVerification] = []
+    var links: [String: DrafterLink] = [:]
+    var freeSequences: [SequenceID]
+    var releases: [CacheEdit] = []
+    var pass: [PassShare]?
+    var nextStream: StreamID = 0
+    /// Whose prompt is read first in the next pass, so that long prompts take turns.
+    var prefillTurn = 0
+
+    package init(_ configuration: Configuration) {
+        self.configuration = configuration
+        freeSequences = (0..<Int32(configuration.sequences)).reversed().map { SequenceID(rawValue: $0) }
+    }
+
+    package var jobCount: Int { jobs.count }
+
+    package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
+        switch input {
+        case .control(let message):
+            do throws(ProtocolFault) {
+                try receive(message, at: now, into: &effects)
+            } catch {
+                dropAllJobs(into: &effects)
+                effects.append(.closeCoordinator(Goodbye(code: .protocolError, detail: error.description)))
+            }
+        case .coordinatorLost:
+            dropAllJobs(into: &effects)
+        case .dialed(let address):
+            linkOpened(address, into: &effects)
+        case .dialFailed(let address), .drafterLost(let address):
+            drafterLost(address, at: now, into: &effects)
+        case .data(let address, let message):
+            do throws(ProtocolFault) {
+                try receive(message, from: address, at: now, into: &effects)
+            } catch {
+                effects.append(
+                    .closeDrafter(address: address, Goodbye(code: .protocolError, detail: error.description)))
+                drafterLost(address, at: now, into: &effects)
+            }
+        case .passed(let outcome):
+            conclude(outcome, at: now, into: &effects)
+        case .tick:
+            dismissSilentDrafters(at: now, into: &effects)
+        }
+        judgeHeld(at: now, into: &effects)
+        hire(at: now, into: &effects)
+        plan(into: &effects)
+    }
+
+    // MARK: - Jobs
+
+    private mutating func receive(
+        _ message: Message, at now: Instant, into effects: inout [Effect]
+    ) throws(ProtocolFault) {
+        switch message {
+        case .assignJob(let assignment): try assign(assignment, at: now, into: &effects)
+        case .cancelJob(let cancel):
+            guard let index = index(of: cancel.job, cancel.attempt) else { return }
+            end(at: index, .cancelled, into: &effects)
+        case .offers(let offers):
+            guard let index = index(of: offers.job, offers.attempt), jobs[index].drafter == nil else { return }
+            bind(index, to: offers.offers, at: now, into: &effects)
+        default: throw ProtocolFault("this message is not for a verifier")
+        }
+    }
+
+    private mutating func assign(
+        _ assignment: AssignJob, at now: Instant, into effects: inout [Effect]
+    ) throws(ProtocolFault) {
+        guard assignment.context.allSatisfy({ Int($0.rawValue) < configuration.vocabularySize }) else {
+            throw ProtocolFault("AssignJob holds a token outside the vocabulary of \(configuration.vocabularySize)")
+        }
+        if let index = index(of: assignment.job, assignment.attempt) {
+            try jobs[index].receive(assignment)
+            return
+        }
+        guard assignment.contextOffset == 0 else { return }  // a later part of a job that was refused or has ended
+        guard assignment.contextTotal > 0, assignment.context.count <= assignment.contextTotal,
+            assignment.lengthMax.rawValue > assignment.contextTotal
+        else { throw ProtocolFault("AssignJob of \(assignment.contextTotal) tokens has nothing to decode") }
+        // An older attempt of the same job is void: the coordinator is the one writer of attempts.
+        if let older = jobs.firstIndex(where: { $0.job == assignment.job && $0.attempt < assignment.attempt }) {
+            remove(at: older, into: &effects)
+        }
+        guard assignment.lengthMax.rawValue <= configuration.contextMax else {
+            refuse(assignment, .contextTooLong, into: &effects)
+            return
+        }
+        guard let sequence = freeSequences.popLast() else {
+            refuse(assignment, .noRoom, into: &effects)
+            return
+        }
+        jobs.append(JobVerification(assignment, sequence: sequence))
+        if !configuration.canRewind { jobs[jobs.count - 1].schedule = .autoregressive }
+        bind(jobs.count - 1, to: assignment.offers, at: now, into: &effects)
+    }
+
+    private func refuse(_ assignment: AssignJob, _ reason: RefuseReason, into effects: inout [Effect]) {
+        effects.append(
+            .toCoordinator(
+                .jobRefused(JobRefused(job: assignment.job, attempt: assignment.attempt, reason: reason))))
+    }
+
+    func index(of job: JobID, _ attempt: Attempt) -> Int? {
+        jobs.firstIndex { $0.job == job && $0.attempt == attempt }
+    }
+
+    /// Ends a job and tells the coordinator why.
+    mutating func end(at index: Int, _ reason: EndReason, detail: String = "", into effects: inout [Effect]) {
+        let job = jobs[index]
+        effects.append(
+            .toCoordinator(
+                .jobEnded(
+                    JobEnded(
+                        job: job.job, attempt: job.attempt, length: job.length, reason: reason, detail: detail,
+                        statistics: job.finalStatistics))))
+        remove(at: index, into: &effects)
+    }
+
+    private mutating func remove(at index: Int, into effects: inout [Effect]) {
+        release(jobs[index].drafter, .jobEnded, into: &effects)
+        let sequence = jobs.remove(at: index).cursor.sequence
+        releases.append(.release(sequence))
+        freeSequences.append(sequence)
+    }
+
+    private mutating func dropAllJobs(into effects: inout [Effect]) {
+        while !jobs.isEmpty { remove(at: jobs.count - 1, into: &effects) }
+    }
+}
