@@ -1,0 +1,251 @@
+/// The documents of the coordinator's HTTP API, as JSON. Names are snake_case on the wire.
+///
+/// `POST /v1/jobs` takes a `JobRequest`; `GET /v1/jobs/{id}` gives a `JobDocument`; event streams carry
+/// `JobStarted`, `JobTokens` and `JobDocument` as the data of events `started`, `tokens` and `ended`.
+package struct JobRequest: Codable, Sendable, Equatable {
+    package var prompt: String
+    /// autoregressive, speculative, pearl or stream (default).
+    package var method: String?
+    /// Draft length γ, 1 ... 32; absent: the verifier's choice.
+    package var gamma: Int?
+    /// Most output tokens; default 128.
+    package var maxTokens: Int?
+    /// 0 (default) is greedy.
+    package var temperature: Double?
+    package var topK: Int?
+    package var topP: Double?
+    package var minP: Double?
+    /// Absent: the coordinator draws one and returns it.
+    package var seed: UInt64?
+    package var stop: [String]?
+    /// Answer with the event stream at once; the job is cancelled if the client goes away.
+    package var stream: Bool?
+
+    package init(prompt: String) { self.prompt = prompt }
+
+    /// Every key the API knows, for naming the nearest one to a misspelt key.
+    package static let keys = [
+        "prompt", "method", "gamma", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
+    ]
+}
+
+/// First event of a stream: the job's name and what was settled about it.
+package struct JobStarted: Codable, Sendable, Equatable {
+    package var id: String
+    package var method: String
+    package var seed: UInt64
+
+    package init(id: String, method: String, seed: UInt64) {
+        self.id = id
+        self.method = method
+        self.seed = seed
+    }
+}
+
+/// Newly committed output.
+package struct JobTokens: Codable, Sendable, Equatable {
+    /// Index of the first of `tokens` in the output.
+    package var start: Int
+    package var tokens: [UInt32]
+    /// Best minus second-best score of each token, in nats; absent values were infinite.
+    package var margins: [Float?]
+    package var text: String
+
+    package init(start: Int, tokens: [UInt32], margins: [Float?], text: String) {
+        self.start = start
+        self.tokens = tokens
+        self.margins = margins
+        self.text = text
+    }
+}
+
+/// A job as it stands.
+package struct JobDocument: Codable, Sendable, Equatable {
+    package var id: String
+    /// queued, running, done, failed or cancelled.
+    package var state: String
+    /// end (of generation), length, stop, cancelled or failed; absent while the job runs.
+    package var outcome: String?
+    package var error: String?
+    package var method: String
+    package var seed: UInt64
+    package var promptTokens: Int
+    package var outputTokens: Int
+    package var text: String
+    package var tokens: [UInt32]
+    /// Names of the verifiers it ran on, in order.
+    package var verifiers: [String]
+    /// The output was cut at the verifier's context, before `max_tokens`.
+    package var contextLimited: Bool
+    package var statistics: StatisticsDocument
+
+    package init(
+        id: String, state: String, outcome: String?, error: String?, method: String, seed: UInt64, promptTokens: Int,
+        outputTokens: Int, text: String, tokens: [UInt32], verifiers: [String], contextLimited: Bool,
+        statistics: StatisticsDocument
+    ) {
+        self.id = id
+        self.state = state
+        self.outcome = outcome
+        self.error = error
+        self.method = method
+        self.seed = seed
+        self.promptTokens = promptTokens
+        self.outputTokens = outputTokens
+        self.text = text
+        self.tokens = tokens
+        self.verifiers = verifiers
+        self.contextLimited = contextLimited
+        self.statistics = statistics
+    }
+}
+
+/// What a job cost and gained, over all its attempts.
+package struct StatisticsDocument: Codable, Sendable, Equatable {
+    /// Verify passes.
+    package var rounds: Int
+    /// Draft tokens that reached the verifier.
+    package var drafted: Int
+    /// Draft tokens compared with the target's own.
+    package var judged: Int
+    package var accepted: Int
+    /// accepted / judged; absent when nothing was judged.
+    package var acceptanceRate: Double?
+    /// Output tokens per verify pass, less the one that every pass gives anyway.
+    package var meanAcceptedTokens: Double
+    /// Decoding only, from the first verify pass on; absent before the end.
+    package var tokensPerSecond: Double?
+    /// Share of the decoding time that the verifier's engine computed.
+    package var verifierBusy: Double?
+    /// Median time from the end of a pass to the start of the next, in microseconds.
+    package var gapMicroseconds: Int
+    package var draftersLost: Int
+    /// From submission to the first token, in milliseconds.
+    package var firstTokenMilliseconds: Double?
+    /// From submission to the end, in milliseconds.
+    package var totalMilliseconds: Double?
+    /// Placements of the job on a verifier.
+    package var attempts: Int
+
+    package init(
+        rounds: Int, drafted: Int, judged: Int, accepted: Int, acceptanceRate: Double?, meanAcceptedTokens: Double,
+        tokensPerSecond: Double?, verifierBusy: Double?, gapMicroseconds: Int, draftersLost: Int,
+        firstTokenMilliseconds: Double?, totalMilliseconds: Double?, attempts: Int
+    ) {
+        self.rounds = rounds
+        self.drafted = drafted
+        self.judged = judged
+        self.accepted = accepted
+        self.acceptanceRate = acceptanceRate
+        self.meanAcceptedTokens = meanAcceptedTokens
+        self.tokensPerSecond = tokensPerSecond
+        self.verifierBusy = verifierBusy
+        self.gapMicroseconds = gapMicroseconds
+        self.draftersLost = draftersLost
+        self.firstTokenMilliseconds = firstTokenMilliseconds
+        self.totalMilliseconds = totalMilliseconds
+        self.attempts = attempts
+    }
+}
+
+/// `GET /v1/jobs`.
+package struct JobListDocument: Codable, Sendable, Equatable {
+    package var jobs: [JobSummary]
+    package init(jobs: [JobSummary]) { self.jobs = jobs }
+}
+
+package struct JobSummary: Codable, Sendable, Equatable {
+    package var id: String
+    package var state: String
+    package var method: String
+    package var promptTokens: Int
+    package var outputTokens: Int
+
+    package init(id: String, state: String, method: String, promptTokens: Int, outputTokens: Int) {
+        self.id = id
+        self.state = state
+        self.method = method
+        self.promptTokens = promptTokens
+        self.outputTokens = outputTokens
+    }
+}
+
+/// A registered node.
+package struct NodeDocument: Codable, Sendable, Equatable {
+    package var name: String
+    /// verifier or drafter.
+    package var role: String
+    /// Where verifiers reach a drafter; absent for verifiers.
+    package var address: String?
+    package var model: String
+    package var modelDigest: String
+    package var vocabularyDigest: String
+    package var engine: String
+    package var cores: String
+    package var slots: Int
+    package var context: Int
+    package var jobs: Int
+    /// Share of the last heartbeat's time that its engine computed.
+    package var busy: Double
+    package var stepMicroseconds: Int
+    /// Why no job can use it; absent when one can.
+    package var problem: String?
+
+    package init(
+        name: String, role: String, address: String?, model: String, modelDigest: String, vocabularyDigest: String,
+        engine: String, cores: String, slots: Int, context: Int, jobs: Int, busy: Double, stepMicroseconds: Int,
+        problem: String?
+    ) {
+        self.name = name
+        self.role = role
+        self.address = address
+        self.model = model
+        self.modelDigest = modelDigest
+        self.vocabularyDigest = vocabularyDigest
+        self.engine = engine
+        self.cores = cores
+        self.slots = slots
+        self.context = context
+        self.jobs = jobs
+        self.busy = busy
+        self.stepMicroseconds = stepMicroseconds
+        self.problem = problem
+    }
+}
+
+/// `GET /v1/nodes`.
+package struct NodeListDocument: Codable, Sendable, Equatable {
+    package var nodes: [NodeDocument]
+    package init(nodes: [NodeDocument]) { self.nodes = nodes }
+}
+
+/// `GET /v1/status`.
+package struct StatusDocument: Codable, Sendable, Equatable {
+    package var version: String
+    package var uptimeSeconds: Double
+    /// Whether a job submitted now would be decoded: a verifier is there and its vocabulary is known.
+    package var ready: Bool
+    package var verifiers: Int
+    package var drafters: Int
+    package var jobsOpen: Int
+    package var jobsFinished: Int
+
+    package init(
+        version: String, uptimeSeconds: Double, ready: Bool, verifiers: Int, drafters: Int, jobsOpen: Int,
+        jobsFinished: Int
+    ) {
+        self.version = version
+        self.uptimeSeconds = uptimeSeconds
+        self.ready = ready
+        self.verifiers = verifiers
+        self.drafters = drafters
+        self.jobsOpen = jobsOpen
+        self.jobsFinished = jobsFinished
+    }
+}
+
+/// The body of every answer that is not a success.
+package struct ErrorDocument: Codable, Sendable, Equatable {
+    package var error: String
+    package init(error: String) { self.error = error }
+}
