@@ -1,0 +1,55 @@
+# Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test install clean lint bench-smoke fuzz mutants simulate proto
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+BIN := .build/release
+# One configuration for everything: tests run the very binaries that users run.
+SWIFT_BUILD := swift build -c release
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+setup: ## install Debian packages and build libllama (cached)
+	@Scripts/bootstrap
+
+build: setup ## build all executables
+	@Scripts/step "build" $(SWIFT_BUILD)
+
+demo: build ## a prompt through three daemons on this machine, with figures
+	@$(BIN)/nacre demo
+
+test: setup ## set up, build and run all tests
+	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests
+	@Scripts/step --show "tests" swift test -c release --skip-build
+
+install: build ## install to PREFIX (default /usr/local)
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models"
+	@install -m 755 $(BIN)/nacre $(BIN)/nacre-coordinator $(BIN)/nacre-verifier $(BIN)/nacre-drafter "$(DESTDIR)$(PREFIX)/bin/"
+	@install -m 644 Models/*.gguf "$(DESTDIR)$(PREFIX)/share/nacre/Models/"
+	@echo "installed to $(DESTDIR)$(PREFIX): try '$(PREFIX)/bin/nacre demo'"
+
+lint: ## check the format and the house rules
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	@$(MAKE) --no-print-directory setup
+	@$(SWIFT_BUILD) --build-tests 2>&1 | grep -E 'error|warning: [^a]' || true
+	@swift test -c release --skip-build --filter TidyTests
+
+bench-smoke: build ## the figures that README quotes, as ratios in one run (minutes)
+	@Scripts/bench-smoke
+
+fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
+	@Scripts/fuzz
+
+simulate: setup ## 50,000 seeds of the deterministic simulation
+	@$(SWIFT_BUILD) --product nacre-sim 2>&1 | tail -1
+	@$(BIN)/nacre-sim --seeds 50000
+
+mutants: setup ## plant three bugs and count the seeds that find them
+	@Scripts/mutants
+
+proto: ## regenerate Sources/CNacreProto from proto/
+	@Scripts/generate-proto
+
+clean: ## remove build products (the libllama cache stays)
+	@rm -rf .build .build-* .engine Tests/Fuzz/.build
