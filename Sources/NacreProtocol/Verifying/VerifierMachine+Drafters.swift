@@ -167,10 +167,12 @@ extension VerifierMachine {
 
     /// Positions below which the job's drafter may draft: what its schedule asks for, within the job's budget.
     func positionLimit(of job: JobVerification) -> Position {
-        let window = DraftWindow.positions(
-            cost: configuration.cost, alpha: job.acceptance.alpha, nodesMax: configuration.nodesMax,
-            draftMicroseconds: Double(max(1, job.drafter?.microsecondsPerToken ?? 1)),
-            roundTripMicroseconds: Double(configuration.roundTrip))
+        // Until the drafter has said how fast it is, a guess that keeps it from running far ahead for nothing.
+        let guess = configuration.cost.microseconds(nodes: 1) / 8
+        let measured = Double(job.drafter?.microsecondsPerToken ?? 0)
+        let window = DraftWindow.size(
+            alpha: job.acceptance.alpha, cost: configuration.cost,
+            roundTripMicroseconds: Double(configuration.roundTrip), draftMicroseconds: measured > 0 ? measured : guess)
         return min(job.schedule.positionLimit(committed: job.length, windowPositions: window), job.lengthMax)
     }
 }
