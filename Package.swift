@@ -69,16 +69,12 @@ let package = Package(
             swiftSettings: house),
         // The roles.
         .target(
-            name: "NacreDrafter",
-            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport", "NacreNode"],
-            swiftSettings: house),
-        .target(
-            name: "NacreVerifier",
-            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport", "NacreNode"],
+            name: "NacreRoles",
+            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport", log, nio],
             swiftSettings: house),
         .target(
             name: "NacreCoordinator",
-            dependencies: ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP", "NacreNode"],
+            dependencies: ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP", log, nio],
             swiftSettings: house),
         .target(name: "NacreClient", dependencies: ["NacreAPI", "NacreHTTP", "NacreNode"], swiftSettings: house),
         .target(
@@ -87,13 +83,13 @@ let package = Package(
         // Thin mains.
         .executableTarget(name: "nacre", dependencies: ["NacreClient", "NacreNode", arguments], swiftSettings: house),
         .executableTarget(
-            name: "nacre-coordinator", dependencies: ["NacreCoordinator", "NacreNode", arguments],
+            name: "nacre-coordinator", dependencies: ["NacreCoordinator", "NacreNode", "NacreTransport", "NacreHTTP", arguments, log, lifecycle, nioPosix],
             swiftSettings: house),
         .executableTarget(
-            name: "nacre-verifier", dependencies: ["NacreVerifier", "NacreNode", "NacreLlama", arguments],
+            name: "nacre-verifier", dependencies: ["NacreRoles", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
             swiftSettings: house),
         .executableTarget(
-            name: "nacre-drafter", dependencies: ["NacreDrafter", "NacreNode", "NacreLlama", arguments],
+            name: "nacre-drafter", dependencies: ["NacreRoles", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
             swiftSettings: house),
         .executableTarget(
             name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),

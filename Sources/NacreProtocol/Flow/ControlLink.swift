@@ -54,6 +54,7 @@ package struct ControlLink: Machine, Sendable {
     }
 
     package var isRegistered: Bool { state == .registered }
+    package var isDialing: Bool { state == .dialing }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
         switch input {

@@ -1,0 +1,124 @@
+package import NacreAPI
+package import NacreHTTP
+import NacreCore
+import NacreProtocol
+
+/// The coordinator's HTTP API over its node. Paths and documents: docs/api.md.
+package struct CoordinatorAPI: Sendable {
+    private let node: CoordinatorNode
+    private let version: String
+    private let started = ContinuousClock.now
+
+    package init(node: CoordinatorNode, version: String) {
+        self.node = node
+        self.version = version
+    }
+
+    /// Answers one request. A client that goes away is not an error: there is no one left to tell.
+    package func answer(_ request: HTTPRequest, _ responder: HTTPResponder) async {
+        do {
+            try await route(request, responder)
+        } catch let refusal as JobIntake.Refusal {
+            try? await send(ErrorDocument(error: refusal.message), status: refusal.status, responder)
+        } catch is HTTPError {
+        } catch is CancellationError {
+        } catch {
+            try? await send(ErrorDocument(error: "\(error)"), status: 500, responder)
+        }
+    }
+
+    private func route(_ request: HTTPRequest, _ responder: HTTPResponder) async throws {
+        let path = request.path.split(separator: "/").map(String.init)
+        switch (request.method, path) {
+        case ("POST", ["v1", "jobs"]): try await submit(request, responder)
+        case ("GET", ["v1", "jobs"]):
+            try await send(JobListDocument(jobs: await node.records.map(JobSummary.init)), responder)
+        case ("GET", let path) where path.count == 3 && path.starts(with: ["v1", "jobs"]):
+            try await send(JobDocument(await record(path[2])), responder)
+        case ("DELETE", let path) where path.count == 3 && path.starts(with: ["v1", "jobs"]):
+            let id = try await record(path[2]).id
+            guard let record = await node.cancel(id) else { throw unknownJob(path[2]) }
+            try await send(JobDocument(record), responder)
+        case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "events":
+            try await follow(request, job: path[2], responder)
+        case ("GET", ["v1", "nodes"]):
+            let nodes = await node.nodes.map { NodeDocument($0.record, problem: $0.problem) }
+            try await send(NodeListDocument(nodes: nodes), responder)
+        case ("GET", ["v1", "status"]): try await send(await status, responder)
+        case ("GET", ["healthz"]): try await send(["status": "alive"], responder)
+        case ("GET", ["readyz"]):
+            let isReady = await node.isReady
+            try await send(["status": isReady ? "ready" : "no verifier yet"], status: isReady ? 200 : 503, responder)
+        default:
+            throw JobIntake.Refusal(
+                status: 404, message: "there is no \(request.method) \(request.path): docs/api.md lists what there is")
+        }
+    }
+
+    private func submit(_ request: HTTPRequest, _ responder: HTTPResponder) async throws {
+        // A seed that JSON clients read as a double would not come back the same above 2^53.
+        let accepted = try JobIntake.read(request.body, drawSeed: { UInt64.random(in: 0..<(1 << 53)) })
+        guard let record = await node.submit(accepted.specification) else {
+            let full = ErrorDocument(error: "\(Limits.jobsQueuedMax) jobs are waiting already: try again later")
+            try await send(full, status: 429, headers: ["retry-after": "5"], responder)
+            return
+        }
+        guard accepted.isAttached else {
+            try await send(
+                JobDocument(record), status: 201, headers: ["location": "/v1/jobs/\(record.id)"], responder)
+            return
+        }
+        do {
+            try await stream(record.id, from: 0, announce: true, responder)
+        } catch {
+            _ = await node.cancel(record.id)
+            throw error
+        }
+    }
+
+    private func follow(_ request: HTTPRequest, job: String, _ responder: HTTPResponder) async throws {
+        let id = try await record(job).id
+        let text = request.queryValue("after") ?? "0"
+        guard let after = Int(text), after >= 0 else {
+            throw JobIntake.Refusal(status: 400, message: "after must be a number of output tokens, not '\(text)'")
+        }
+        try await stream(id, from: after, announce: false, responder)
+    }
+
+    private func stream(_ id: JobID, from start: Int, announce: Bool, _ responder: HTTPResponder) async throws {
+        let writer = try await responder.start(
+            status: 200, headers: ["content-type": "text/event-stream", "cache-control": "no-store"])
+        try await JobEvents(node: node, job: id, writer: writer).write(from: start, announce: announce)
+        try await writer.finish()
+    }
+
+    private func record(_ text: String) async throws -> JobRecord {
+        guard let id = JobID(text), let record = await node.record(id) else { throw unknownJob(text) }
+        return record
+    }
+
+    private func unknownJob(_ text: String) -> JobIntake.Refusal {
+        JobIntake.Refusal(status: 404, message: "there is no job '\(text)': GET /v1/jobs lists those there are")
+    }
+
+    private var status: StatusDocument {
+        get async {
+            let nodes = await node.nodes
+            let records = await node.records
+            let uptime = started.duration(to: .now)
+            return StatusDocument(
+                version: version, uptimeSeconds: Double(uptime.components.seconds), ready: await node.isReady,
+                verifiers: nodes.count { $0.record.isVerifier }, drafters: nodes.count { !$0.record.isVerifier },
+                jobsOpen: records.count { !$0.isOver }, jobsFinished: records.count { $0.isOver })
+        }
+    }
+
+    private func send(
+        _ document: some Encodable & Sendable, status: Int = 200, headers: HTTPFields = [:],
+        _ responder: HTTPResponder
+    ) async throws {
+        var headers = headers
+        headers.append("content-type", "application/json")
+        try await responder.send(status: status, headers: headers, body: try JSON.encode(document))
+    }
+}

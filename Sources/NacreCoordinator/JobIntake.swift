@@ -1,0 +1,92 @@
+import Foundation
+import NacreAPI
+package import NacreCore
+package import NacreProtocol
+
+/// Turns the body of `POST /v1/jobs` into a job, or into words for its sender.
+package enum JobIntake {
+    package struct Refusal: Error, Sendable, Equatable {
+        package let status: Int
+        package let message: String
+    }
+
+    /// A checked job, and whether its client stays attached to it.
+    package struct Accepted: Sendable {
+        package var specification: JobSpecification
+        package var isAttached: Bool
+    }
+
+    /// - Parameter drawSeed: gives a seed to a request that names none.
+    /// - Throws: `Refusal` with the mistake and the remedy.
+    package static func read(
+        _ body: [UInt8], drawSeed: () -> UInt64
+    ) throws(Refusal) -> Accepted {
+        try checkKeys(body)
+        let request: JobRequest
+        do {
+            request = try JSON.decode(JobRequest.self, from: body)
+        } catch {
+            throw Refusal(status: 400, message: "the body is not a job: \(describe(error))")
+        }
+        let specification = try check(request, seed: request.seed ?? drawSeed())
+        return Accepted(specification: specification, isAttached: request.stream ?? false)
+    }
+
+    /// A misspelt key would otherwise be ignored without a word.
+    private static func checkKeys(_ body: [UInt8]) throws(Refusal) {
+        guard let object = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any] else {
+            throw Refusal(status: 400, message: "the body is not a JSON object")
+        }
+        for key in object.keys.sorted() where !JobRequest.keys.contains(key) {
+            throw Refusal(
+                status: 400, message: NearestName.complaint(about: key, kind: "key", among: JobRequest.keys))
+        }
+    }
+
+    private static func check(_ request: JobRequest, seed: UInt64) throws(Refusal) -> JobSpecification {
+        let methods = DecodingMethod.allCases.map(\.name)
+        let name = request.method ?? DecodingMethod.stream.name
+        guard let method = DecodingMethod(name: name) else {
+            throw Refusal(status: 400, message: NearestName.complaint(about: name, kind: "method", among: methods))
+        }
+        if let gamma = request.gamma, !(1...Limits.gammaMax).contains(gamma) {
+            throw Refusal(status: 400, message: "gamma must lie in 1 ... \(Limits.gammaMax), not \(gamma)")
+        }
+        let tokensMax = request.maxTokens ?? 128
+        guard (1...Limits.outputTokensMax).contains(tokensMax) else {
+            throw Refusal(
+                status: 400, message: "max_tokens must lie in 1 ... \(Limits.outputTokensMax), not \(tokensMax)")
+        }
+        let sampling = SamplingPolicy(
+            temperature: request.temperature ?? 0, topK: request.topK ?? 0, topP: request.topP ?? 1,
+            minP: request.minP ?? 0)
+        if let complaint = sampling.complaint { throw Refusal(status: 400, message: complaint) }
+        let prompt = Array(request.prompt.utf8)
+        guard prompt.count <= Limits.promptBytesMax else {
+            throw Refusal(
+                status: 413, message: "the prompt has \(prompt.count) bytes, at most \(Limits.promptBytesMax) are taken")
+        }
+        let stops = (request.stop ?? []).map { Array($0.utf8) }
+        guard stops.count <= Limits.stopStringsMax,
+            stops.allSatisfy({ (1...Limits.stopStringBytesMax).contains($0.count) })
+        else {
+            throw Refusal(
+                status: 400,
+                message: "stop takes at most \(Limits.stopStringsMax) strings of 1 to \(Limits.stopStringBytesMax) bytes")
+        }
+        return JobSpecification(
+            prompt: prompt, method: method, gamma: request.gamma ?? 0, sampling: sampling, seed: seed,
+            tokensMax: tokensMax, stops: stops)
+    }
+
+    /// What a decoder found, in words.
+    private static func describe(_ error: any Error) -> String {
+        switch error {
+        case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
+        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+            "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has the wrong type"
+        case DecodingError.dataCorrupted(let context): context.debugDescription
+        default: "\(error)"
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package import Logging
+package import NIOCore
+package import NacreCore
+package import NacreEngine
+package import NacreProtocol
+package import NacreTransport
+
+/// The shell around `DrafterMachine`: the control link, the data links of verifiers, and the engine.
+package actor DrafterNode: EventLoopActor {
+    package nonisolated let eventLoop: any EventLoop
+    private var machine: DrafterMachine
+    private let pump: EnginePump
+    private let log: Logger
+    private var control: ControlClient?
+    private var peers: [LinkID: PeerConnection] = [:]
+    private var links: [UInt64: LinkID] = [:]
+    private var nextLink: LinkID = 0
+    private var load: LoadMeter
+    private var ticker: RepeatedTask?
+    private var refusal: String?
+
+    package init(
+        _ configuration: DrafterMachine.Configuration, on eventLoop: any EventLoop, log: Logger,
+        runPass: @escaping EnginePump.RunPass
+    ) {
+        self.eventLoop = eventLoop
+        pump = EnginePump(log: log, runPass: runPass)
+        self.log = log
+        machine = DrafterMachine(configuration)
+        load = LoadMeter(now: .now)
+    }
+
+    /// Registers with the coordinator and serves until `stop` or until the coordinator refuses this node.
+    /// - Throws: `NodeRefused`.
+    package func run(coordinator: PeerAddress, hello: Hello, vocabulary: [VocabularyChunk]) async throws {
+        let control = ControlClient(to: coordinator, hello: hello, vocabulary: vocabulary, on: eventLoop) {
+            [weak self] event in self?.assumeIsolated { node in node.receive(event) }
+        }
+        self.control = control
+        control.assumeIsolated { $0.start() }
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
+            [weak self] _ in self?.assumeIsolated { node in node.tick() }
+        }
+        for await pass in pump.passes {
+            let outcome = await pump.outcome(of: pass)
+            load.count(outcome)
+            step(.passed(outcome))
+        }
+        ticker?.cancel()
+        if let refusal { throw NodeRefused(reason: refusal) }
+    }
+
+    /// Says goodbye to coordinator and verifiers; `run` returns once the pass in flight is done.
+    package func stop() {
+        let goodbye = Goodbye(code: .shuttingDown, detail: "the drafter stops")
+        control?.assumeIsolated { $0.close(goodbye) }
+        for peer in peers.values { peer.close(after: goodbye) }
+        pump.finish()
+    }
+
+    private func tick() {
+        let current = load.read(jobs: machine.streamCount, at: .now)
+        control?.assumeIsolated { $0.tick(current) }
+    }
+
+    private func step(_ input: DrafterMachine.Input) {
+        var effects: [DrafterMachine.Effect] = []
+        machine.step(input, at: .now, into: &effects)
+        for effect in effects {
+            switch effect {
+            case .evaluate(let pass): pump.enqueue(pass)
+            case .send(let link, let message): peers[link]?.send(message)
+            case .close(let link, let goodbye):
+                guard let peer = peers.removeValue(forKey: link) else { continue }
+                links[peer.id] = nil
+                log.warning("closing a verifier's link", metadata: ["reason": "\(goodbye.detail)"])
+                peer.close(after: goodbye)
+            }
+        }
+    }
+
+    private func receive(_ event: ControlClient.Event) {
+        switch event {
+        case .registered: log.notice("registered with the coordinator")
+        case .lost: log.warning("the coordinator is lost")
+        case .refused(let reason):
+            refusal = reason
+            stop()
+        case .message: log.debug("a message from the coordinator that a drafter has no use for")
+        }
+    }
+
+    /// Takes the events of all verifier links, on the event loop.
+    package nonisolated func handle(_ peer: PeerConnection, _ event: PeerEvent) {
+        assumeIsolated { node in node.receive(event, from: peer) }
+    }
+
+    private func receive(_ event: PeerEvent, from peer: PeerConnection) {
+        switch event {
+        case .opened:
+            let link = nextLink
+            nextLink = nextLink.next
+            links[peer.id] = link
+            peers[link] = peer
+            step(.opened(link))
+        case .message(let message):
+            guard let link = links[peer.id] else { return }
+            // The greeting is checked by the machine, which closes the link if it is not one.
+            if case .greeting = message { peer.raiseFrameLimit() }
+            step(.received(link, message))
+        case .closed(let reason):
+            guard let link = links.removeValue(forKey: peer.id) else { return }
+            peers[link] = nil
+            log.info("a verifier's link closed", metadata: ["reason": "\(reason)"])
+            step(.closed(link))
+        }
+    }
+}

@@ -1,0 +1,131 @@
+package import Logging
+package import NIOCore
+package import NacreCore
+package import NacreEngine
+package import NacreProtocol
+package import NacreTransport
+
+/// The shell around `VerifierMachine`: the control link, a data link to every hired drafter, and the engine.
+package actor VerifierNode: EventLoopActor {
+    package nonisolated let eventLoop: any EventLoop
+    private var machine: VerifierMachine
+    private let tokenizer: any Tokenizer
+    private let pump: EnginePump
+    private let log: Logger
+    private var control: ControlClient?
+    private var drafters: [String: PeerConnection] = [:]
+    private var load: LoadMeter
+    private var ticker: RepeatedTask?
+    private var refusal: String?
+
+    package init(
+        _ configuration: VerifierMachine.Configuration, tokenizer: any Tokenizer, on eventLoop: any EventLoop,
+        log: Logger, runPass: @escaping EnginePump.RunPass
+    ) {
+        self.eventLoop = eventLoop
+        self.tokenizer = tokenizer
+        pump = EnginePump(log: log, runPass: runPass)
+        self.log = log
+        machine = VerifierMachine(configuration)
+        load = LoadMeter(now: .now)
+    }
+
+    /// Registers with the coordinator and serves until `stop` or until the coordinator refuses this node.
+    /// - Throws: `NodeRefused`.
+    package func run(coordinator: PeerAddress, hello: Hello) async throws {
+        let control = ControlClient(
+            to: coordinator, hello: hello, vocabulary: tokenizer.vocabularyChunks(), on: eventLoop
+        ) { [weak self] event in self?.assumeIsolated { node in node.receive(event) } }
+        self.control = control
+        control.assumeIsolated { $0.start() }
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
+            [weak self] _ in self?.assumeIsolated { node in node.tick() }
+        }
+        for await pass in pump.passes {
+            let outcome = await pump.outcome(of: pass)
+            load.count(outcome)
+            step(.passed(outcome))
+        }
+        ticker?.cancel()
+        if let refusal { throw NodeRefused(reason: refusal) }
+    }
+
+    /// Says goodbye to coordinator and drafters; `run` returns once the pass in flight is done.
+    package func stop() {
+        let goodbye = Goodbye(code: .shuttingDown, detail: "the verifier stops")
+        control?.assumeIsolated { $0.close(goodbye) }
+        for drafter in drafters.values { drafter.close(after: goodbye) }
+        pump.finish()
+    }
+
+    private func tick() {
+        step(.tick)
+        let current = load.read(jobs: machine.jobCount, at: .now)
+        control?.assumeIsolated { $0.tick(current) }
+    }
+
+    private func step(_ input: VerifierMachine.Input) {
+        var effects: [VerifierMachine.Effect] = []
+        machine.step(input, at: .now, into: &effects)
+        for effect in effects { perform(effect) }
+    }
+
+    private func perform(_ effect: VerifierMachine.Effect) {
+        switch effect {
+        case .evaluate(let pass): pump.enqueue(pass)
+        case .toCoordinator(let message): control?.assumeIsolated { $0.send(message) }
+        case .toDrafter(let address, let message): drafters[address]?.send(message)
+        case .dial(let address): dial(address)
+        case .closeDrafter(let address, let goodbye):
+            log.warning("giving up a drafter", metadata: ["drafter": "\(address)", "reason": "\(goodbye.detail)"])
+            drafters.removeValue(forKey: address)?.close(after: goodbye)
+        case .closeCoordinator(let goodbye):
+            log.error("the coordinator broke the protocol", metadata: ["reason": "\(goodbye.detail)"])
+            control?.assumeIsolated { $0.close(goodbye) }
+        }
+    }
+
+    // MARK: - The coordinator
+
+    private func receive(_ event: ControlClient.Event) {
+        switch event {
+        case .registered: log.notice("registered with the coordinator")
+        case .lost:
+            log.warning("the coordinator is lost; its jobs are dropped")
+            step(.coordinatorLost)
+        case .refused(let reason):
+            refusal = reason
+            stop()
+        case .message(.tokenize(let request)):
+            let answer = tokenizer.answer(request)
+            control?.assumeIsolated { $0.send(.tokenized(answer)) }
+        case .message(let message): step(.control(message))
+        }
+    }
+
+    // MARK: - Drafters
+
+    private func dial(_ address: String) {
+        guard let peer = try? PeerAddress(address) else {
+            step(.dialFailed(address: address))
+            return
+        }
+        drafters[address] = PeerDialer.dial(peer, on: eventLoop) { [weak self] peer, event in
+            self?.assumeIsolated { node in node.receive(event, from: peer, at: address) }
+        }
+    }
+
+    private func receive(_ event: PeerEvent, from peer: PeerConnection, at address: String) {
+        guard drafters[address] === peer else { return }  // a link that was given up
+        switch event {
+        case .opened:
+            peer.raiseFrameLimit()
+            step(.dialed(address: address))
+        case .message(let message): step(.data(address: address, message))
+        case .closed(let reason):
+            drafters[address] = nil
+            log.warning("a drafter is lost", metadata: ["drafter": "\(address)", "reason": "\(reason)"])
+            step(.drafterLost(address: address))
+        }
+    }
+}
