@@ -104,7 +104,8 @@ let package = Package(
             name: "NacreWireTests",
             dependencies: [
                 "NacreCore", "NacreProtocol", "NacreWire", "NacreTransport",
-                .product(name: "NIOTestUtils", package: "swift-nio"), nio, nioPosix,
+                .product(name: "NIOTestUtils", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"), nio, nioPosix,
             ], swiftSettings: house),
         .testTarget(
             name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
