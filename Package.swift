@@ -17,6 +17,7 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let real: Target.Dependency = .product(name: "RealModule", package: "swift-numerics")
@@ -65,7 +66,7 @@ let package = Package(
         .target(name: "NacreAPI", swiftSettings: house),
         // What every daemon shares.
         .target(
-            name: "NacreNode", dependencies: ["NacreAPI", "Yams", configuration, log, lifecycle, arguments, nio, nioPosix],
+            name: "NacreNode", dependencies: ["NacreAPI", "Yams", configuration, log, lifecycle, signals, arguments],
             swiftSettings: house),
         // The roles.
         .target(
@@ -111,6 +112,9 @@ let package = Package(
             name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
         .testTarget(
             name: "SimulationTests", dependencies: ["NacreCore", "NacreProtocol", "NacreSimulator"],
+            swiftSettings: house),
+        .testTarget(
+            name: "NacreNodeTests", dependencies: ["NacreAPI", "NacreNode", "NacreClient", arguments, log],
             swiftSettings: house),
         .testTarget(name: "EndToEndTests", dependencies: ["NacreClient", "NacreAPI"], swiftSettings: house),
         .testTarget(name: "TidyTests", swiftSettings: house),
