@@ -106,8 +106,9 @@ let package = Package(
             dependencies: [
                 "NacreCore", "NacreProtocol", "NacreWire", "NacreTransport",
                 .product(name: "NIOTestUtils", package: "swift-nio"),
-                .product(name: "NIOEmbedded", package: "swift-nio"), nio, nioPosix,
-            ], swiftSettings: house),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), nio, nioPosix,
+            ], exclude: ["FailCases", "Golden"], swiftSettings: house),
         .testTarget(
             name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
         .testTarget(

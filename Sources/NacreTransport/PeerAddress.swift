@@ -17,7 +17,7 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
         var host = text[..<colon]
         if host.first == "[", host.last == "]", host.count > 2 {
             host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
+        } else if host.contains(where: { ":[]".contains($0) }) {
             // Without brackets the last group of an IPv6 address would pass for a port.
             throw PeerAddress.unreadable(text)
         }

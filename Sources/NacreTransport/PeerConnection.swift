@@ -40,8 +40,9 @@ package final class PeerConnection: Sendable, Identifiable {
 
     private static let lastID = Atomic<UInt64>(0)
 
-    init(to remoteAddress: String, on eventLoop: any EventLoop, _ options: PeerOptions, _ handler: @escaping PeerHandler)
-    {
+    init(
+        to remoteAddress: String, on eventLoop: any EventLoop, _ options: PeerOptions, _ handler: @escaping PeerHandler
+    ) {
         id = PeerConnection.lastID.add(1, ordering: .relaxed).newValue
         self.eventLoop = eventLoop
         self.remoteAddress = remoteAddress

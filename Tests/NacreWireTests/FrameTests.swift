@@ -21,7 +21,8 @@ struct FrameTests {
     @Test("frames of every length carry the reference checksum")
     func checksumOfFrames() throws {
         for length in 0..<70 {
-            let frame = try MessageCodec.encode(.tokenize(Tokenize(request: 1, text: [UInt8](repeating: 9, count: length))))
+            let frame = try MessageCodec.encode(
+                .tokenize(Tokenize(request: 1, text: [UInt8](repeating: 9, count: length))))
             #expect(frame == rawFrame(type: 36, payload: Array(frame[12...])))
         }
     }
@@ -107,7 +108,8 @@ struct FrameTests {
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP"), ("POST /v1/jobs HTTP/1.1\r\n", "HTTP"),
             ("HTTP/1.1 400 Bad Request\r\n", "HTTP"), ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2"),
             ("PRI * HTTP/2", "HTTP/2"), ("SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
-            ("\u{16}\u{03}\u{01}\u{02}\u{00}\u{01}\u{00}\u{01}\u{7c}\u{03}\u{03}\u{00}", "TLS"), ("\u{16}\u{03}", "TLS"),
+            ("\u{16}\u{03}\u{01}\u{02}\u{00}\u{01}\u{00}\u{01}\u{7c}\u{03}\u{03}\u{00}", "TLS"),
+            ("\u{16}\u{03}", "TLS"),
         ])
     func foreign(greeting: String, name: String) {
         var parser = FrameParser()

@@ -25,7 +25,9 @@ struct HarmfulPayloadTests {
 
     @Test("a field cut short, a wrong wire type and an endless varint are malformed")
     func broken() {
-        for payload: [UInt8] in [[0x08], [0x0A, 5, 1], [UInt8](repeating: 0xFF, count: 30), [0x07], [0x00, 0x00], [0x0B]] {
+        for payload: [UInt8] in [
+            [0x08], [0x0A, 5, 1], [UInt8](repeating: 0xFF, count: 30), [0x07], [0x00, 0x00], [0x0B],
+        ] {
             #expect(fault(of: rawFrame(type: 23, payload: payload)) == .malformed)
         }
     }

@@ -16,9 +16,9 @@ extension Refusal {
                 part.double(3, 1)
             }
         },
-        Refusal(.draftOpen, "sampling.topK", "is beyond Int32") { payload in
+        Refusal(.draftOpen, "sampling.topK", "is beyond every vocabulary") { payload in
             payload.draftOpen()
-            payload.part(8) { $0.number(2, beyondInt32) }
+            payload.part(8) { $0.number(2, 1 << 20 + 1) }
         },
         Refusal(.draftOpen, "promptLength", "is beyond the context") { payload in
             payload.draftOpen()

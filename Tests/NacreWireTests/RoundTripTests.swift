@@ -26,7 +26,8 @@ struct RoundTripTests {
                 stream: 1, job: JobID(high: 1, low: 2), attempt: 1, epoch: 0, key: 7, sampling: .greedy,
                 promptLength: 1, positionLimit: 2, contextTotal: context.count, contextOffset: 0, context: context))
         #expect(try parse(MessageCodec.encode(open)) == [open])
-        let entry = VocabularyChunk.Entry(piece: [UInt8](repeating: 7, count: 100), endsGeneration: false, isControl: true)
+        let entry = VocabularyChunk.Entry(
+            piece: [UInt8](repeating: 7, count: 100), endsGeneration: false, isControl: true)
         let chunk = Message.vocabularyChunk(
             VocabularyChunk(
                 digest: 1, total: Limits.vocabularyEntriesMax, first: 0,

@@ -99,7 +99,8 @@ struct FieldReader {
     func sampling(_ pointer: UnsafeMutablePointer<Nacre__Sampling>?) throws(WireError) -> SamplingPolicy {
         let wire = try part(pointer, "sampling")
         let policy = SamplingPolicy(
-            temperature: wire.temperature, topK: try count(wire.top_k, "sampling.topK"), topP: wire.top_p,
+            temperature: wire.temperature,
+            topK: try count(wire.top_k, "sampling.topK", max: Limits.vocabularyEntriesMax), topP: wire.top_p,
             minP: wire.min_p)
         if let complaint = policy.complaint { throw invalid("sampling", "is unusable, \(complaint)") }
         return policy

@@ -50,7 +50,9 @@ package enum MessageCodec {
         let arena = FrameArena(frameBytes: payload.count)
         let fields = FieldReader(type: type)
         func unpack<C>(
-            _ unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutablePointer<C>?
+            _ unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutablePointer<
+                C
+            >?
         ) throws(WireError) -> C {
             let bytes = payload.baseAddress?.assumingMemoryBound(to: UInt8.self)
             guard let message = unpack(arena.allocator, payload.count, bytes) else {
