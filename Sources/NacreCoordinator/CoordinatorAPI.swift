@@ -1,4 +1,4 @@
-package import NacreAPI
+import NacreAPI
 package import NacreHTTP
 import NacreCore
 import NacreProtocol

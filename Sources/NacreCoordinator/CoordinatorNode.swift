@@ -1,7 +1,7 @@
 package import Logging
 package import NIOCore
-package import NacreCore
-package import NacreProtocol
+import NacreCore
+import NacreProtocol
 package import NacreTransport
 
 /// The shell around `CoordinatorMachine`: node connections, and wake-ups for whoever follows a job.

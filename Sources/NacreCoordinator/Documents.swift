@@ -1,5 +1,5 @@
 package import NacreAPI
-package import NacreCore
+import NacreCore
 package import NacreProtocol
 
 // The machine's records as the API's documents.

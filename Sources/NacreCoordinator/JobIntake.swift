@@ -1,6 +1,6 @@
 import Foundation
 import NacreAPI
-package import NacreCore
+import NacreCore
 package import NacreProtocol
 
 /// Turns the body of `POST /v1/jobs` into a job, or into words for its sender.

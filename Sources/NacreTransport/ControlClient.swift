@@ -1,5 +1,4 @@
 package import NIOCore
-package import NacreCore
 package import NacreProtocol
 
 /// The shell around `ControlLink`: a node's connection to its coordinator. Lives on the same event loop as the role

@@ -1,0 +1,63 @@
+import ArgumentParser
+import NIOPosix
+import NacreCoordinator
+import NacreHTTP
+import NacreNode
+import NacreTransport
+import ServiceLifecycle
+
+@main
+enum Main {
+    static func main() async { await CommandLineMain.run(CoordinatorCommand.self) }
+}
+
+struct CoordinatorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nacre-coordinator",
+        abstract: "Takes jobs, places them on verifiers, hands out accepted tokens.",
+        discussion: """
+            Examples:
+              nacre-coordinator
+              nacre-coordinator --listen 0.0.0.0:7400 --http 127.0.0.1:7401
+            Every setting can also stand in a YAML file (--config) or in the environment (NACRE_LISTEN, ...).
+            """,
+        version: "nacre-coordinator \(NacreVersion.current)")
+
+    private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 7400))
+    private static let http = Setting("http", default: HostPort(host: "127.0.0.1", port: 7401))
+
+    @Option(help: ArgumentHelp("Where nodes register (default 127.0.0.1:7400; port 0: any free one).", valueName: "host:port"))
+    var listen: String?
+
+    @Option(help: ArgumentHelp("Where clients talk HTTP/2 (default 127.0.0.1:7401; port 0: any free one).", valueName: "host:port"))
+    var http: String?
+
+    @OptionGroup var common: SettingsOptions
+
+    func run() async throws {
+        let settings = try common.settings([Self.listen, Self.http], flags: ["listen": listen, "http": http])
+        let log = Telemetry.logger("nacre-coordinator", level: settings[Settings.logLevel])
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let node = CoordinatorNode(on: loop, log: log)
+        let api = CoordinatorAPI(node: node, version: NacreVersion.current)
+        let listener = try await PeerListener.listen(
+            at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
+        let server = try await HTTPServer.start(
+            host: settings[Self.http].host, port: settings[Self.http].port, handler: api.answer)
+        await node.start()
+        Ready(role: "coordinator", addresses: [
+            ("control", listener.address.description),
+            ("http", HostPort(host: settings[Self.http].host, port: server.port).description),
+        ]).announce()
+        let stopping = UntilShutdown {
+            await listener.close()
+            await node.stop()
+            await server.shutdown(grace: .seconds(1))
+        }
+        try await Lifecycle.run([stopping], logger: log, endsWithStandardInput: common.exitWithStdin)
+    }
+}
+
+extension PeerAddress {
+    init(_ address: HostPort) { self.init(host: address.host, port: address.port) }
+}
