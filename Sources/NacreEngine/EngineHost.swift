@@ -1,0 +1,108 @@
+package import NacreCore
+
+/// What a pass gave, and what it cost.
+package struct PassResult: Sendable, Hashable {
+    /// One choice per node that asked for a score, in node order.
+    package var choices: [Choice]
+    /// Time in the engine, edits included; waiting for the engine's thread is not.
+    package var microseconds: Double
+
+    package init(choices: [Choice], microseconds: Double) {
+        self.choices = choices
+        self.microseconds = microseconds
+    }
+}
+
+/// An engine on a thread of its own.
+///
+/// The engine is made, used and freed on that thread, so its owner may tie state to it (libllama's thread pool pins
+/// the thread that makes it). Passes run one at a time, in the order of the calls.
+///
+///     let host = try await EngineHost.start(name: "target") { try LlamaEngine(model: model, settings: settings) }
+///     let result = try await host.run(pass)
+///     await host.shutdown()
+package actor EngineHost<E: Engine & SendableMetatype & ~Copyable> {
+    /// What the engine can do; fixed, so it needs no `await`.
+    package nonisolated let shape: EngineShape
+    private let executor: ThreadExecutor
+    private var engine: E?
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Makes the engine on a new thread called `name` and hosts it there.
+    ///
+    /// - Throws: what `make` throws; the thread has then ended.
+    package static func start(
+        name: String, make: @escaping @Sendable () throws(EngineError) -> sending E
+    ) async throws(EngineError) -> EngineHost {
+        let executor = ThreadExecutor(name: name)
+        do {
+            return try await EngineMaker(executor).make(make)
+        } catch {
+            executor.stop()
+            throw error
+        }
+    }
+
+    fileprivate init(_ executor: ThreadExecutor, _ engine: consuming sending E) {
+        self.executor = executor
+        shape = engine.shape
+        self.engine = consume engine
+    }
+
+    /// Runs one pass.
+    ///
+    /// - Throws: what `Engine.run` throws, and `.failed` after `shutdown`.
+    package func run(_ pass: EnginePass) throws(EngineError) -> PassResult {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let choices = try withEngine { (engine) throws(EngineError) in try engine.run(pass) }
+        return PassResult(choices: choices, microseconds: (clock.now - start) / .microseconds(1))
+    }
+
+    /// Measures the engine; see `Engine.calibrate`.
+    package func calibrate(budget: Duration = .seconds(1)) throws(EngineError) -> [PassCost] {
+        try withEngine { (engine) throws(EngineError) in try engine.calibrate(budget: budget) }
+    }
+
+    /// Does `body` with the engine, on its thread.
+    ///
+    /// - Throws: what `body` throws, and `.failed` after `shutdown`.
+    package func withEngine<Result: Sendable>(
+        _ body: @Sendable (inout E) throws(EngineError) -> Result
+    ) throws(EngineError) -> Result {
+        guard var taken = engine.take() else {
+            throw EngineError(.failed, "the engine was shut down")
+        }
+        do {
+            let result = try body(&taken)
+            engine = consume taken
+            return result
+        } catch {
+            engine = consume taken
+            throw error
+        }
+    }
+
+    /// Frees the engine, on its thread, and ends the thread. Calls that come later throw `.failed`.
+    package func shutdown() {
+        engine = nil
+        executor.stop()
+    }
+
+    deinit { executor.stop() }
+}
+
+/// Gives `EngineHost.start` a place on the engine's thread before there is a host.
+private actor EngineMaker {
+    private let executor: ThreadExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(_ executor: ThreadExecutor) { self.executor = executor }
+
+    func make<E: Engine & SendableMetatype & ~Copyable>(
+        _ make: @Sendable () throws(EngineError) -> sending E
+    ) throws(EngineError) -> EngineHost<E> {
+        EngineHost(executor, try make())
+    }
+}

@@ -1,0 +1,133 @@
+internal import CLlama
+package import NacreEngine
+
+/// What a GGUF file says about itself, read without its weights (0.2 s for the largest vocabularies).
+///
+/// libllama trusts files: some mistakes in one end the process. So everything that can be known before is checked
+/// here, and named in words for the person who has the file.
+package struct GGUFHeader: Sendable, Equatable {
+    package let path: String
+    /// The size of the file.
+    package let bytes: Int
+    /// The size that the table of tensors asks for.
+    package let bytesExpected: Int
+    /// Where the weights begin.
+    package let weightsOffset: Int
+    /// The architecture by libllama's name, such as `llama` or `qwen2`.
+    package let architecture: String
+    /// The model's own name; empty if it has none.
+    package let name: String
+    /// Weights in all tensors.
+    package let parameters: Int
+    /// Tensors by number type, upper case as people write them (`Q8_0`).
+    package let tensorTypes: [String: Int]
+    /// The number type of most weights.
+    package let quantisation: String
+    /// Whether attention is causal: a model that looks ahead (an embedding model) cannot generate text.
+    package let isCausal: Bool
+
+    /// Number types whose kernels give a row the same bits in every batch, repacked or not, with and without AMX.
+    /// The others do only in libllama's plain layout.
+    private static let invariantTypes: Set<String> = ["F32", "F16", "BF16", "Q8_0", "Q4_0"]
+
+    /// Whether every tensor's kernel is batch-invariant in libllama's repacked layouts too.
+    package var isInvariantRepacked: Bool { Set(tensorTypes.keys).isSubset(of: Self.invariantTypes) }
+
+    /// Reads and checks the header of the file at `path`.
+    ///
+    /// - Throws: `.modelUnreadable`: no such file, a directory, no permission, empty, not a GGUF, damaged, truncated.
+    package init(path: String) throws(EngineError) {
+        LlamaBackend.start()
+        let file = try FileBytes(path: path)
+        guard file.count > 0 else {
+            throw EngineError(.modelUnreadable, "\(path) is empty", remedy: "download it again")
+        }
+        let start = try file.bytes(at: 0, count: 64)
+        guard start.starts(with: "GGUF".utf8) else {
+            throw EngineError(
+                .modelUnreadable, "\(path) is not a GGUF file: it \(Self.describe(start))",
+                remedy: "name a model in llama.cpp's format, a file that ends in .gguf")
+        }
+        let parameters = gguf_init_params(no_alloc: true, ctx: nil)
+        let (context, errors) = LlamaLog.shared.quoting { gguf_init_from_file(path, parameters) }
+        guard let context else {
+            throw EngineError(
+                .modelUnreadable, "the header of \(path) (\(file.count) bytes) is damaged or cut short"
+                    + (errors.first.map { ": \($0)" } ?? ""),
+                remedy: "download it again")
+        }
+        defer { gguf_free(context) }
+        try self.init(path, file.count, GGUFTable(context))
+    }
+
+    private init(_ path: String, _ bytes: Int, _ table: borrowing GGUFTable) throws(EngineError) {
+        self.path = path
+        self.bytes = bytes
+        let weightsOffset = table.weightsOffset
+        self.weightsOffset = weightsOffset
+        let tensors = table.tensors()
+        bytesExpected = tensors.reduce(into: weightsOffset) { end, tensor in
+            end = max(end, weightsOffset.addingReportingOverflow(tensor.end).partialValue)
+        }
+        guard bytes >= bytesExpected else {
+            throw EngineError(
+                .modelUnreadable, "\(path) is cut short: it has \(bytes) of \(bytesExpected) bytes",
+                remedy: "download it again")
+        }
+        if let complaint = table.complaint {
+            throw EngineError(.modelUnreadable, "\(path) is damaged: \(complaint)", remedy: "download it again")
+        }
+        guard let architecture = table.text("general.architecture") else {
+            throw EngineError(
+                .modelUnreadable, "\(path) does not name its architecture", remedy: "convert the model again")
+        }
+        self.architecture = architecture
+        name = table.text("general.name") ?? ""
+        isCausal = table.flag("\(architecture).attention.causal") ?? true
+        parameters = tensors.reduce(0) { $0 + $1.elements }
+        var counts: [String: Int] = [:]
+        var weights: [String: Int] = [:]
+        for tensor in tensors {
+            counts[tensor.type, default: 0] += 1
+            weights[tensor.type, default: 0] += tensor.elements
+        }
+        tensorTypes = counts
+        quantisation = weights.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? "none"
+    }
+
+    /// Throws unless the file holds a model that can generate text, as far as its header tells.
+    ///
+    /// - Throws: `.modelUnsupported`: a vocabulary without weights, one that does not generate text.
+    package func requireGenerator() throws(EngineError) {
+        guard !tensorTypes.isEmpty else {
+            throw EngineError(
+                .modelUnsupported, "\(path) holds a vocabulary only, no weights",
+                remedy: "name the file of the model itself")
+        }
+        guard isCausal else { throw Self.notGenerator(path, architecture) }
+    }
+
+    static func notGenerator(_ path: String, _ architecture: String) -> EngineError {
+        EngineError(
+            .modelUnsupported, "\(path) does not generate text from left to right (architecture \(architecture))",
+            remedy: "use a causal language model")
+    }
+
+    // MARK: - Files that are something else
+
+    /// What the first bytes of a file look like, as the rest of a sentence that starts with "it".
+    private static func describe(_ start: [UInt8]) -> String {
+        let known: [(String, String)] = [
+            ("version https://git-lfs", "is a Git LFS pointer; the content was not fetched (git lfs pull)"),
+            ("<!DOCTYPE", "is a web page"), ("<html", "is a web page"), ("PK\u{3}\u{4}", "is a zip archive or PyTorch checkpoint"),
+            ("ggjt", "is in llama.cpp's format before GGUF"), ("tjgg", "is in llama.cpp's format before GGUF"),
+        ]
+        if let match = known.first(where: { start.starts(with: $0.0.utf8) }) { return match.1 }
+        // A safetensors file is a 64-bit length and then JSON.
+        if start.dropFirst(8).starts(with: "{\"".utf8) { return "looks like a safetensors file" }
+        let head = start.prefix(16)
+        if head.allSatisfy({ (32..<127).contains($0) || [9, 10, 13].contains($0) }) { return "looks like text" }
+        let hex = head.prefix(8).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+        return "starts with the bytes \(hex.joined(separator: " "))"
+    }
+}

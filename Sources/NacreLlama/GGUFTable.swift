@@ -1,0 +1,63 @@
+internal import CLlama
+import Glibc
+
+/// The key-value pairs and tensors of an open GGUF header. Every access checks the type first: libllama's own
+/// getters end the process on the wrong one. The context must outlive the table.
+struct GGUFTable: ~Copyable {
+    private let context: OpaquePointer
+
+    init(_ context: OpaquePointer) { self.context = context }
+
+    struct Tensor {
+        var type: String
+        var elements: Int
+        /// Where it ends, from the beginning of the weights.
+        var end: Int
+    }
+
+    var weightsOffset: Int { gguf_get_data_offset(context) }
+
+    func tensors() -> [Tensor] {
+        (0..<gguf_get_n_tensors(context)).map { index in
+            let shape = gguf_get_tensor_ne(context, index)
+            // The reader has checked that the product fits.
+            let elements = (0..<4).reduce(1) { $0 * Int(shape?[$1] ?? 0) }
+            let offset = gguf_get_tensor_offset(context, index)
+            return Tensor(
+                type: String(cString: ggml_type_name(gguf_get_tensor_type(context, index))).uppercased(),
+                elements: elements,
+                end: offset.addingReportingOverflow(gguf_get_tensor_size(context, index)).partialValue)
+        }
+    }
+
+    func text(_ key: String) -> String? {
+        let index = gguf_find_key(context, key)
+        guard index >= 0, gguf_get_kv_type(context, index) == GGUF_TYPE_STRING else { return nil }
+        return String(cString: gguf_get_val_str(context, index))
+    }
+
+    func flag(_ key: String) -> Bool? {
+        let index = gguf_find_key(context, key)
+        guard index >= 0, gguf_get_kv_type(context, index) == GGUF_TYPE_BOOL else { return nil }
+        return gguf_get_val_bool(context, index)
+    }
+
+    /// A mistake in the header on which libllama would end the process; `nil` if there is none.
+    var complaint: String? { repeatedPiece }
+
+    /// Two pieces of the vocabulary with the same text trip an assertion.
+    private var repeatedPiece: String? {
+        let index = gguf_find_key(context, "tokenizer.ggml.tokens")
+        guard index >= 0, gguf_get_kv_type(context, index) == GGUF_TYPE_ARRAY,
+            gguf_get_arr_type(context, index) == GGUF_TYPE_STRING
+        else { return nil }
+        var seen = Set<UInt64>()
+        for token in 0..<gguf_get_arr_n(context, index) {
+            guard let piece = gguf_get_arr_str(context, index, token), piece.pointee != 0 else { continue }
+            var digest = Digest()
+            digest.absorb(UnsafeRawBufferPointer(start: piece, count: strlen(piece)))
+            if !seen.insert(digest.value).inserted { return "token \(token) repeats the text of another" }
+        }
+        return nil
+    }
+}
