@@ -186,7 +186,7 @@ actor ServerConnection: ByteConsumer {
         // A second block on a stream is its trailers: nothing here reads them.
         guard streams[stream] == nil else { return }
         // The library bounds open streams; a client that resets at once leaves handlers behind, which this bounds.
-        guard handlersRunning < limits.streamsMax else {
+        guard handlersRunning < limits.handlersMax else {
             return attempt { try link.session.reset(stream, .refused) }
         }
         streams[stream] = ServerStream(head: fields)

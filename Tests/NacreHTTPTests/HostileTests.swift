@@ -87,7 +87,7 @@ struct HostileTests {
     @Test("handlers that outlive their streams bound the streams that are taken")
     func lingeringHandlers() async throws {
         var limits = HTTPLimits()
-        limits.streamsMax = 4
+        limits.handlersMax = 4
         let gate = Signal<Void>()
         let started = Signal<Void>()
         let parts = Raw.streams(20).map { Raw.headers($0) + Raw.reset($0) }
