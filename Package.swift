@@ -127,3 +127,12 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzz target links libFuzzer, so that an ordinary build must not see it. It lies in this package and not in one
+// of its own because it needs `package` access to the codec. See Scripts/fuzz.
+if Context.environment["NACRE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "nacre-fuzz-wire", dependencies: ["NacreProtocol", "NacreWire", nio], path: "Tests/Fuzz",
+            swiftSettings: house))
+}
