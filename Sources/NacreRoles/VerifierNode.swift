@@ -73,6 +73,7 @@ package actor VerifierNode: EventLoopActor {
     private func perform(_ effect: VerifierMachine.Effect) {
         switch effect {
         case .evaluate(let pass): pump.enqueue(pass)
+        case .wake(let instant): wake(at: instant)
         case .toCoordinator(let message): control?.assumeIsolated { $0.send(message) }
         case .toDrafter(let address, let message): drafters[address]?.send(message)
         case .dial(let address): dial(address)
@@ -82,6 +83,13 @@ package actor VerifierNode: EventLoopActor {
         case .closeCoordinator(let goodbye):
             log.error("the coordinator broke the protocol", metadata: ["reason": "\(goodbye.detail)"])
             control?.assumeIsolated { $0.close(goodbye) }
+        }
+    }
+
+    /// A wake-up that has become pointless does no harm, so none is ever cancelled.
+    private func wake(at instant: Instant) {
+        eventLoop.scheduleTask(in: .microseconds(Int64(max(0, instant - .now)))) { [weak self] in
+            self?.assumeIsolated { node in node.step(.tick) }
         }
     }
 

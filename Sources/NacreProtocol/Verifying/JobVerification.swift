@@ -136,6 +136,7 @@ package struct HiredDrafter: Sendable {
     package var attentionSince: Instant
     /// Its measured time per draft token.
     package var microsecondsPerToken = 0
+    package var pace = DraftPace()
 
     package init(address: String, stream: StreamID, inbox: DraftInbox, now: Instant) {
         self.address = address

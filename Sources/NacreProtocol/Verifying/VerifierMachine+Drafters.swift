@@ -95,6 +95,8 @@ extension VerifierMachine {
                     draft, committed: text, vocabularySize: configuration.vocabularySize)
             else { return }
             jobs[index].record(judgement)
+            let standing = jobs[index].view.unjudged
+            jobs[index].drafter?.pace.arrived(standing: standing, end: draft.end, at: now)
         case (.draftClose(let close), .ready):
             guard let index = index(of: close.stream, at: address) else { return }
             unbind(index, retryAfter: close.reason == .contextTooLong ? nil : Instant.seconds(1), at: now)

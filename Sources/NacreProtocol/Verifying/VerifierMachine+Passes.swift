@@ -14,11 +14,15 @@ struct PassShare: Sendable {
 extension VerifierMachine {
     /// Starts the next pass if the engine is free and any job has a turn: for every decoding job the last committed
     /// token and the drafts worth their cost, then context of jobs that are still reading theirs.
-    mutating func plan(into effects: inout [Effect]) {
+    mutating func plan(at now: Instant, into effects: inout [Effect]) {
         guard pass == nil else { return }
         let turns = decodingTurns()
         let reading = jobs.indices.filter { jobs[$0].hasContext && jobs[$0].isPrefilling }
         guard !turns.isEmpty || !reading.isEmpty else { return }
+        if turns.count == 1, reading.isEmpty, let until = worthWaiting(turns[0].index, at: now) {
+            effects.append(.wake(at: until))
+            return
+        }
         var next = EnginePass(edits: releases)
         releases = []
         var shares: [PassShare] = []
@@ -41,6 +45,22 @@ extension VerifierMachine {
         prefillTurn += 1
         pass = shares
         effects.append(.evaluate(next))
+    }
+
+    /// Until when a lone job's pass should wait for drafts that are on their way; `nil` starts it now. With several
+    /// jobs none waits: the pass is worth its cost without.
+    private func worthWaiting(_ index: Int, at now: Instant) -> Instant? {
+        let job = jobs[index]
+        guard case .stream(let schedule) = job.schedule, let drafter = job.drafter, drafter.isReady,
+            !drafter.inbox.isExhausted, let firstIn = drafter.pace.expectedIn(at: now)
+        else { return nil }
+        let wait = DraftPatience.wait(
+            available: drafter.inbox.unjudged(after: job.length).count, alpha: job.acceptance.alpha,
+            cost: configuration.cost, nodesMax: min(schedule.nodesMax + 1, job.remaining), firstIn: firstIn,
+            each: drafter.pace.interval)
+        guard wait.drafts > 0 else { return nil }
+        // Half as long again as expected; a draft that comes before wakes the machine by itself.
+        return now + Int(1.5 * wait.microseconds) + 1
     }
 
     /// The jobs whose method gives them a turn, each with the drafts that take part.
@@ -161,14 +181,14 @@ extension VerifierMachine {
                     Commit(
                         job: jobs[index].job, attempt: jobs[index].attempt, start: start, tokens: tokens,
                         margins: judged.choices.map(\.margin)))))
-        tellDrafter(index, tokens, from: start, into: &effects)
+        tellDrafter(index, tokens, from: start, at: now, into: &effects)
         // Silence counts from when there was something to say.
         if !wasOwed { jobs[index].drafter?.attentionSince = now }
         if let reason = judged.end { end(at: index, reason, into: &effects) }
     }
 
     private mutating func tellDrafter(
-        _ index: Int, _ tokens: [TokenID], from start: Position, into effects: inout [Effect]
+        _ index: Int, _ tokens: [TokenID], from start: Position, at now: Instant, into effects: inout [Effect]
     ) {
         guard let drafter = jobs[index].drafter, drafter.isOpen else { return }
         let limit = positionLimit(of: jobs[index])
@@ -178,6 +198,8 @@ extension VerifierMachine {
                 from: start, committed: text, positionLimit: limit)
         else { return }
         jobs[index].record(judgement)
+        let standing = jobs[index].view.unjudged
+        jobs[index].drafter?.pace.told(standing: standing, at: now)
         effects.append(
             .toDrafter(
                 address: drafter.address,

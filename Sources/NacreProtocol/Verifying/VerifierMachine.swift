@@ -65,6 +65,8 @@ package struct VerifierMachine: Machine, Sendable {
         case closeDrafter(address: String, Goodbye)
         case closeCoordinator(Goodbye)
         case evaluate(EnginePass)
+        /// Send `tick` at this time, besides the regular ones.
+        case wake(at: Instant)
     }
 
     var configuration: Configuration
@@ -115,7 +117,7 @@ package struct VerifierMachine: Machine, Sendable {
         }
         judgeHeld(at: now, into: &effects)
         hire(at: now, into: &effects)
-        plan(into: &effects)
+        plan(at: now, into: &effects)
     }
 
     // MARK: - Jobs

@@ -1,0 +1,57 @@
+import NacreCore
+
+/// How fast one drafter answers, as its verifier sees it: network, queueing and drawing together.
+package struct DraftPace: Sendable, Equatable {
+    /// From a verdict that left no draft standing to the first draft that stands, in microseconds; 0 unknown.
+    package private(set) var response = 0.0
+    /// From one draft to the next, in microseconds; 0 unknown.
+    package private(set) var interval = 0.0
+    private var awaitedSince: Instant?
+    private var lastArrival: Instant?
+    /// The drafter said that it stops until a verdict lets it go on.
+    private var isPaused = false
+
+    /// The share of a new measurement in the running mean.
+    private static let share = 0.125
+
+    package init() {}
+
+    /// A verdict went out that left `standing` drafts.
+    package mutating func told(standing: Int, at now: Instant) {
+        isPaused = false
+        awaitedSince = standing == 0 ? now : nil
+        if standing == 0 { lastArrival = nil }
+    }
+
+    /// Drafts arrived, after which `standing` ones stand.
+    package mutating func arrived(standing: Int, end: DraftEnd, at now: Instant) {
+        if standing > 0, let since = awaitedSince {
+            response = DraftPace.mean(response, Double(now - since))
+            awaitedSince = nil
+        } else if let lastArrival, awaitedSince == nil {
+            interval = DraftPace.mean(interval, Double(now - lastArrival))
+        }
+        lastArrival = now
+        isPaused = end != .open
+    }
+
+    /// Time until the next standing draft is expected, in microseconds; `nil` when there is no telling, or it should
+    /// have come already.
+    package func expectedIn(at now: Instant) -> Double? {
+        guard response > 0, interval > 0, !isPaused else { return nil }
+        let due: Double
+        if let awaitedSince {
+            due = Double(awaitedSince - now) + response
+        } else if let lastArrival {
+            due = Double(lastArrival - now) + interval
+        } else {
+            return nil
+        }
+        // Somewhat late is still on its way; later than that it may never come.
+        return due > -0.5 * max(response, interval) ? max(0, due) : nil
+    }
+
+    private static func mean(_ mean: Double, _ sample: Double) -> Double {
+        mean == 0 ? sample : mean + share * (min(sample, 8 * mean) - mean)
+    }
+}
