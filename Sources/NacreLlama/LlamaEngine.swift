@@ -36,7 +36,7 @@ package struct LlamaEngine: ~Copyable, Engine {
         var context = try LlamaContext(
             model, settings, cells: liveMax + (isAppendOnly ? Self.slackCells : 0),
             sequences: settings.sequences + (isAppendOnly ? 1 : 0))
-        let canRewind = try Self.canRewind(&context, liveMax)
+        let canRewind = Self.canRewind(&context, liveMax)
         ledger = CellLedger(
             cells: context.cells, liveMax: liveMax, sequences: settings.sequences, deadMin: settings.deadCellsMin,
             isAppendOnly: isAppendOnly)
@@ -156,13 +156,12 @@ package struct LlamaEngine: ~Copyable, Engine {
     }
 
     /// Whether the model can forget the end of a sequence and keep its beginning: tried out, on an empty cache.
-    private static func canRewind(_ context: inout LlamaContext, _ cells: Int) throws(EngineError) -> Bool {
-        let count = min(4, cells)
-        let nodes = (0..<count).map { ForestNode(token: 0, position: Position(rawValue: $0), sequence: 0) }
-        guard count > 1, context.decode(nodes) == .done else { return false }
-        let kept = Position(rawValue: count / 2)
-        let works = context.remove(0, from: kept) && context.length(0) == kept.rawValue
-        context.clear()
-        return works
+    private static func canRewind(_ context: inout LlamaContext, _ cells: Int) -> Bool {
+        defer { context.clear() }
+        for position in 0..<min(3, cells) {
+            let node = ForestNode(token: 0, position: Position(rawValue: position), sequence: 0)
+            guard context.decode([node]) == .done else { return false }
+        }
+        return context.remove(0, from: 1) && context.length(0) == 1
     }
 }
