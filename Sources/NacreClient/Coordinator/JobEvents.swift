@@ -108,4 +108,27 @@ extension CoordinatorClient {
         }
         throw NacreError(.failed, "the job's stream ended without its end")
     }
+
+    /// Waits for the end of a job, whoever submitted it.
+    ///
+    /// - Throws: `NacreError` `.failed` if it is not over within `limit`.
+    package func end(of id: String, within limit: Duration?) async throws -> JobDocument {
+        try await withThrowingTaskGroup(of: JobDocument.self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                for try await event in try await events(of: id) {
+                    if case .ended(let document) = event { return document }
+                }
+                return try await job(id)
+            }
+            if let limit {
+                group.addTask {
+                    try await Task.sleep(for: limit)
+                    throw NacreError(.failed, "the job was not over in time", remedy: "`nacre wait` it again")
+                }
+            }
+            guard let document = try await group.next() else { throw CancellationError() }
+            return document
+        }
+    }
 }

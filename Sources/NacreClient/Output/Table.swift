@@ -16,7 +16,7 @@ package struct Table: Sendable {
     package func write(to terminal: Terminal) throws(NacreError) {
         if terminal.isInteractive {
             for (index, line) in aligned.enumerated() {
-                try terminal.lineAsIs(index == 0 ? terminal.bold(line) : line)
+                try terminal.line(line, isBold: index == 0)
             }
         } else {
             for row in rows { try terminal.line(row.map(Self.escaped).joined(separator: "\t")) }
@@ -25,7 +25,7 @@ package struct Table: Sendable {
 
     /// Header and rows, padded; the last column is not.
     package var aligned: [String] {
-        let all = [columns.map { $0.uppercased() }] + rows.map { $0.map { Terminal.harmless(Self.escaped($0)) } }
+        let all = [columns.map { $0.uppercased() }] + rows.map { $0.map(Self.escaped) }
         let widths = columns.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         return all.map { row in
             let cells = row.enumerated().map { column, cell in

@@ -34,15 +34,16 @@ package struct Terminal: Sendable {
     /// could steer it.
     ///
     /// - Throws: `NacreError` `.failed` when the reader is gone, without a message: it went because it had enough.
-    package func write(_ text: String) throws(NacreError) {
-        try Self.write(isInteractive ? Self.harmless(text) : text, to: STDOUT_FILENO)
+    package func write(_ text: String, isBold: Bool = false) throws(NacreError) {
+        let shown = isInteractive ? Self.harmless(text) : text
+        try Self.write(isBold && isColoured ? "\u{1B}[1m\(shown)\u{1B}[0m" : shown, to: STDOUT_FILENO)
     }
 
     /// Writes a result and a line break.
-    package func line(_ text: String) throws(NacreError) { try write(text + "\n") }
-
-    /// Writes a line of our own making, colours and all.
-    func lineAsIs(_ text: String) throws(NacreError) { try Self.write(text + "\n", to: STDOUT_FILENO) }
+    package func line(_ text: String, isBold: Bool = false) throws(NacreError) {
+        try write(text, isBold: isBold)
+        try write("\n")
+    }
 
     /// Says on stderr what is going on.
     package func note(_ text: String) {
@@ -50,10 +51,8 @@ package struct Terminal: Sendable {
         try? Self.write(text + "\n", to: STDERR_FILENO)
     }
 
-    /// The text in bold on a coloured terminal.
-    package func bold(_ text: String) -> String { isColoured ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
-
-    static func harmless(_ text: String) -> String {
+    /// The text without control characters other than line breaks and tabs.
+    package static func harmless(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.filter { scalar in
             scalar == "\n" || scalar == "\t" || scalar.properties.generalCategory != .control
         }))
