@@ -73,6 +73,11 @@ let package = Package(
             name: "NacreRoles",
             dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport", log, nio],
             swiftSettings: house),
+        // What a daemon with a model shares.
+        .target(
+            name: "NacreModelNode",
+            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreLlama", "NacreNode", "NacreTransport", arguments, log],
+            swiftSettings: house),
         .target(
             name: "NacreCoordinator",
             dependencies: ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP", log, nio],
@@ -88,10 +93,10 @@ let package = Package(
             name: "nacre-coordinator", dependencies: ["NacreCoordinator", "NacreNode", "NacreTransport", "NacreHTTP", arguments, log, lifecycle, nioPosix],
             swiftSettings: house),
         .executableTarget(
-            name: "nacre-verifier", dependencies: ["NacreRoles", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
+            name: "nacre-verifier", dependencies: ["NacreRoles", "NacreModelNode", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
             swiftSettings: house),
         .executableTarget(
-            name: "nacre-drafter", dependencies: ["NacreRoles", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
+            name: "nacre-drafter", dependencies: ["NacreRoles", "NacreModelNode", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
             swiftSettings: house),
         .executableTarget(
             name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),
@@ -123,3 +128,12 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzz target links libFuzzer, so that an ordinary build must not see it. It lies in this package and not in one
+// of its own because it needs `package` access to the codec. See Scripts/fuzz.
+if Context.environment["NACRE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "nacre-fuzz-wire", dependencies: ["NacreProtocol", "NacreWire", nio], path: "Tests/Fuzz",
+            swiftSettings: house))
+}

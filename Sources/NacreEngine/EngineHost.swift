@@ -1,15 +1,19 @@
+import Glibc
 package import NacreCore
 
 /// What a pass gave, and what it cost.
 package struct PassResult: Sendable, Hashable {
     /// One choice per node that asked for a score, in node order.
     package var choices: [Choice]
-    /// Time in the engine, edits included; waiting for the engine's thread is not.
-    package var microseconds: Double
+    /// When the engine began and ended, edits included, on the host's monotonic clock; waiting for the engine's
+    /// thread is not in it.
+    package var startedNanoseconds: UInt64
+    package var endedNanoseconds: UInt64
 
-    package init(choices: [Choice], microseconds: Double) {
+    package init(choices: [Choice], startedNanoseconds: UInt64, endedNanoseconds: UInt64) {
         self.choices = choices
-        self.microseconds = microseconds
+        self.startedNanoseconds = startedNanoseconds
+        self.endedNanoseconds = endedNanoseconds
     }
 }
 
@@ -54,10 +58,10 @@ package actor EngineHost<E: Engine & SendableMetatype & ~Copyable> {
     ///
     /// - Throws: what `Engine.run` throws, and `.failed` after `shutdown`.
     package func run(_ pass: EnginePass) throws(EngineError) -> PassResult {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let started = EngineHost.monotonicNanoseconds()
         let choices = try withEngine { (engine) throws(EngineError) in try engine.run(pass) }
-        return PassResult(choices: choices, microseconds: (clock.now - start) / .microseconds(1))
+        return PassResult(
+            choices: choices, startedNanoseconds: started, endedNanoseconds: EngineHost.monotonicNanoseconds())
     }
 
     /// Measures the engine; see `Engine.calibrate`.
@@ -91,6 +95,12 @@ package actor EngineHost<E: Engine & SendableMetatype & ~Copyable> {
     }
 
     deinit { executor.stop() }
+
+    private static func monotonicNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
 }
 
 /// Gives `EngineHost.start` a place on the engine's thread before there is a host.

@@ -56,7 +56,8 @@ actor ClientConnection: ByteConsumer {
     func closed() {
         isClosed = true
         let cut = HTTPError(.connectionClosed, "\(authority) closed the connection")
-        let mute = HTTPError(.unreachable, "\(authority) accepts connections and closes them", remedy: "try again later")
+        let mute = HTTPError(
+            .unreachable, "\(authority) accepts connections and closes them", remedy: "try again later")
         fail(hasSettings ? cut : hasReceived ? notHTTP2 : mute)
     }
 
@@ -119,8 +120,10 @@ actor ClientConnection: ByteConsumer {
             streams[stream]?.isClosed = true
             end(stream, endError(reason))
         case .goAway(let reason):
-            failure = failure ?? HTTPError(
-                .goAway, "\(authority) is shutting down (\(reason))", remedy: "connect again in a moment")
+            failure =
+                failure
+                ?? HTTPError(
+                    .goAway, "\(authority) is shutting down (\(reason))", remedy: "connect again in a moment")
         case .taken, .sentLast, .offence:
             break
         }
@@ -133,7 +136,8 @@ actor ClientConnection: ByteConsumer {
 
     /// Fails a stream unless its answer is whole.
     private func end(_ stream: HTTP2StreamID, _ error: HTTPError) {
-        if streams[stream]?.isWhole == false { streams[stream]?.failure = streams[stream]?.failure ?? error }
+        guard let state = streams[stream] else { return }
+        if !state.isWhole, state.failure == nil { streams[stream]?.failure = error }
         wake(stream)
     }
 
@@ -195,7 +199,9 @@ actor ClientConnection: ByteConsumer {
     /// The next bytes of a body, nil at its end.
     func next(on stream: HTTP2StreamID) async throws -> [UInt8]? {
         while var state = streams[stream] {
-            if let bytes = state.body.readBytes(length: min(state.body.readableBytes, Self.chunkBytesMax)), !bytes.isEmpty {
+            if let bytes = state.body.readBytes(length: min(state.body.readableBytes, Self.chunkBytesMax)),
+                !bytes.isEmpty
+            {
                 streams[stream]?.body.moveReaderIndex(forwardBy: bytes.count)
                 try link.session.credit(bytes.count, to: stream)
                 pump()
@@ -246,7 +252,8 @@ actor ClientConnection: ByteConsumer {
     }
 
     private func wait(on stream: HTTP2StreamID) async throws {
-        precondition(streams[stream]?.reader == nil, "stream \(stream.number) has two readers: a body is read by one task")
+        precondition(
+            streams[stream]?.reader == nil, "stream \(stream.number) has two readers: a body is read by one task")
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { streams[stream]?.reader = $0 }
         } onCancel: {

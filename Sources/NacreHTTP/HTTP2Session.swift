@@ -3,8 +3,8 @@ import NIOCore
 
 /// One end of an HTTP/2 connection without its socket: bytes in, events out; messages in, bytes out.
 ///
-/// The façade of libnghttp2 1.52. It is used from one event loop, and never from inside a callback: the callbacks write
-/// on the tape, and the owner reads it between calls.
+/// The façade of libnghttp2 1.52. It is used from one event loop, and never from inside a callback: the callbacks
+/// write on the tape, and the owner reads it between calls.
 struct HTTP2Session: ~Copyable {
     enum Role {
         case server, client
@@ -133,12 +133,13 @@ struct HTTP2Session: ~Copyable {
     }
 
     /// Lets the stream share the connection frame by frame. RFC 9218's default would send the oldest stream's body
-    /// whole before the next one's; an event stream must not wait for a large answer.
+    /// whole before the next one's; an event stream must not wait for a large answer. Harmless for a stream that is
+    /// gone.
     mutating func shareEvenly(_ stream: HTTP2StreamID) throws(HTTPError) {
         var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY), inc: 1)
         let ignoresClient: Int32 = 1
-        _ = try Self.checked(
-            Int(nghttp2_session_change_extpri_stream_priority(pointer, stream.number, &priority, ignoresClient)))
+        try Self.checkedUnlessGone(
+            nghttp2_session_change_extpri_stream_priority(pointer, stream.number, &priority, ignoresClient))
     }
 
     /// Takes no new streams; the open ones go on.
@@ -156,9 +157,8 @@ struct HTTP2Session: ~Copyable {
     // MARK: workings
 
     private mutating func resume(_ stream: HTTP2StreamID) throws(HTTPError) {
-        let code = nghttp2_session_resume_data(pointer, stream.number)
-        // Not deferred (its turn is coming anyway) or gone (its `closed` event is on the way): both are ordinary.
-        if code != NGHTTP2_ERR_INVALID_ARGUMENT.rawValue { _ = try Self.checked(Int(code)) }
+        // Also an invalid argument when the body is not deferred: then its turn is coming anyway.
+        try Self.checkedUnlessGone(nghttp2_session_resume_data(pointer, stream.number))
     }
 
     private static func makePointer(
@@ -250,6 +250,12 @@ struct HTTP2Session: ~Copyable {
     private static func checked(_ code: Int) throws(HTTPError) -> Int {
         guard code >= 0 else { throw HTTPError(.library, "libnghttp2 failed: \(text(code))") }
         return code
+    }
+
+    /// For calls that name a stream: one that is gone is an invalid argument to the library, and to us an ordinary
+    /// case, since its `closed` event may still be on the tape.
+    private static func checkedUnlessGone(_ code: Int32) throws(HTTPError) {
+        if code != NGHTTP2_ERR_INVALID_ARGUMENT.rawValue { _ = try checked(Int(code)) }
     }
 
     private static func text(_ code: Int) -> String {

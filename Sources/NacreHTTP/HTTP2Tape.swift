@@ -61,7 +61,8 @@ final class HTTP2Tape {
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, tape in
             HTTP2Tape.with(tape, frame) { tape, frame in tape.partial[frame.stream] = PartialFields() }
         }
-        nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, frame, name, nameBytes, value, valueBytes, _, tape in
+        nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+            _, frame, name, nameBytes, value, valueBytes, _, tape in
             HTTP2Tape.with(tape, frame) { tape, frame in
                 tape.field(
                     UnsafeBufferPointer(start: name, count: nameBytes),
@@ -129,7 +130,9 @@ final class HTTP2Tape {
         return 0
     }
 
-    private func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, on stream: HTTP2StreamID) {
+    private func field(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, on stream: HTTP2StreamID
+    ) {
         // The count goes on after the limit, the copies do not: a small block can name a large field very often.
         partial[stream]?.bytes += name.count + value.count + 32
         guard let bytes = partial[stream]?.bytes, bytes <= headerBytesMax else { return }

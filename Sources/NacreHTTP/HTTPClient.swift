@@ -77,15 +77,20 @@ package final class HTTPClient: Sendable {
 
 /// An answer: its head, and a body that may still be on its way.
 package struct HTTPResponse: Sendable {
+    /// The final status, 200...599.
     package let status: Int
+    /// The fields without `:status`; trailers are not kept.
     package let headers: HTTPFields
+    /// Read it, or drop it to reset the stream.
     package let body: HTTPBody
 }
 
 /// The chunks of a body as they come; read by one task, once. The server is held back while nobody reads. Dropping the
 /// body, or cancelling its reader, resets the stream.
 package struct HTTPBody: AsyncSequence, Sendable {
+    /// A chunk, never empty.
     package typealias Element = [UInt8]
+    /// `HTTPError` or `CancellationError`.
     package typealias Failure = any Error
 
     /// Resets the stream when the last reader is gone.
@@ -119,6 +124,7 @@ package struct HTTPBody: AsyncSequence, Sendable {
         hold = Hold(connection, stream)
     }
 
+    /// The body's reader; there is one body, so a second reader goes on where the first stopped.
     package func makeAsyncIterator() -> Iterator { Iterator(hold: hold) }
 
     /// The whole body.

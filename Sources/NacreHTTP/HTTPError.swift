@@ -25,16 +25,20 @@ package struct HTTPError: Error, Sendable, Hashable, CustomStringConvertible {
         /// libnghttp2 failed inside (out of memory, or our use of it is wrong).
         case library
     }
+    /// What callers decide by.
     package let code: Code
+    /// What happened, for people.
     package let message: String
     /// The next thing to try; empty when there is none.
     package let remedy: String
 
+    /// An error that says what happened and what to try.
     package init(_ code: Code, _ message: String, remedy: String = "") {
         self.code = code
         self.message = message
         self.remedy = remedy
     }
 
+    /// Message and remedy in one line.
     package var description: String { remedy.isEmpty ? message : "\(message): \(remedy)" }
 }

@@ -2,13 +2,18 @@
 package struct HTTPFields: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     /// One field. A name may occur in several.
     package struct Field: Sendable, Hashable {
+        /// Lower case.
         package let name: String
+        /// As it was sent; bytes that are not UTF-8 are replaced.
         package let value: String
     }
+    /// Every field, in order.
     package private(set) var all: [Field] = []
 
+    /// No fields.
     package init() {}
 
+    /// The fields of a literal, in its order; names are lower-cased.
     package init(dictionaryLiteral pairs: (String, String)...) {
         for (name, value) in pairs { append(name, value) }
     }

@@ -2,8 +2,11 @@
 package struct HTTPLimits: Sendable, Hashable {
     /// Connections a server holds at once; one more is closed as it is accepted.
     package var connectionsMax = 1024
-    /// Streams a peer may have open on one connection, and handlers that may run for it.
+    /// Streams a peer may have open on one connection.
     package var streamsMax = 128
+    /// Handlers that may run for one connection; more than `streamsMax`, since a handler returns a moment after its
+    /// stream has closed, and the client may use that moment. Beyond it streams are refused.
+    package var handlersMax = 512
     /// Bytes of one header list, counted as in RFC 9113 §6.5.2: name + value + 32 for each field.
     package var headerBytesMax = 16 << 10
     /// Bytes of one request body; beyond it the answer is 413.
@@ -17,8 +20,9 @@ package struct HTTPLimits: Sendable, Hashable {
     /// Body bytes the peer may have in flight on the whole connection.
     package var connectionWindowBytes = 1 << 20
 
-    /// Streams a client may reset at once, and the number it regains per second.
+    /// Streams a client may reset at once.
     package var resetsBurst = 200
+    /// Resets it regains per second.
     package var resetsPerSecond = 33
     /// CONTINUATION frames after one HEADERS frame.
     package var continuationsMax = 8
@@ -38,6 +42,7 @@ package struct HTTPLimits: Sendable, Hashable {
     /// How long a finished connection waits for the peer to close its side.
     package var lingerTimeout: Duration = .seconds(2)
 
+    /// The defaults.
     package init() {}
 
     /// How often a connection looks at its clocks: often enough to be late by a quarter at most.

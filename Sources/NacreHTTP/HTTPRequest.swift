@@ -2,15 +2,20 @@
 package struct HTTPRequest: Sendable, Hashable {
     /// One `name=value` of the query, percent-decoded.
     package struct QueryItem: Sendable, Hashable {
+        /// Before the `=`, decoded.
         package let name: String
+        /// After the `=`, decoded; `""` without one.
         package let value: String
     }
+    /// `GET`, `POST` and so on, as it was sent.
     package let method: String
     /// The path as it was sent, without the query.
     package let path: String
+    /// The query's items, in order.
     package let query: [QueryItem]
     /// The fields without the pseudo-fields (`:method` and kin).
     package let headers: HTTPFields
+    /// At most `HTTPLimits.bodyBytesMax` bytes.
     package let body: [UInt8]
 
     /// The value of the first query item called `name`; `""` for a name without `=`.

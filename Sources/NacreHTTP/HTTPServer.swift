@@ -47,7 +47,7 @@ package final class HTTPServer: Sendable {
         host: String, port: Int, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         limits: HTTPLimits = HTTPLimits(), handler: @escaping Handler
     ) async throws -> HTTPServer {
-        // The buffer is bounded by its producers: a connection yields at most `streamsMax` requests that have not
+        // The buffer is bounded by its producers: a connection has at most `handlersMax` requests that have not
         // ended, and connections over `connectionsMax` are closed.
         let (incoming, events) = AsyncStream<Event>.makeStream()
         let bootstrap = ServerBootstrap(group: group)

@@ -3,7 +3,7 @@ import NIOCore
 /// One client's connection. Confined to its channel's event loop, which is its executor.
 ///
 /// A stream collects its request, is handed to a handler, and is answered through `HTTPResponder`; what happens to a
-/// stream at each moment is in `Stream`.
+/// stream at each moment is in `ServerStream`.
 actor ServerConnection: ByteConsumer {
     /// A request that waits for its handler.
     struct Accepted: Sendable {
@@ -13,7 +13,7 @@ actor ServerConnection: ByteConsumer {
         let gone: AsyncStream<Never>
     }
 
-    private enum Phase {
+    enum Phase {
         /// It is not yet known what the client speaks; these are its bytes so far.
         case preface(ByteBuffer)
         case speaking
@@ -22,42 +22,20 @@ actor ServerConnection: ByteConsumer {
         case closed
     }
 
-    private struct Stream {
-        enum Incoming: Hashable {
-            case collecting
-            /// It has been refused; what still comes is dropped.
-            case unwanted
-            case ended
-        }
-        enum Answer: Hashable {
-            case none, started, whole
-        }
-        let head: HTTPFields
-        var body: [UInt8] = []
-        var incoming = Incoming.collecting
-        var answer = Answer.none
-        /// Non-nil from when the handler has the request.
-        var gone: AsyncStream<Never>.Continuation?
-        var writers: [Int: CheckedContinuation<Void, any Error>] = [:]
-        var lastProgress = NIODeadline.now()
-
-        var isHead: Bool { head[":method"] == "HEAD" }
-    }
-
     nonisolated let channel: any Channel
     nonisolated var unownedExecutor: UnownedSerialExecutor { channel.eventLoop.executor.asUnownedSerialExecutor() }
 
-    private let limits: HTTPLimits
+    let limits: HTTPLimits
     private let events: AsyncStream<HTTPServer.Event>.Continuation
-    private let link: HTTP2Link
-    private var phase = Phase.preface(ByteBuffer())
-    private var streams: [HTTP2StreamID: Stream] = [:]
+    let link: HTTP2Link
+    private(set) var phase = Phase.preface(ByteBuffer())
+    var streams: [HTTP2StreamID: ServerStream] = [:]
     private var bodiesBytes = 0
-    private var handlersRunning = 0
+    var handlersRunning = 0
     private var offences = 0
-    private var writersSoFar = 0
+    var writersSoFar = 0
     private var hasSettings = false
-    private var isDraining = false
+    var isDraining = false
     private var clock: RepeatedTask?
     private let openedAt = NIODeadline.now()
     private var lastUsed = NIODeadline.now()
@@ -103,7 +81,7 @@ actor ServerConnection: ByteConsumer {
         events.yield(.closed(self))
     }
 
-    private var isClosed: Bool {
+    var isClosed: Bool {
         if case .closed = phase { true } else { false }
     }
 
@@ -135,7 +113,7 @@ actor ServerConnection: ByteConsumer {
         pump()
     }
 
-    private func pump() {
+    func pump() {
         do {
             try link.pump { handle($0) }
         } catch {
@@ -159,6 +137,15 @@ actor ServerConnection: ByteConsumer {
         for stream in stalled.keys {
             end(stream, HTTPError(.streamReset, "the client took no bytes for \(limits.stallTimeout)"))
             attempt { try link.session.reset(stream, .cancel) }
+        }
+        // RFC 9113 §8.1 lets a server that has answered early reset the stream with NO_ERROR, but clients that are
+        // still sending take a quick reset for a failure and drop the answer (curl 7.88). So they get time to stop by
+        // themselves; their window is not refilled, so it costs nothing.
+        for (stream, state) in streams
+        where state.incoming == .unwanted && link.session.queuedBytes(on: stream) == 0
+            && now - state.lastProgress > TimeAmount(limits.lingerTimeout)
+        {
+            attempt { try link.session.reset(stream, .none) }
         }
         if streams.isEmpty, handlersRunning == 0, now - lastUsed > TimeAmount(limits.idleTimeout) {
             attempt { try link.session.submitGoAway() }
@@ -185,10 +172,7 @@ actor ServerConnection: ByteConsumer {
             streams[stream]?.lastProgress = .now()
             wakeWriters(of: stream)
         case .sentLast(let stream):
-            // RFC 9113 §8.1: the answer is out, and a client that is still sending its request may stop.
-            if let state = streams[stream], state.incoming != .ended {
-                attempt { try link.session.reset(stream, .none) }
-            }
+            streams[stream]?.lastProgress = .now()
         case .notSent(let stream): attempt { try link.session.reset(stream, .internalError) }
         case .closed(let stream, let reason):
             end(stream, HTTPError(.streamReset, "the client ended the stream (\(reason))"))
@@ -202,10 +186,10 @@ actor ServerConnection: ByteConsumer {
         // A second block on a stream is its trailers: nothing here reads them.
         guard streams[stream] == nil else { return }
         // The library bounds open streams; a client that resets at once leaves handlers behind, which this bounds.
-        guard handlersRunning < limits.streamsMax else {
+        guard handlersRunning < limits.handlersMax else {
             return attempt { try link.session.reset(stream, .refused) }
         }
-        streams[stream] = Stream(head: fields)
+        streams[stream] = ServerStream(head: fields)
         attempt { try link.session.shareEvenly(stream) }
         if let length = fields["content-length"].flatMap({ Int($0) }), length > limits.bodyBytesMax {
             refuseBody(stream)
@@ -239,14 +223,15 @@ actor ServerConnection: ByteConsumer {
     }
 
     /// Answers without a handler, and wants no more of the request.
-    private func refuse(_ stream: HTTP2StreamID, _ status: Int, _ text: String) {
+    func refuse(_ stream: HTTP2StreamID, _ status: Int, _ text: String) {
         guard let state = streams[stream], state.answer == .none else { return }
         dropBody(of: stream)
         if state.incoming == .collecting { streams[stream]?.incoming = .unwanted }
         streams[stream]?.answer = .whole
         let body = Array("\(text)\n".utf8)
         let fields: HTTPFields = [
-            ":status": String(status), "content-type": "text/plain; charset=utf-8", "content-length": String(body.count),
+            ":status": String(status), "content-type": "text/plain; charset=utf-8",
+            "content-length": String(body.count),
         ]
         attempt {
             try link.session.submitResponse(fields, on: stream, hasBody: true)
@@ -287,106 +272,11 @@ actor ServerConnection: ByteConsumer {
     }
 
     /// A session that fails on our own calls is out of memory or misused: nothing on it can be trusted.
-    private func attempt(_ work: () throws -> Void) {
+    func attempt(_ work: () throws -> Void) {
         do {
             try work()
         } catch {
             channel.close(promise: nil)
         }
-    }
-
-    // MARK: the handlers' side
-
-    func start(_ stream: HTTP2StreamID, status: Int, headers: HTTPFields, hasBody: Bool) throws {
-        let state = try open(stream)
-        guard state.answer == .none else {
-            throw HTTPError(.invalidMessage, "this request has been answered already")
-        }
-        var fields: HTTPFields = [":status": String(status)]
-        for field in headers.all { fields.append(field.name, field.value) }
-        let hasBody = hasBody && !state.isHead
-        try link.session.submitResponse(fields, on: stream, hasBody: hasBody)
-        streams[stream]?.answer = hasBody ? .started : .whole
-        streams[stream]?.lastProgress = .now()
-        pump()
-    }
-
-    func write(_ bytes: [UInt8], on stream: HTTP2StreamID) async throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let state = try open(stream)
-            if state.isHead { return }
-            guard state.answer == .started else {
-                throw HTTPError(.invalidMessage, "this answer has no body, or it is finished")
-            }
-            let room = limits.queuedBytesMax - link.session.queuedBytes(on: stream)
-            if room <= 0 {
-                try await waitForRoom(on: stream)
-                continue
-            }
-            // The stall clock runs only while bytes wait: it starts with the first of them.
-            if room == limits.queuedBytesMax { streams[stream]?.lastProgress = .now() }
-            try link.session.queue(rest.prefix(room), on: stream)
-            rest = rest.dropFirst(room)
-            pump()
-        }
-    }
-
-    func finish(_ stream: HTTP2StreamID) throws {
-        let state = try open(stream)
-        if state.isHead { return }
-        guard state.answer == .started else {
-            throw HTTPError(.invalidMessage, "this answer has no body, or it is finished")
-        }
-        streams[stream]?.answer = .whole
-        try link.session.finish(stream)
-        pump()
-    }
-
-    /// The handler of this stream is back; what it left open is closed so that the client cannot mistake it.
-    func handlerReturned(_ stream: HTTP2StreamID) {
-        handlersRunning -= 1
-        switch streams[stream]?.answer {
-        case .none?: refuse(stream, 500, "the server has no answer to this request")
-        case .started?: attempt { try link.session.reset(stream, .internalError) }
-        case .whole?, nil: break
-        }
-        if !isClosed { pump() }
-    }
-
-    /// Takes no new requests, finishes the open ones, then closes.
-    func drain() {
-        guard !isDraining else { return }
-        isDraining = true
-        if case .speaking = phase {
-            attempt { try link.session.submitGoAway() }
-            pump()
-        } else {
-            channel.close(promise: nil)
-        }
-    }
-
-    private func open(_ stream: HTTP2StreamID) throws -> Stream {
-        if let state = streams[stream] { return state }
-        throw isClosed
-            ? HTTPError(.connectionClosed, "the client closed the connection")
-            : HTTPError(.streamReset, "the client has left this stream")
-    }
-
-    private func waitForRoom(on stream: HTTP2StreamID) async throws {
-        writersSoFar += 1
-        let number = writersSoFar
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { streams[stream]?.writers[number] = $0 }
-        } onCancel: {
-            // Runs after the line above has run, also when the task was cancelled before: that line is on this loop.
-            channel.eventLoop.execute {
-                self.assumeIsolated { $0.cancelWriter(number, on: stream) }
-            }
-        }
-    }
-
-    private func cancelWriter(_ number: Int, on stream: HTTP2StreamID) {
-        streams[stream]?.writers.removeValue(forKey: number)?.resume(throwing: CancellationError())
     }
 }

@@ -11,7 +11,8 @@ package struct ServerSentEvent: Sendable, Hashable {
     /// `id` and `event` are our own words: they hold no line breaks, and `id` no NUL.
     package init(id: String? = nil, event: String? = nil, data: String) {
         for text in [id, event].compactMap({ $0 }) {
-            precondition(!text.utf8.contains { $0 == 0x0A || $0 == 0x0D || $0 == 0 }, "a line break in a field: \(text)")
+            precondition(
+                !text.utf8.contains { $0 == 0x0A || $0 == 0x0D || $0 == 0 }, "a line break in a field: \(text)")
         }
         self.id = id
         self.event = event

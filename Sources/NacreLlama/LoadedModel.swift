@@ -5,23 +5,34 @@ package struct LoadedModel: Sendable {
     package let host: EngineHost<LlamaEngine>
     package let model: LlamaModel
     package let tokenizer: LlamaTokenizer
+    /// Tokens that one job may have.
+    package let contextPerJob: Int
+
+    /// Most tokens of one job that a cache is made for unless somebody asks for more: caches of long contexts are
+    /// large.
+    private static let contextDefaultMax = 4_096
 
     /// Loads the model at `path` on a new thread called `name` and starts an engine there. Shut `host` down at the
     /// end.
     ///
+    /// - Parameter contextPerJob: takes the place of `settings.contextPerJob`; `nil` is what the model was trained
+    ///   on, at most 4,096.
     /// - Throws: `.modelUnreadable`, `.modelUnsupported`, `.failed` (settings); the thread has then ended.
     package static func start(
-        path: String, settings: LlamaSettings, name: String
+        path: String, settings: LlamaSettings, contextPerJob: Int?, name: String
     ) async throws(EngineError) -> LoadedModel {
         let host = try await EngineHost.start(name: name) { () throws(EngineError) in
             let model = try LlamaModel(path: path, exact: settings.exact)
+            var settings = settings
+            settings.contextPerJob = contextPerJob ?? min(model.contextTrained, contextDefaultMax)
             return try LlamaEngine(model: model, settings: settings)
         }
         do throws(EngineError) {
             let (model, tokenizer) = try await host.withEngine { (engine) throws(EngineError) in
                 (engine.model, try LlamaTokenizer(engine.model))
             }
-            return LoadedModel(host: host, model: model, tokenizer: tokenizer)
+            let context = contextPerJob ?? min(model.contextTrained, contextDefaultMax)
+            return LoadedModel(host: host, model: model, tokenizer: tokenizer, contextPerJob: context)
         } catch {
             await host.shutdown()
             throw error

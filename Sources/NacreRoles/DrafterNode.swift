@@ -1,7 +1,7 @@
 package import Logging
 package import NIOCore
-package import NacreCore
-package import NacreEngine
+import NacreCore
+import NacreEngine
 package import NacreProtocol
 package import NacreTransport
 
@@ -37,7 +37,7 @@ package actor DrafterNode: EventLoopActor {
             [weak self] event in self?.assumeIsolated { node in node.receive(event) }
         }
         self.control = control
-        control.assumeIsolated { $0.start() }
+        await control.start()
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
             [weak self] _ in self?.assumeIsolated { node in node.tick() }
         }

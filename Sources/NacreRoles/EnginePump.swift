@@ -1,7 +1,7 @@
 import Logging
 package import NacreCore
 package import NacreEngine
-package import NacreProtocol
+import NacreProtocol
 
 /// Runs a machine's passes on its engine, one at a time, and keeps count of the time.
 package struct EnginePump: Sendable {

@@ -1,6 +1,6 @@
 package import Logging
 package import NIOCore
-package import NacreCore
+import NacreCore
 package import NacreEngine
 package import NacreProtocol
 package import NacreTransport
@@ -37,7 +37,7 @@ package actor VerifierNode: EventLoopActor {
             to: coordinator, hello: hello, vocabulary: tokenizer.vocabularyChunks(), on: eventLoop
         ) { [weak self] event in self?.assumeIsolated { node in node.receive(event) } }
         self.control = control
-        control.assumeIsolated { $0.start() }
+        await control.start()
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
             [weak self] _ in self?.assumeIsolated { node in node.tick() }
         }

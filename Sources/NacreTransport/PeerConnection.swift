@@ -4,21 +4,21 @@ import Synchronization
 
 /// What happens on a connection, in this order: `opened`, any number of `message`s, `closed`.
 package enum PeerEvent: Sendable, Equatable {
-    /// Bytes can flow. Left out when dialling fails.
+    /// Bytes can flow. Left out if the connection never stood, for instance when dialling failed.
     case opened
     case message(Message)
     /// Exactly once, last. The reason is for logs and people.
     case closed(reason: String)
 }
 
-/// Takes what happens on a connection. Called on its event loop, in order, and never from inside a call of `send` or
-/// `close`, so an actor that has the loop as its executor may go straight to its state.
+/// Takes what happens on a connection. Called on its event loop, in order, and never from inside a call of
+/// `dial`, `send` or `close`, so an actor that has the loop as its executor may go straight to its state.
 package typealias PeerHandler = @Sendable (PeerConnection, PeerEvent) -> Void
 
 /// How patient a connection is.
 package struct PeerOptions: Sendable {
     /// Bytes waiting to be sent that are still normal.
-    package var writeBudgetBytes = 4 << 20
+    package var writeBudgetBytes = Limits.writeBudgetBytes
     /// How long more may wait before the peer counts as too slow. Four times the budget is too slow at once.
     package var overBudgetMax: Duration = .seconds(5)
     /// How long a peer may take to make itself known, that is, for the owner to call `raiseFrameLimit()`.

@@ -10,7 +10,13 @@ package enum PeerDialer {
         options: PeerOptions = PeerOptions(), handler: @escaping PeerHandler
     ) -> PeerConnection {
         let connection = PeerConnection(to: address.description, on: eventLoop, options, handler)
-        ClientBootstrap(group: eventLoop)
+        // In a turn of its own, so that not even a connection that stands at once speaks before it is returned.
+        eventLoop.execute { connect(connection, to: address, timeout) }
+        return connection
+    }
+
+    private static func connect(_ connection: PeerConnection, to address: PeerAddress, _ timeout: Duration) {
+        ClientBootstrap(group: connection.eventLoop)
             .connectTimeout(TimeAmount(timeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A host with several addresses is tried on several channels. Only the one that connects gets the
@@ -18,13 +24,12 @@ package enum PeerDialer {
             .channelOption(.autoRead, value: false)
             .connect(host: address.host, port: address.port)
             .flatMap { channel in
-                eventLoop.makeCompletedFuture { try connection.attach(to: channel) }
+                channel.eventLoop.makeCompletedFuture { try connection.attach(to: channel) }
                     .flatMap { channel.setOption(.autoRead, value: true) }
             }
             .whenFailure { error in
                 connection.fail(reason: "could not connect to \(address): \(explain(error, timeout))")
             }
-        return connection
     }
 
     private static func explain(_ error: any Error, _ timeout: Duration) -> String {

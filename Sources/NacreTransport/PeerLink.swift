@@ -38,10 +38,11 @@ final class PeerLink: ChannelInboundHandler {
     }
 
     func attach(to channel: any Channel, as connection: PeerConnection) throws {
-        self.connection = connection
         try channel.syncOptions?.setOption(
             .writeBufferWaterMark, value: .init(low: options.writeBudgetBytes, high: options.writeBudgetBytes))
-        try channel.pipeline.syncOperations.addHandlers(ByteToMessageHandler(decoder), self)
+        try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(decoder))
+        self.connection = connection
+        try channel.pipeline.syncOperations.addHandler(self)
     }
 
     // MARK: - The owner's calls
@@ -78,7 +79,11 @@ final class PeerLink: ChannelInboundHandler {
         if context.channel.isActive { open(context) }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        // A channel that was never active has no other end.
+        finish()
+    }
 
     func channelActive(context: ChannelHandlerContext) { open(context) }
 

@@ -1,4 +1,5 @@
 import Foundation
+import NacreProtocol
 import NacreWire
 import Testing
 
@@ -10,10 +11,15 @@ struct FailCaseTests {
     @Test("are decoded or refused, and nothing worse")
     func replay() throws {
         let files = try FileManager.default.contentsOfDirectory(at: Self.folder, includingPropertiesForKeys: nil)
-        for file in files where file.pathExtension == "frame" {
+        for file in files where file.pathExtension == "input" {
             let bytes = [UInt8](try Data(contentsOf: file))
             // Refused is as good as decoded; a crash would not come here.
-            guard let messages = try? parse(bytes) else { continue }
+            var messages = (try? parse(bytes)) ?? []
+            if let choice = bytes.first {
+                // The fuzzer's other reading: a type and a payload (Tests/Fuzz/main.swift).
+                let type = FrameType.allCases[Int(choice) % FrameType.allCases.count]
+                messages += (try? parse(rawFrame(type: type.rawValue, payload: Array(bytes.dropFirst())))) ?? []
+            }
             for message in messages { #expect(try parse(MessageCodec.encode(message)) == [message]) }
         }
     }

@@ -148,6 +148,23 @@ struct PatienceTests {
         await listener.close()
     }
 
+    @Test(
+        "a message of ours that fits no frame ends the link instead of leaving the peer to wait",
+        .timeLimit(.minutes(1)))
+    func unsendable() async throws {
+        let server = EventRecorder()
+        let listener = try await PeerListener.listen(at: anyPort, on: loop, handler: server.handler)
+        let client = EventRecorder()
+        let peer = PeerDialer.dial(listener.address, on: loop, handler: client.handler)
+        peer.send(
+            .verdict(Verdict(stream: 1, nextEpoch: 1, tokens: [], committed: Position(rawValue: -1), positionLimit: 0)))
+        await client.waitForClosing()
+        #expect(client.closings.first?.hasPrefix("could not send: verdict.committed is -1") == true)
+        await server.waitForClosing()
+        #expect(server.messages == [.goodbye(Goodbye(code: .shuttingDown, detail: "internal error"))])
+        await listener.close()
+    }
+
     @Test("addresses are read and written as people write them")
     func addresses() throws {
         #expect(try PeerAddress("127.0.0.1:7400") == PeerAddress(host: "127.0.0.1", port: 7400))

@@ -17,16 +17,21 @@ import Testing
         "NacreAPI": [],
         "NacreNode": ["NacreAPI"],
         "NacreRoles": ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport"],
+        "NacreModelNode": [
+            "NacreCore", "NacreEngine", "NacreLlama", "NacreNode", "NacreProtocol", "NacreTransport",
+        ],
         "NacreCoordinator": ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP"],
         "NacreClient": ["NacreAPI", "NacreHTTP", "NacreNode"],
         "NacreSimulator": ["NacreCore", "NacreProtocol", "NacreEngine", "NacreWire"],
         "nacre": ["NacreAPI", "NacreClient", "NacreNode"],
         "nacre-coordinator": ["NacreCoordinator", "NacreHTTP", "NacreNode", "NacreTransport"],
         "nacre-verifier": [
-            "NacreCore", "NacreEngine", "NacreLlama", "NacreNode", "NacreProtocol", "NacreRoles", "NacreTransport",
+            "NacreCore", "NacreEngine", "NacreLlama", "NacreModelNode", "NacreNode", "NacreProtocol", "NacreRoles",
+            "NacreTransport",
         ],
         "nacre-drafter": [
-            "NacreCore", "NacreEngine", "NacreLlama", "NacreNode", "NacreProtocol", "NacreRoles", "NacreTransport",
+            "NacreCore", "NacreEngine", "NacreLlama", "NacreModelNode", "NacreNode", "NacreProtocol", "NacreRoles",
+            "NacreTransport",
         ],
         "nacre-sim": ["NacreSimulator"],
     ]

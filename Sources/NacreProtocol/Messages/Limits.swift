@@ -9,6 +9,8 @@ package enum Limits {
     /// Pieces carried by one `VocabularyChunk`.
     package static let vocabularyChunkEntries = 8_192
     package static let vocabularyEntriesMax = 1 << 20
+    /// Bytes that may wait to be read by one peer, for longer than a few seconds.
+    package static let writeBudgetBytes = 4 << 20
     /// Prompt text of one job, in bytes.
     package static let promptBytesMax = 512 << 10
     package static let promptTokensMax = 32_768

@@ -1,8 +1,8 @@
-/// CRC-32C (Castagnoli), the checksum of frames: RFC 3720 appendix B.4. It detects every error of up to 31 consecutive
-/// bits and, at our frame sizes, every error of up to 3 bits anywhere.
+/// CRC-32C (Castagnoli), the checksum of frames: RFC 3720 appendix B.4. It detects every error within 32 consecutive bits
+/// and, at our frame sizes, every error of up to 3 bits anywhere.
 ///
-/// Eight bytes a step ("slicing by 8", Kounavis and Berry 2008): about 2 GB/s without any special instruction, so that
-/// the same code runs on every machine.
+/// Eight bytes a step ("slicing by 8", Kounavis and Berry 2008), without any special instruction, so that the same
+/// code runs on every machine.
 struct Checksum {
     private var state: UInt32 = 0xFFFF_FFFF
 

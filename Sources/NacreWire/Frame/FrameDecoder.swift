@@ -1,7 +1,7 @@
 package import NIOCore
 package import NacreProtocol
 
-/// What `FrameParser` does, in a NIO pipeline: bytes in, messages out. An error comes out of the pipeline as `WireError`.
+/// What `FrameParser` does, in a NIO pipeline: bytes in, messages out. An error leaves the pipeline as `WireError`.
 ///
 /// A class, because the owner of the connection raises the limit while a message it gave out is being handled.
 package final class FrameDecoder: ByteToMessageDecoder {

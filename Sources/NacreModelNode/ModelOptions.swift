@@ -1,0 +1,110 @@
+package import ArgumentParser
+import Foundation
+package import Logging
+package import NacreCore
+import NacreEngine
+package import NacreLlama
+package import NacreNode
+package import NacreProtocol
+
+/// The flags that verifier and drafter have in common: a model, its cores, its coordinator.
+package struct ModelOptions: ParsableArguments {
+    private static let model = Setting<String>("model")
+    package static let coordinator = Setting("coordinator", default: HostPort(host: "127.0.0.1", port: 7400))
+    private static let threads = OptionalSetting<Int>("threads", in: 1...512)
+    private static let cpus = OptionalSetting<CPUList>("cpus")
+    private static let context = OptionalSetting<Int>("context", in: 16...1_048_576)
+    private static let slots = Setting("slots", default: 8, in: 1...250)
+    private static let name = OptionalSetting<String>("name")
+
+    package static let declarations: [any SettingDeclaration] = [
+        model, coordinator, threads, cpus, context, slots, name,
+    ]
+
+    @Option(name: [.short, .long], help: ArgumentHelp("The model: a GGUF file.", valueName: "file"))
+    package var model: String?
+
+    @Option(help: ArgumentHelp("Where to register (default 127.0.0.1:7400).", valueName: "host:port"))
+    package var coordinator: String?
+
+    @Option(help: ArgumentHelp("Threads that compute (default: as many as --cpus names, else all cores).", valueName: "n"))
+    package var threads: String?
+
+    @Option(help: ArgumentHelp("Cores to stay on, for instance 0-3,6. No two nodes should share one.", valueName: "list"))
+    package var cpus: String?
+
+    @Option(help: ArgumentHelp("Most tokens of one job, prompt and output (default: what the model was trained on, at most 4096).", valueName: "tokens"))
+    package var context: String?
+
+    @Option(help: ArgumentHelp("Jobs at once (default 8). The KV cache holds --context tokens for each.", valueName: "n"))
+    package var slots: String?
+
+    @Option(help: ArgumentHelp("What this node is called (default: role, host and process id).", valueName: "name"))
+    package var name: String?
+
+    package init() {}
+
+    package var flags: [String: String?] {
+        [
+            "model": model, "coordinator": coordinator, "threads": threads, "cpus": cpus, "context": context,
+            "slots": slots, "name": name,
+        ]
+    }
+
+    /// Loads the model as the settings say.
+    /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not.
+    package func load(_ settings: Settings, role: Role, log: Logger) async throws -> LoadedModel {
+        let threads = try threads(settings)
+        let engine = LlamaSettings(
+            threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: 1, sequences: settings[Self.slots])
+        let loaded = try await LoadedModel.start(
+            path: settings[Self.model], settings: engine, contextPerJob: settings[Self.context],
+            name: role == .verifier ? "target" : "draft")
+        log.notice(
+            "model loaded",
+            metadata: [
+                "model": "\(loaded.model.description)", "threads": "\(threads)",
+                "cores": "\(settings[Self.cpus]?.description ?? "any")", "context": "\(loaded.contextPerJob)",
+                "slots": "\(loaded.host.shape.sequences)", "libllama": "\(LlamaBackend.version)",
+            ])
+        return loaded
+    }
+
+    private func threads(_ settings: Settings) throws(NacreError) -> Int {
+        let available = try CPUList.available()
+        let cores = settings[Self.cpus]?.cores.count ?? available.cores.count
+        let threads = settings[Self.threads] ?? cores
+        guard threads <= cores else {
+            throw NacreError(
+                .badUsage, "\(threads) threads on \(cores) cores would wait for each other",
+                remedy: "use --threads \(cores) or fewer, or name more cores with --cpus")
+        }
+        return threads
+    }
+
+    package func nodeName(_ settings: Settings, role: Role) -> String {
+        let prefix = role == .verifier ? "verifier" : "drafter"
+        let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"
+        return settings[Self.name] ?? "\(prefix)-\(host)-\(ProcessInfo.processInfo.processIdentifier)"
+    }
+
+    /// How this node introduces itself.
+    package func hello(_ settings: Settings, _ loaded: LoadedModel, role: Role, dataAddress: String) -> Hello {
+        let shape = loaded.host.shape
+        let file = URL(fileURLWithPath: settings[Self.model]).lastPathComponent
+        return Hello(
+            node: nodeName(settings, role: role), incarnation: Incarnation(rawValue: .random(in: 1 ... .max)),
+            role: role, wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, modelDigest: loaded.model.digest,
+            vocabularyDigest: loaded.tokenizer.vocabularyDigest, dataAddress: dataAddress,
+            capacity: Capacity(
+                sequences: shape.sequences, context: loaded.contextPerJob, nodesMax: shape.nodesMax),
+            modelName: "\(file) (\(loaded.model.description))",
+            engineVersion: "libllama \(LlamaBackend.version) \(LlamaBackend.stamp)",
+            cores: settings[Self.cpus]?.description ?? "any")
+    }
+
+    /// Measured pass times for the log: `1: 980, 2: 1410, ...`.
+    package func describe(_ cost: StepCostModel) -> String {
+        [1, 2, 3, 4, 6, 8, 12, 16].map { "\($0): \(Int(cost.microseconds(nodes: $0)))" }.joined(separator: ", ")
+    }
+}
