@@ -25,8 +25,9 @@ package struct CoordinatorClient: Sendable {
             let http = try await HTTPClient.connect(host: address.host, port: address.port, timeout: timeout)
             return CoordinatorClient(address: address, http: http)
         } catch let error as HTTPError {
+            let finding = error.code == .unreachable ? "no coordinator answers at \(address)" : error.message
             throw NacreError(
-                .unreachable, "no coordinator answers at \(address) (\(error.message))",
+                .unreachable, finding,
                 remedy: "start one with `nacre up` or name another with --coordinator", cause: error)
         }
     }
