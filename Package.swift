@@ -87,7 +87,8 @@ let package = Package(
             name: "NacreSimulator", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreWire"],
             swiftSettings: house),
         // Thin mains.
-        .executableTarget(name: "nacre", dependencies: ["NacreClient", "NacreNode", arguments], swiftSettings: house),
+        .executableTarget(
+            name: "nacre", dependencies: ["NacreAPI", "NacreClient", "NacreNode", arguments], swiftSettings: house),
         .executableTarget(
             name: "nacre-coordinator", dependencies: ["NacreCoordinator", "NacreNode", "NacreTransport", "NacreHTTP", arguments, log, lifecycle, nioPosix],
             swiftSettings: house),

@@ -13,7 +13,7 @@ import Testing
         @Option var model: String?
     }
 
-    private func ending(_ arguments: String...) -> (output: String, complaint: String, status: Int32)? {
+    private func outcome(_ arguments: String...) -> (output: String, complaint: String, status: Int32)? {
         do {
             _ = try Root.parseAsRoot(arguments)
             return nil
@@ -24,7 +24,7 @@ import Testing
 
     @Test("an unknown flag is bad usage, one line, and names the nearest flag and the help to read")
     func unknownFlag() throws {
-        let ending = try #require(ending("leaf", "--thread", "3"))
+        let ending = try #require(outcome("leaf", "--thread", "3"))
         #expect(ending.status == 2)
         #expect(ending.output.isEmpty)
         #expect(ending.complaint.contains("--thread") && ending.complaint.contains("'--threads'"))
@@ -34,16 +34,16 @@ import Testing
 
     @Test("a value of the wrong type is bad usage")
     func wrongValue() throws {
-        let ending = try #require(ending("leaf", "--threads", "x"))
+        let ending = try #require(outcome("leaf", "--threads", "x"))
         #expect(ending.status == 2)
         #expect(ending.complaint.contains("threads"))
     }
 
     @Test("help and version are output, not errors")
     func helpAndVersion() throws {
-        let version = try #require(ending("--version"))
+        let version = try #require(outcome("--version"))
         #expect(version == (NacreVersion.current, "", 0))
-        let help = try #require(ending("leaf", "--help"))
+        let help = try #require(outcome("leaf", "--help"))
         #expect(help.status == 0 && help.complaint.isEmpty && help.output.contains("--threads"))
     }
 

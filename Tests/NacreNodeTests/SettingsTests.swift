@@ -18,7 +18,7 @@ import Testing
         return try body(path)
     }
 
-    private func complaint(
+    private func complaints(
         flags: [String: String?] = [:], file: String? = nil, environment: [String: String] = [:]
     ) -> String? {
         do {
@@ -62,7 +62,7 @@ import Testing
     func allMistakes() throws {
         try withFile("thread: 4\nlisten: nowhere\ncpus: [0, 1]\nmodel:\n  path: x\n") { file in
             let complaint = try #require(
-                complaint(flags: ["threads": "many"], file: file, environment: ["NACRE_LOG_LEVEL": "loud"]))
+                complaints(flags: ["threads": "many"], file: file, environment: ["NACRE_LOG_LEVEL": "loud"]))
             #expect(complaint.contains("\(file), line 1: unknown key 'thread': did you mean 'threads'?"))
             #expect(complaint.contains("listen (file \(file)): 'nowhere' is not an address"))
             #expect(complaint.contains("cpus (file \(file)): must be a single value"))
@@ -74,23 +74,23 @@ import Testing
 
     @Test("a number out of range, an empty value and a missing one are mistakes")
     func values() {
-        #expect(complaint(flags: ["model": "m", "threads": "0"])?.contains("must lie between 1 and 64, not 0") == true)
-        #expect(complaint(flags: ["model": ""])?.contains("must not be empty") == true)
-        #expect(complaint()?.contains("model is not set: pass --model, set NACRE_MODEL") == true)
-        #expect(complaint(flags: ["model": "m"]) == nil)
+        #expect(complaints(flags: ["model": "m", "threads": "0"])?.contains("must lie between 1 and 64, not 0") == true)
+        #expect(complaints(flags: ["model": ""])?.contains("must not be empty") == true)
+        #expect(complaints()?.contains("model is not set: pass --model, set NACRE_MODEL") == true)
+        #expect(complaints(flags: ["model": "m"]) == nil)
     }
 
     @Test("a file that is not there, not YAML or not a mapping is one clear line; an empty one is fine")
     func files() throws {
-        #expect(complaint(flags: ["model": "m"], file: "/nonexistent/n.yaml")?.contains("cannot read") == true)
+        #expect(complaints(flags: ["model": "m"], file: "/nonexistent/n.yaml")?.contains("cannot read") == true)
         try withFile("a: [1\nb: }") { file in
-            #expect(complaint(flags: ["model": "m"], file: file)?.contains("\(file), line 2:") == true)
+            #expect(complaints(flags: ["model": "m"], file: file)?.contains("\(file), line 2:") == true)
         }
         try withFile("- 1\n- 2\n") { file in
-            #expect(complaint(flags: ["model": "m"], file: file)?.contains("not a file of settings") == true)
+            #expect(complaints(flags: ["model": "m"], file: file)?.contains("not a file of settings") == true)
         }
         for text in ["", "# nothing\n", "---\n"] {
-            try withFile(text) { file in #expect(complaint(flags: ["model": "m"], file: file) == nil) }
+            try withFile(text) { file in #expect(complaints(flags: ["model": "m"], file: file) == nil) }
         }
     }
 }

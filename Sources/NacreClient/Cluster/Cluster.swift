@@ -1,0 +1,146 @@
+import Foundation
+import NacreAPI
+package import NacreNode
+
+/// A cluster of real processes on this machine: one coordinator, verifiers and drafters.
+///
+/// ```swift
+/// let cluster = try await Cluster.launch(plan, attached: { _, _ in })
+/// try await CoordinatorClient.with(cluster.http) { … }
+/// await cluster.stop()
+/// ```
+package struct Cluster: Sendable {
+    /// The coordinator first.
+    package let children: [ChildProcess]
+    package let control: HostPort
+    package let http: HostPort
+
+    // Large models take minutes to read from a slow disk.
+    private static let readyMax = Duration.seconds(600)
+    private static let pollEvery = Duration.milliseconds(10)
+    private static let stopMax = Duration.seconds(5)
+
+    /// Starts the processes and waits until all of them are registered and a job would be decoded. If that fails, or the
+    /// task is cancelled, everything is stopped again.
+    ///
+    /// - Parameters:
+    ///   - logs: gives each process its attachment, by name.
+    ///   - progress: told what is being waited for.
+    /// - Throws: `.failed`, with the last words of the process that did not start.
+    package static func launch(
+        _ plan: ClusterPlan, attachment: (_ name: String) -> ChildProcess.Attachment,
+        progress: (String) -> Void = { _ in }
+    ) async throws -> Cluster {
+        var children: [ChildProcess] = []
+        func start(_ process: ClusterPlan.Process) throws -> ChildProcess {
+            let attachment = attachment(process.name)
+            var arguments = process.arguments
+            if case .attached = attachment { arguments.append("--exit-with-stdin") }
+            let child = try ChildProcess(
+                process.name, executable: try plan.installation.executable(process.executable), arguments: arguments,
+                attachment: attachment)
+            children.append(child)
+            return child
+        }
+        do {
+            progress("starting the coordinator")
+            let ready = try await readyLine(of: try start(plan.coordinator))
+            guard let control = ready.addresses["control"], let http = ready.addresses["http"] else {
+                throw NacreError(.failed, "the coordinator does not say where it listens")
+            }
+            let nodes = plan.nodes(control: control)
+            for node in nodes { _ = try start(node) }
+            progress("loading the models")
+            let cluster = Cluster(children: children, control: control, http: http)
+            do {
+                try await cluster.waitUntilRegistered(nodes.map(\.name))
+            } catch let error as NacreError where error.code == .unreachable {
+                // Its connections close a moment before it can be reaped.
+                guard await children[0].waitForEnd(within: .seconds(1)) else { throw error }
+                throw lastWords(of: children[0])
+            }
+            return cluster
+        } catch {
+            let started = children
+            await Interruption.shielding { await stop(started) }
+            throw error
+        }
+    }
+
+    /// Ends all processes, with force if they do not within five seconds. Runs to its end even if the task has been
+    /// cancelled.
+    package func stop() async {
+        await Interruption.shielding { await Self.stop(children) }
+    }
+
+    /// Throws when a process ends: returns only by throwing.
+    ///
+    /// - Parameter onLoss: told of nodes that end; the cluster goes on without them.
+    /// - Throws: `.failed` when the coordinator ends; `CancellationError`.
+    package func watch(onLoss: (ChildProcess) -> Void) async throws -> Never {
+        var living = children
+        while true {
+            for child in living where child.ending != nil {
+                if child.pid == children.first?.pid { throw Self.lastWords(of: child) }
+                onLoss(child)
+                living.removeAll { $0.pid == child.pid }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    // MARK: waiting
+
+    private static func readyLine(of child: ChildProcess) async throws -> ReadyLine {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < deadline {
+            if let line = child.output.lazy.compactMap({ ReadyLine($0) }).first { return line }
+            if child.ending != nil { throw lastWords(of: child) }
+            try await Task.sleep(for: pollEvery)
+        }
+        throw NacreError(.failed, "\(child.name) did not become ready within 30 s")
+    }
+
+    private func waitUntilRegistered(_ names: [String]) async throws {
+        try await CoordinatorClient.with(http) { coordinator in
+            let deadline = ContinuousClock.now + Self.readyMax
+            while ContinuousClock.now < deadline {
+                if let dead = children.first(where: { $0.ending != nil }) { throw Self.lastWords(of: dead) }
+                let nodes = try await coordinator.nodes()
+                if let node = nodes.first(where: { $0.problem != nil }) {
+                    throw try await Self.complaint(about: node.name, at: coordinator)
+                }
+                let isComplete = Set(names).isSubset(of: nodes.map(\.name))
+                if isComplete, try await coordinator.status().ready { return }
+                try await Task.sleep(for: Self.pollEvery)
+            }
+            throw NacreError(.failed, "the cluster did not become ready within \(Self.readyMax)")
+        }
+    }
+
+    // The reason grows while the vocabularies arrive; it is told once it has settled.
+    private static func complaint(about name: String, at coordinator: CoordinatorClient) async throws -> NacreError {
+        var text = ""
+        var settled = 0
+        while settled < 20 {
+            try await Task.sleep(for: .milliseconds(25))
+            let now = try await coordinator.nodes().first { $0.name == name }?.problem ?? text
+            settled = now == text ? settled + 1 : 0
+            text = now
+        }
+        return NacreError(.failed, "\(name) cannot be used: \(text)")
+    }
+
+    private static func lastWords(of child: ChildProcess) -> NacreError {
+        let how = child.ending.map { "\($0)" } ?? "running"
+        let words = child.errors.suffix(8)
+        return NacreError(.failed, (["\(child.name) ended (\(how))"] + words).joined(separator: "\n"))
+    }
+
+    private static func stop(_ children: [ChildProcess]) async {
+        for child in children { child.signal(SIGTERM) }
+        let deadline = ContinuousClock.now + stopMax
+        for child in children where !(await child.waitForEnd(within: deadline - .now)) { child.signal(SIGKILL) }
+        for child in children { _ = await child.waitForEnd(within: .seconds(5)) }
+    }
+}

@@ -1,0 +1,95 @@
+package import NacreNode
+
+/// What a local cluster consists of, checked before anything is started.
+package struct ClusterPlan: Sendable {
+    package let installation: Installation
+    /// Paths of the models.
+    package let target: String
+    package let draft: String
+    package let cores: CoreAssignment
+    /// Where the coordinator listens for nodes and for clients; port 0 for any free one.
+    package var listen = HostPort(host: "127.0.0.1", port: 0)
+    package var http = HostPort(host: "127.0.0.1", port: 0)
+    /// Tokens per job, and jobs at once, of each node; `nil` for the node's own default.
+    package var context: Int?
+    package var slots: Int?
+    package var logLevel: String?
+
+    /// Most processes of one role: enough for any one machine, and few enough to list.
+    package static let processesMax = 64
+
+    /// - Parameters:
+    ///   - target: path of the target model, `nil` for the one that Nacre comes with; as `draft`.
+    ///   - coresMax: see `CoreAssignment`.
+    /// - Throws: `.badUsage` for a model file that is none, `.failed` without default models.
+    package init(
+        installation: Installation, target: String?, draft: String?, verifiers: Int = 1, drafters: Int = 1,
+        coresMax: Int? = nil
+    ) throws(NacreError) {
+        self.installation = installation
+        if let target {
+            self.target = target
+        } else {
+            self.target = try installation.model(Installation.defaultTarget)
+        }
+        if let draft {
+            self.draft = draft
+        } else {
+            self.draft = try installation.model(Installation.defaultDraft)
+        }
+        try Installation.checkModel(self.target, flag: "target")
+        if drafters > 0 { try Installation.checkModel(self.draft, flag: "draft") }
+        cores = CoreAssignment(
+            available: try .available(), verifiers: verifiers, drafters: drafters, coresMax: coresMax)
+    }
+
+    /// One process to start.
+    struct Process {
+        let name: String
+        let role: String
+        let executable: String
+        let arguments: [String]
+    }
+
+    private var logArguments: [String] { logLevel.map { ["--log-level", $0] } ?? [] }
+
+    var coordinator: Process {
+        Process(
+            name: "coordinator", role: "coordinator", executable: "nacre-coordinator",
+            arguments: ["--listen", "\(listen)", "--http", "\(http)"] + logArguments)
+    }
+
+    /// Verifiers and drafters, to be started once the coordinator listens at `control`.
+    func nodes(control: HostPort) -> [Process] {
+        func process(_ role: String, _ number: Int, _ model: String, _ share: CoreAssignment.Share) -> Process {
+            var arguments = ["--model", model, "--coordinator", "\(control)", "--name", "\(role)-\(number)"]
+            arguments += ["--threads", "\(share.threads)", "--cpus", "\(share.cores)"]
+            if let context { arguments += ["--context", "\(context)"] }
+            if let slots { arguments += ["--slots", "\(slots)"] }
+            return Process(
+                name: "\(role)-\(number)", role: role, executable: "nacre-\(role)", arguments: arguments + logArguments)
+        }
+        return cores.verifiers.enumerated().map { process("verifier", $0 + 1, target, $1) }
+            + cores.drafters.enumerated().map { process("drafter", $0 + 1, draft, $1) }
+    }
+}
+
+/// The line that a daemon prints when it can be reached: `ready coordinator control=HOST:PORT http=HOST:PORT`.
+package struct ReadyLine: Sendable, Hashable {
+    package let role: String
+    package let addresses: [String: HostPort]
+
+    /// `nil` for any other line.
+    package init?(_ line: String) {
+        let words = line.split(separator: " ").map(String.init)
+        guard words.count >= 2, words[0] == "ready" else { return nil }
+        var addresses: [String: HostPort] = [:]
+        for word in words.dropFirst(2) {
+            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let address = try? HostPort(parts[1]) else { return nil }
+            addresses[parts[0]] = address
+        }
+        role = words[1]
+        self.addresses = addresses
+    }
+}

@@ -1,0 +1,13 @@
+import Foundation
+
+/// Numbers as people read them: a point, no grouping, whatever the locale.
+package enum Figures {
+    package static func decimal(_ value: Double, digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+    package static func decimal(_ value: Double?, digits: Int) -> String {
+        value.map { decimal($0, digits: digits) } ?? "-"
+    }
+
+    /// "71 %", or "-" for what was not measured.
+    package static func percent(_ share: Double?) -> String { share.map { decimal(100 * $0, digits: 0) + " %" } ?? "-" }
+}

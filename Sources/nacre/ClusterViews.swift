@@ -1,0 +1,66 @@
+import ArgumentParser
+import NacreAPI
+import NacreClient
+import NacreNode
+
+struct NodesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nodes", abstract: "List the registered verifiers and drafters.",
+        discussion: """
+            In a pipe: name, role, model, cores, slots, context, jobs, busy share, microseconds per step, address and
+            problem, separated by tabs.
+
+            Examples:
+              nacre nodes
+              nacre nodes --json
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        let (terminal, json) = (Terminal.standard(), connection.json)
+        try await connection.withCoordinator { coordinator in
+            let nodes = try await coordinator.nodes()
+            if json { return try terminal.write(json: NodeListDocument(nodes: nodes)) }
+            var table = Table(
+                "name", "role", "model", "cores", "slots", "context", "jobs", "busy", "step µs", "address", "problem")
+            for node in nodes {
+                table.add(
+                    node.name, node.role, node.model, node.cores, "\(node.slots)", "\(node.context)", "\(node.jobs)",
+                    Figures.decimal(node.busy, digits: 2), "\(node.stepMicroseconds)", node.address ?? "-",
+                    node.problem ?? "-")
+            }
+            try table.write(to: terminal)
+        }
+    }
+}
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show whether the cluster decodes, and what it does.",
+        discussion: """
+            Exit status 3 if no coordinator answers.
+
+            Examples:
+              nacre status
+              nacre status --coordinator 10.0.0.7:7401 --json
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        let (terminal, json) = (Terminal.standard(), connection.json)
+        try await connection.withCoordinator { coordinator in
+            let status = try await coordinator.status()
+            if json { return try terminal.write(json: status) }
+            let rows = [
+                ("coordinator", "\(coordinator.address)"), ("version", status.version),
+                ("ready", status.ready ? "yes" : "no"), ("verifiers", "\(status.verifiers)"),
+                ("drafters", "\(status.drafters)"), ("jobs_open", "\(status.jobsOpen)"),
+                ("jobs_finished", "\(status.jobsFinished)"),
+                ("uptime_seconds", Figures.decimal(status.uptimeSeconds, digits: 0)),
+            ]
+            try JobText.write(rows, to: terminal)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import ArgumentParser
+import Foundation
+import NacreAPI
+import NacreClient
+import NacreNode
+
+struct UpCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up", abstract: "Start a cluster of real processes on this machine.",
+        discussion: """
+            Stays until Ctrl-C or `nacre down`, then stops every process it has started; with --detach it returns as soon
+            as the cluster is ready. No two processes share a core unless there are fewer cores than processes.
+
+            Examples:
+              nacre up
+              nacre up --detach && nacre run "import os" && nacre down
+              nacre up --target T.gguf --draft D.gguf --verifiers 2 --slots 4
+            """)
+
+    @OptionGroup var cluster: ClusterOptions
+
+    @Option(help: ArgumentHelp("Where nodes register.", valueName: "host:port"))
+    var listen = "127.0.0.1:7400"
+
+    @Option(help: ArgumentHelp("Where clients talk HTTP/2.", valueName: "host:port"))
+    var http = "127.0.0.1:7401"
+
+    @Flag(help: "Return when the cluster is ready; `nacre down` stops it.")
+    var detach = false
+
+    @Flag(help: "Write what was started as JSON.")
+    var json = false
+
+    func run() async throws {
+        var plan = try cluster.plan()
+        plan.listen = try HostPort(listen)
+        plan.http = try HostPort(http)
+        let (ready, isDetached, json) = (plan, detach, json)
+        try await Interruption.guarding {
+            try await UpSession(plan: ready, isDetached: isDetached, json: json).run()
+        }
+    }
+}
+
+/// One run of `nacre up`.
+private struct UpSession {
+    let plan: ClusterPlan
+    let isDetached: Bool
+    let json: Bool
+    let terminal = Terminal.standard()
+    let folder = ClusterFolder.standard()
+
+    func run() async throws {
+        if let record = try folder.running() {
+            throw NacreError(
+                .failed, "a cluster is running already, at \(record.http)", remedy: "stop it with `nacre down`")
+        }
+        folder.clear()
+        try folder.create()
+        let start = ContinuousClock.now
+        let cluster: Cluster
+        do {
+            cluster = try await Cluster.launch(plan, attachment: attachment, progress: progress)
+            try folder.write(ClusterRecord(cluster, isDetached: isDetached))
+            try announce(cluster, after: start.duration(to: .now))
+        } catch {
+            folder.clear()
+            throw error
+        }
+        if isDetached { return }
+        do {
+            try await cluster.watch { child in
+                terminal.note("nacre: \(child.name) ended (\(child.ending.map { "\($0)" } ?? "?")); the others go on")
+            }
+        } catch {
+            await cluster.stop()
+            folder.clear()
+            if error is CancellationError { progress("stopped every process") }
+            throw error
+        }
+    }
+
+    private func attachment(_ name: String) -> ChildProcess.Attachment {
+        if isDetached { return .detached(log: folder.logPath(name)) }
+        let terminal = terminal
+        return .attached { terminal.note("[\(name)] \(Terminal.harmless($0))") }
+    }
+
+    private func progress(_ text: String) { if terminal.showsProgress { terminal.note(text) } }
+
+    private func announce(_ cluster: Cluster, after time: Duration) throws {
+        let record = ClusterRecord(cluster, isDetached: isDetached)
+        if json { return try terminal.write(json: record) }
+        try terminal.line("ready at \(cluster.http) after \(Figures.decimal(time / .seconds(1), digits: 1)) s")
+        try terminal.line("cores: \(plan.cores.description)")
+        for process in record.processes { try terminal.line("\(process.name): pid \(process.pid)") }
+        guard terminal.isInteractive else { return }
+        let stop = isDetached ? "stop with: nacre down" : "stop with Ctrl-C"
+        try terminal.line("try: nacre run \"def fibonacci(n):\"    \(stop)")
+    }
+}
+
+struct DownCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "down", abstract: "Stop the cluster that `nacre up` has started.",
+        discussion: """
+            Stops only processes that `nacre up` has written down and that are still the same ones.
+
+            Example:
+              nacre down
+            """)
+
+    func run() async throws {
+        let folder = ClusterFolder.standard()
+        let terminal = Terminal.standard()
+        guard let record = try folder.running() else {
+            folder.clear()
+            if terminal.showsProgress { terminal.note("no cluster is running") }
+            return
+        }
+        await record.stop()
+        guard record.running.isEmpty else {
+            let left = record.running.map { "\($0.name) (pid \($0.pid))" }.joined(separator: ", ")
+            throw NacreError(.failed, "\(left) did not stop", remedy: "look at them with ps")
+        }
+        folder.clear()
+        if terminal.showsProgress { terminal.note("stopped the cluster at \(record.http)") }
+    }
+}
