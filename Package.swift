@@ -123,7 +123,8 @@ let package = Package(
         .testTarget(
             name: "NacreNodeTests", dependencies: ["NacreAPI", "NacreNode", "NacreClient", arguments, log],
             swiftSettings: house),
-        .testTarget(name: "EndToEndTests", dependencies: ["NacreClient", "NacreAPI"], swiftSettings: house),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["NacreAPI", "NacreClient", "NacreNode"], swiftSettings: house),
         .testTarget(name: "TidyTests", swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]

@@ -154,6 +154,7 @@ package struct JobListDocument: Codable, Sendable, Equatable {
     package init(jobs: [JobSummary]) { self.jobs = jobs }
 }
 
+/// A job's line in the list.
 package struct JobSummary: Codable, Sendable, Equatable {
     package var id: String
     package var state: String

@@ -21,7 +21,8 @@ package struct Ready: Sendable, Hashable {
             words.dropFirst(2).compactMap { word in
                 let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
                 return parts.count == 2 ? (parts[0], parts[1]) : nil
-            }) { $1 }
+            }
+        ) { $1 }
     }
 
     package var line: String {

@@ -26,7 +26,9 @@ struct ClusterOptions: ParsableArguments {
     @Option(help: "Most jobs at once on a node (default: the nodes').")
     var slots: Int?
 
-    @Option(help: ArgumentHelp("How much the processes log: \(Telemetry.levels.joined(separator: ", ")).", valueName: "level"))
+    @Option(
+        help: ArgumentHelp(
+            "How much the processes log: \(Telemetry.levels.joined(separator: ", ")).", valueName: "level"))
     var logLevel: String?
 
     func validate() throws {

@@ -9,7 +9,8 @@ enum Main {
 struct NacreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nacre",
-        abstract: "Distributed speculative decoding: drafters guess ahead, verifiers decide, the output is the target's.",
+        abstract:
+            "Distributed speculative decoding: drafters guess ahead, verifiers decide, the output is the target's.",
         discussion: """
             Examples:
               nacre demo                                  a cluster, a job and its figures
@@ -22,13 +23,17 @@ struct NacreCommand: AsyncParsableCommand {
             """,
         version: "nacre \(NacreVersion.current)",
         groupedSubcommands: [
-            CommandGroup(name: "Jobs", subcommands: [
-                RunCommand.self, SubmitCommand.self, JobsCommand.self, JobCommand.self, WaitCommand.self,
-                CancelCommand.self,
-            ]),
-            CommandGroup(name: "Cluster", subcommands: [
-                UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self,
-            ]),
+            CommandGroup(
+                name: "Jobs",
+                subcommands: [
+                    RunCommand.self, SubmitCommand.self, JobsCommand.self, JobCommand.self, WaitCommand.self,
+                    CancelCommand.self,
+                ]),
+            CommandGroup(
+                name: "Cluster",
+                subcommands: [
+                    UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self,
+                ]),
             CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self]),
         ])
 }

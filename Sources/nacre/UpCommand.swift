@@ -3,13 +3,14 @@ import Foundation
 import NacreAPI
 import NacreClient
 import NacreNode
+import Synchronization
 
 struct UpCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Start a cluster of real processes on this machine.",
         discussion: """
-            Stays until Ctrl-C or `nacre down`, then stops every process it has started; with --detach it returns as soon
-            as the cluster is ready. No two processes share a core unless there are fewer cores than processes.
+            Stays until Ctrl-C or `nacre down`, then stops every process it has started; with --detach it returns as
+            soon as the cluster is ready. No two processes share a core unless there are fewer cores than processes.
 
             Examples:
               nacre up
@@ -43,12 +44,21 @@ struct UpCommand: AsyncParsableCommand {
 }
 
 /// One run of `nacre up`.
-private struct UpSession {
+private final class UpSession: Sendable {
     let plan: ClusterPlan
     let isDetached: Bool
     let json: Bool
     let terminal = Terminal.standard()
     let folder = ClusterFolder.standard()
+    /// Whether the processes' log lines are shown: what fails during the start is told once, as an error.
+    private let logsShown: Mutex<Bool>
+
+    init(plan: ClusterPlan, isDetached: Bool, json: Bool) {
+        self.plan = plan
+        self.isDetached = isDetached
+        self.json = json
+        logsShown = Mutex(plan.logLevel != nil)
+    }
 
     func run() async throws {
         if let record = try folder.running() {
@@ -62,6 +72,7 @@ private struct UpSession {
         do {
             cluster = try await Cluster.launch(plan, attachment: attachment, progress: progress)
             try folder.write(ClusterRecord(cluster, isDetached: isDetached))
+            logsShown.withLock { $0 = true }
             try announce(cluster, after: start.duration(to: .now))
         } catch {
             folder.clear()
@@ -73,6 +84,8 @@ private struct UpSession {
                 terminal.note("nacre: \(child.name) ended (\(child.ending.map { "\($0)" } ?? "?")); the others go on")
             }
         } catch {
+            // The processes' farewells to each other are of no use to the person who asked for the end.
+            logsShown.withLock { $0 = plan.logLevel != nil }
             await cluster.stop()
             folder.clear()
             if error is CancellationError { progress("stopped every process") }
@@ -82,8 +95,9 @@ private struct UpSession {
 
     private func attachment(_ name: String) -> ChildProcess.Attachment {
         if isDetached { return .detached(log: folder.logPath(name)) }
-        let terminal = terminal
-        return .attached { terminal.note("[\(name)] \(Terminal.harmless($0))") }
+        return .attached { [self] line in
+            if logsShown.withLock({ $0 }) { terminal.note("[\(name)] \(Terminal.harmless(line))") }
+        }
     }
 
     private func progress(_ text: String) { if terminal.showsProgress { terminal.note(text) } }

@@ -15,7 +15,9 @@ import Testing
 
     private func outcome(_ arguments: String...) -> (output: String, complaint: String, status: Int32)? {
         do {
-            _ = try Root.parseAsRoot(arguments)
+            var command = try Root.parseAsRoot(arguments)
+            // The parser answers --help with a command that shows it.
+            try command.run()
             return nil
         } catch {
             return CommandLineMain.ending(of: error, in: Root.self)

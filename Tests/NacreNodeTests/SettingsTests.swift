@@ -74,7 +74,8 @@ import Testing
 
     @Test("a number out of range, an empty value and a missing one are mistakes")
     func values() {
-        #expect(complaints(flags: ["model": "m", "threads": "0"])?.contains("must lie between 1 and 64, not 0") == true)
+        #expect(
+            complaints(flags: ["model": "m", "threads": "0"])?.contains("must lie between 1 and 64, not 0") == true)
         #expect(complaints(flags: ["model": ""])?.contains("must not be empty") == true)
         #expect(complaints()?.contains("model is not set: pass --model, set NACRE_MODEL") == true)
         #expect(complaints(flags: ["model": "m"]) == nil)

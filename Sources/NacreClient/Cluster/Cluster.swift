@@ -5,7 +5,7 @@ package import NacreNode
 /// A cluster of real processes on this machine: one coordinator, verifiers and drafters.
 ///
 /// ```swift
-/// let cluster = try await Cluster.launch(plan, attached: { _, _ in })
+/// let cluster = try await Cluster.launch(plan, attachment: { _ in .attached { _ in } })
 /// try await CoordinatorClient.with(cluster.http) { … }
 /// await cluster.stop()
 /// ```
@@ -20,11 +20,11 @@ package struct Cluster: Sendable {
     private static let pollEvery = Duration.milliseconds(10)
     private static let stopMax = Duration.seconds(5)
 
-    /// Starts the processes and waits until all of them are registered and a job would be decoded. If that fails, or the
-    /// task is cancelled, everything is stopped again.
+    /// Starts the processes and waits until all of them are registered and a job would be decoded. If that fails, or
+    /// the task is cancelled, everything is stopped again.
     ///
     /// - Parameters:
-    ///   - logs: gives each process its attachment, by name.
+    ///   - attachment: gives each process its attachment, by name.
     ///   - progress: told what is being waited for.
     /// - Throws: `.failed`, with the last words of the process that did not start.
     package static func launch(
@@ -106,12 +106,13 @@ package struct Cluster: Sendable {
             let deadline = ContinuousClock.now + Self.readyMax
             while ContinuousClock.now < deadline {
                 if let dead = children.first(where: { $0.ending != nil }) { throw Self.lastWords(of: dead) }
+                // In this order: once a target is known, every drafter registered by then has been held against it.
+                let isReady = try await coordinator.status().ready
                 let nodes = try await coordinator.nodes()
                 if let node = nodes.first(where: { $0.problem != nil }) {
                     throw try await Self.complaint(about: node.name, at: coordinator)
                 }
-                let isComplete = Set(names).isSubset(of: nodes.map(\.name))
-                if isComplete, try await coordinator.status().ready { return }
+                if isReady, Set(names).isSubset(of: nodes.map(\.name)) { return }
                 try await Task.sleep(for: Self.pollEvery)
             }
             throw NacreError(.failed, "the cluster did not become ready within \(Self.readyMax)")
@@ -131,16 +132,25 @@ package struct Cluster: Sendable {
         return NacreError(.failed, "\(name) cannot be used: \(text)")
     }
 
+    // A daemon's own complaint stands for itself; a crash is told with what came before it.
     private static func lastWords(of child: ChildProcess) -> NacreError {
+        let lines = child.errors
+        let complaint = lines.filter { $0.hasPrefix("nacre-") }.map { $0.drop { $0 != " " }.dropFirst() }
+        if case .exited(let status) = child.ending, status != 0, !complaint.isEmpty {
+            let code: NacreError.Code = status == NacreError.Code.badUsage.exitStatus ? .badUsage : .failed
+            return NacreError(code, complaint.map { "\(child.name): \($0)" }.joined(separator: "\n"))
+        }
         let how = child.ending.map { "\($0)" } ?? "running"
-        let words = child.errors.suffix(8)
-        return NacreError(.failed, (["\(child.name) ended (\(how))"] + words).joined(separator: "\n"))
+        return NacreError(.failed, (["\(child.name) ended (\(how))"] + lines.suffix(8)).joined(separator: "\n"))
     }
 
+    // Nodes before their coordinator, so that none has to report its loss.
     private static func stop(_ children: [ChildProcess]) async {
-        for child in children { child.signal(SIGTERM) }
-        let deadline = ContinuousClock.now + stopMax
-        for child in children where !(await child.waitForEnd(within: deadline - .now)) { child.signal(SIGKILL) }
-        for child in children { _ = await child.waitForEnd(within: .seconds(5)) }
+        for group in [children.dropFirst(), children.prefix(1)] {
+            for child in group { child.signal(SIGTERM) }
+            let deadline = ContinuousClock.now + stopMax
+            for child in group where !(await child.waitForEnd(within: deadline - .now)) { child.signal(SIGKILL) }
+            for child in group { _ = await child.waitForEnd(within: .seconds(5)) }
+        }
     }
 }

@@ -40,7 +40,8 @@ package struct DemonstrationResult: Sendable, Codable {
 /// Streams one prompt and decodes it plainly after.
 package enum Demonstration {
     /// A beginning that the default models continue at length.
-    package static let prompt = "import os\nimport sys\n\n\ndef read_lines(path):\n    \"\"\"Return the lines of a file.\"\"\"\n"
+    package static let prompt =
+        "import os\nimport sys\n\n\ndef read_lines(path):\n    \"\"\"Return the lines of a file.\"\"\"\n"
 
     /// - Parameter onText: called with each piece of the streamed answer as it is accepted.
     /// - Throws: as `CoordinatorClient.run`.

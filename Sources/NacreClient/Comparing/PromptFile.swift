@@ -7,7 +7,8 @@ package enum PromptFile {
     ///
     /// - Throws: `.badUsage` if it cannot be read or holds none.
     package static func read(_ path: String) throws(NacreError) -> [String] {
-        guard let data = FileManager.default.contents(atPath: path), let text = String(bytes: data, encoding: .utf8) else {
+        guard let data = FileManager.default.contents(atPath: path), let text = String(bytes: data, encoding: .utf8)
+        else {
             throw NacreError(.badUsage, "cannot read the prompts in \(path)", remedy: "check --prompts")
         }
         let prompts = parse(text)

@@ -53,9 +53,11 @@ package struct Terminal: Sendable {
 
     /// The text without control characters other than line breaks and tabs.
     package static func harmless(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.filter { scalar in
-            scalar == "\n" || scalar == "\t" || scalar.properties.generalCategory != .control
-        }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.filter { scalar in
+                    scalar == "\n" || scalar == "\t" || scalar.properties.generalCategory != .control
+                }))
     }
 
     private static func write(_ text: String, to descriptor: Int32) throws(NacreError) {

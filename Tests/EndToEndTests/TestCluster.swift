@@ -1,0 +1,164 @@
+import Foundation
+import NacreAPI
+import NacreClient
+import NacreNode
+import Testing
+
+/// Real daemons on free ports, started and killed one by one by a test, and all gone after it.
+///
+/// ```swift
+/// try await TestCluster.with(verifiers: 2, drafters: 1) { cluster in
+///     cluster["verifier-1"].signal(SIGKILL)
+///     try await cluster.until("one verifier is left") { try await $0.status().verifiers == 1 }
+/// }
+/// ```
+final class TestCluster {
+    /// Where the daemons lie: the test bundle is built beside them.
+    static let installation = Installation.current()
+    static let patience = Duration.seconds(60)
+
+    let http: HostPort
+    let control: HostPort
+    private var children: [String: ChildProcess] = [:]
+
+    private init(coordinator: ChildProcess, http: HostPort, control: HostPort) {
+        children = ["coordinator": coordinator]
+        self.http = http
+        self.control = control
+    }
+
+    /// A cluster whose nodes are all registered, for as long as `body` runs.
+    static func with<Result>(
+        verifiers: Int = 1, drafters: Int = 1, _ body: (TestCluster) async throws -> Result
+    ) async throws -> Result {
+        let cluster = try await start()
+        do {
+            for number in 1...max(1, verifiers) where verifiers > 0 { try cluster.startVerifier("verifier-\(number)") }
+            for number in 1...max(1, drafters) where drafters > 0 { try cluster.startDrafter("drafter-\(number)") }
+            try await cluster.until("all nodes are registered") { coordinator in
+                let status = try await coordinator.status()
+                return (status.ready || verifiers == 0) && status.verifiers == verifiers && status.drafters == drafters
+            }
+            let result = try await body(cluster)
+            await cluster.end()
+            return result
+        } catch {
+            await cluster.end()
+            throw error
+        }
+    }
+
+    /// The process called `name`, running or not.
+    subscript(name: String) -> ChildProcess {
+        guard let child = children[name] else { preconditionFailure("no process '\(name)' was started") }
+        return child
+    }
+
+    /// Starts a verifier; it registers by itself.
+    func startVerifier(_ name: String, model: String? = nil, arguments: [String] = []) throws {
+        let model = try model ?? Self.installation.model(Installation.defaultTarget)
+        try startNode(name, "nacre-verifier", model: model, arguments)
+    }
+
+    /// Starts a drafter; it registers by itself.
+    func startDrafter(_ name: String, model: String? = nil, arguments: [String] = []) throws {
+        let model = try model ?? Self.installation.model(Installation.defaultDraft)
+        try startNode(name, "nacre-drafter", model: model, arguments)
+    }
+
+    /// Runs `body` with a connection to the coordinator.
+    func withClient<Result>(_ body: (CoordinatorClient) async throws -> Result) async throws -> Result {
+        try await CoordinatorClient.with(http, body)
+    }
+
+    /// Waits for a condition of the coordinator's.
+    ///
+    /// - Throws: a failure that names `what`, with the last words of every process, when patience is at its end.
+    func until(_ what: String, _ condition: (CoordinatorClient) async throws -> Bool) async throws {
+        try await withClient { client in
+            try await Deadline.wait(for: what, details: lastWords) { try await condition(client) }
+        }
+    }
+
+    /// Kills the process, waits until it is gone and forgets it, so that its name can be used again.
+    func kill(_ name: String) async throws {
+        let child = self[name]
+        child.signal(SIGKILL)
+        try #require(await child.waitForEnd(within: Self.patience), "\(name) survived SIGKILL")
+        children[name] = nil
+    }
+
+    /// Runs `nacre` against this cluster to its end.
+    func nacre(_ arguments: String..., input: String = "") async throws -> CommandResult {
+        try await Command.start(arguments + ["--coordinator", "\(http)"], input: input).result()
+    }
+
+    // MARK: processes
+
+    private static func start() async throws -> TestCluster {
+        let child = try ChildProcess(
+            "coordinator", executable: try installation.executable("nacre-coordinator"),
+            arguments: ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--exit-with-stdin"],
+            attachment: .attached { _ in })
+        do {
+            var ready: ReadyLine?
+            try await Deadline.wait(for: "the coordinator is ready", details: { child.errors.joined(separator: "\n") })
+            {
+                ready = child.output.lazy.compactMap { ReadyLine($0) }.first
+                return ready != nil
+            }
+            let line = try #require(ready)
+            return TestCluster(
+                coordinator: child, http: try #require(line.addresses["http"]),
+                control: try #require(line.addresses["control"]))
+        } catch {
+            child.signal(SIGKILL)
+            throw error
+        }
+    }
+
+    private func startNode(_ name: String, _ executable: String, model: String, _ arguments: [String]) throws {
+        precondition(children[name] == nil, "'\(name)' is running already")
+        let own = [
+            "--model", model, "--coordinator", "\(control)", "--name", name, "--threads", "1", "--exit-with-stdin",
+        ]
+        children[name] = try ChildProcess(
+            name, executable: try Self.installation.executable(executable), arguments: own + arguments,
+            attachment: .attached { _ in })
+    }
+
+    // With force: a test may have stopped a process, and how processes end by themselves is tested elsewhere.
+    private func end() async {
+        for child in children.values { child.signal(SIGKILL) }
+        for child in children.values { _ = await child.waitForEnd(within: Self.patience) }
+    }
+
+    private func lastWords() -> String {
+        children.values.sorted { $0.name < $1.name }.map { child in
+            let state = child.ending.map { "ended: \($0)" } ?? "running"
+            return "\(child.name) (\(state)):\n" + child.errors.suffix(10).joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+}
+
+/// Waiting for conditions, never for time.
+enum Deadline {
+    struct Missed: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Asks for the condition again and again until it holds.
+    ///
+    /// - Throws: `Missed` after a minute, or what the condition throws.
+    static func wait(
+        for what: String, details: () -> String = { "" }, _ condition: () async throws -> Bool
+    ) async throws {
+        let deadline = ContinuousClock.now + TestCluster.patience
+        while try await !condition() {
+            guard ContinuousClock.now < deadline else {
+                throw Missed(description: "waited in vain until \(what)\n\(details())")
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+}
