@@ -19,6 +19,7 @@ let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "sw
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let real: Target.Dependency = .product(name: "RealModule", package: "swift-numerics")
 
 let package = Package(
     name: "nacre",
@@ -34,13 +35,14 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // The mathematics.
-        .target(name: "NacreCore", swiftSettings: house),
+        .target(name: "NacreCore", dependencies: [real], swiftSettings: house),
         // Who says what to whom, and what they then do. Pure.
         .target(name: "NacreProtocol", dependencies: ["NacreCore", collections], swiftSettings: house),
         // Models.
@@ -97,7 +99,7 @@ let package = Package(
             name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),
         // Tests.
         .testTarget(
-            name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine"], swiftSettings: house),
+            name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine", real], swiftSettings: house),
         .testTarget(
             name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol"], swiftSettings: house),
         .testTarget(

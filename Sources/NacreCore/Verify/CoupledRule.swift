@@ -1,0 +1,136 @@
+import RealModule
+
+/// Coupled sampling: the target's own token at each position, drawn with noise that the drafter knows too.
+///
+///     y_t = argmax over allowed x of  logit(x) / T + G_t(x)          T = 0: argmax of logit
+///
+/// Drafter and verifier both call `choose` on their own rows with the same request; equal tokens are accepted. The
+/// drafter's tokens never enter the formula for y_t, so the output is a function of (target, prompt, key) alone and
+/// its law is the target's (ALGORITHMS 9.1).
+///
+/// - Source: Daliri, Musco, Suresh, "Coupling without communication and drafter-invariant speculative decoding",
+///   ISIT 2025, algorithm 2 with the Gumbel form of its race.
+package enum CoupledRule {
+    /// The token that a row of logits chooses.
+    ///
+    /// A logit that is NaN or infinite never wins. Equal scores go to the lowest id. A row without a single finite
+    /// logit yields token 0 with margin 0. The margin is exact: the best minus the second-best score over the allowed
+    /// tokens, scores being (logit − largest logit) · (1/T) + G, or the bare logits when greedy.
+    ///
+    /// Takes one pass over the row, plus up to four for the filters; allocates only until `scratch` has grown to
+    /// the row's size.
+    package static func choose(
+        _ logits: Span<Float>, _ request: ScoreRequest, scratch: inout CoupledScratch
+    ) -> Choice {
+        precondition(!logits.isEmpty, "a row of logits holds at least one token")
+        return logits.withUnsafeBufferPointer { row in
+            let top = TopTwo(of: row)
+            guard top.best > -.infinity else { return Choice(token: 0, margin: 0) }
+            let inverse = 1 / request.policy.temperature
+            // Also greedy: a temperature so small that every gap divided by it is infinite.
+            guard inverse.isFinite else { return top.choice }
+            let cut = ProbabilityCut(row, largest: Float(top.best), inverse, request.policy, &scratch)
+            return perturbed(row, largest: top.token, inverse, cut, request)
+        }
+    }
+
+    /// How many tokens of `chain` are accepted: the longest prefix in which every token is the one that the target
+    /// chose at its place. This is the whole rule of selection: `choices[accepted]`, if there is one, is committed
+    /// too, as the correction or bonus token, and ends the run (ALGORITHMS 9.1).
+    package static func accept(choices: [Choice], chain: [TokenID]) -> Int {
+        var accepted = 0
+        while accepted < min(choices.count, chain.count), choices[accepted].token == chain[accepted] { accepted += 1 }
+        return accepted
+    }
+
+    /// Tokens handled at a time: eight blocks of the generator, two tokens each.
+    private static let group = 16
+
+    /// The argmax of the perturbed scores, with logarithms taken for a handful of tokens only.
+    ///
+    /// Bound: let r be a token's 52 random bits with z leading zeros. Then r ≥ 2^(51−z) or r = 0, z = 52; in both
+    /// cases u = (r + ½)/2⁵² ≥ 2^−(z+1). As −ln(1 − u) ≥ u, G = −ln(−ln(1 − u)) ≤ −ln u ≤ (z + 1)·ln 2.
+    /// A token whose gap plus this bound stays below the second-best score so far can change neither the best nor
+    /// the second best. `slack` exceeds the rounding of the two logarithms; adding is monotone, so it adds no error.
+    private static func perturbed(
+        _ row: UnsafeBufferPointer<Float>, largest: Int, _ inverse: Double, _ cut: ProbabilityCut,
+        _ request: ScoreRequest
+    ) -> Choice {
+        let slack = 0x1p-30
+        let noise = PositionalRandom(key: request.key)
+        var top = TopTwo()
+        func gap(_ logit: Float) -> Double { (Double(logit) - Double(cut.largest)) * inverse }
+        func bound(_ zeros: Int) -> Double { Double(zeros + 1) * ln2 + slack }
+        func consider(_ token: Int) {
+            let bits = noise.bits(at: request.index, token: UInt32(truncatingIfNeeded: token))
+            let gap = gap(row[token])
+            if gap + bound(bits.leadingZeroBitCount - 12) >= top.second {
+                top.offer(gap + PositionalRandom.gumbel(bits: bits), token)
+            }
+        }
+        // The likeliest token first: its score makes the bound bite from the start.
+        consider(largest)
+        var start = 0
+        while start + group <= row.count {
+            defer { start += group }
+            let highest = cut.highest(row, ofSixteenFrom: start)
+            // Only a u below 2^−needed can lift a token of this group to the second-best score.
+            let needed = (top.second - slack - gap(highest)) * (1 / ln2)
+            guard highest > -.infinity, needed <= 53 else { continue }
+            let words = noise.leadingBitsOfSixteen(at: request.index, first: UInt32(truncatingIfNeeded: start))
+            let limit = UInt32.max >> UInt32(min(max(needed, 0), 32))
+            var least = UInt32.max
+            for lane in 0..<group / 2 { least = min(least, words.even[lane], words.odd[lane]) }
+            guard least <= limit else { continue }
+            for lane in 0..<group {
+                let token = start + lane
+                let word = lane & 1 == 0 ? words.even[lane / 2] : words.odd[lane / 2]
+                guard word <= limit, token != largest, cut.keeps(row[token], at: token),
+                    gap(row[token]) + bound(word == 0 ? 52 : word.leadingZeroBitCount) >= top.second
+                else { continue }
+                consider(token)
+            }
+        }
+        for token in start..<row.count where token != largest && cut.keeps(row[token], at: token) { consider(token) }
+        return top.choice
+    }
+
+    private static let ln2 = Double.log(2)
+}
+
+/// The best and second-best score of those offered so far. Of equal scores the lowest id is best.
+struct TopTwo {
+    private(set) var token = 0
+    private(set) var best = -Double.infinity
+    private(set) var second = -Double.infinity
+
+    init() {}
+
+    /// The largest finite logits of a row.
+    init(of row: UnsafeBufferPointer<Float>) {
+        for token in row.indices {
+            let logit = Double(row[token])
+            if logit > second, logit < .infinity { offer(logit, token) }
+        }
+    }
+
+    mutating func offer(_ score: Double, _ token: Int) {
+        if score > best || (score == best && token < self.token) {
+            second = best
+            best = score
+            self.token = token
+        } else if score > second {
+            second = score
+        }
+    }
+
+    var choice: Choice {
+        Choice(token: TokenID(rawValue: UInt32(truncatingIfNeeded: token)), margin: Float(best - second))
+    }
+}
+
+/// Working memory of `CoupledRule.choose`. Keep one per thread of work: it grows to the largest row once.
+package struct CoupledScratch: Sendable {
+    var cut = ProbabilityCut.Scratch()
+    package init() {}
+}
