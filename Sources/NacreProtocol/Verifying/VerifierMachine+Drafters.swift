@@ -167,10 +167,10 @@ extension VerifierMachine {
 
     /// Positions below which the job's drafter may draft: what its schedule asks for, within the job's budget.
     func positionLimit(of job: JobVerification) -> Position {
-        let window = DraftWindow.positions(
-            cost: configuration.cost, alpha: job.acceptance.alpha, nodesMax: configuration.nodesMax,
-            draftMicroseconds: Double(max(1, job.drafter?.microsecondsPerToken ?? 1)),
-            roundTripMicroseconds: Double(configuration.roundTrip))
+        let window = DraftWindow.size(
+            alpha: job.acceptance.alpha, cost: configuration.cost,
+            roundTripMicroseconds: Double(configuration.roundTrip),
+            draftMicroseconds: Double(max(1, job.drafter?.microsecondsPerToken ?? 1)))
         return min(job.schedule.positionLimit(committed: job.length, windowPositions: window), job.lengthMax)
     }
 }
