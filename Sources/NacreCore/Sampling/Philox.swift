@@ -28,7 +28,7 @@ package enum Philox {
     /// The same function as `block`, eight at a time in vector registers; only the words that hold the leading bits
     /// of a number are kept.
     @inline(__always)
-    static func leadingWordsOfEight(
+    package static func leadingWordsOfEight(
         counter: SIMD4<UInt32>, key: SIMD2<UInt32>
     ) -> (first: SIMD8<UInt32>, third: SIMD8<UInt32>) {
         // Every word lives in the low half of a 64-bit lane: that is the form the vector multiplier takes.

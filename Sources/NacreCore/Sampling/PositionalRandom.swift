@@ -75,5 +75,5 @@ package struct PositionalRandom: Sendable, Hashable {
 
     /// G = −ln E with E = −ln(1 − u). `log1p` keeps small u, the noise's upper tail, at full precision.
     @inline(__always)
-    static func gumbel(bits: UInt64) -> Double { -Double.log(-Double.log(onePlus: -uniform(bits: bits))) }
+    package static func gumbel(bits: UInt64) -> Double { -Double.log(-Double.log(onePlus: -uniform(bits: bits))) }
 }
