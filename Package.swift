@@ -108,8 +108,10 @@ let package = Package(
             name: "NacreWireTests",
             dependencies: [
                 "NacreCore", "NacreProtocol", "NacreWire", "NacreTransport",
-                .product(name: "NIOTestUtils", package: "swift-nio"), nio, nioPosix,
-            ], swiftSettings: house),
+                .product(name: "NIOTestUtils", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), nio, nioPosix,
+            ], exclude: ["FailCases", "Golden"], swiftSettings: house),
         .testTarget(
             name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
         .testTarget(

@@ -21,5 +21,11 @@ package enum Limits {
     package static let attemptsMax = 3
     package static let stopStringsMax = 16
     package static let stopStringBytesMax = 256
+    /// Node names, addresses and other short texts in messages, in bytes.
+    package static let nameBytesMax = 255
+    /// Explanations for people in messages, in bytes; longer ones are cut by the sender.
+    package static let detailBytesMax = 1_024
+    /// Drafters offered in one message.
+    package static let offersMax = 16
     package static let wireVersion: UInt32 = 1
 }

@@ -1,0 +1,158 @@
+internal import CNacreProto
+import NacreCore
+import NacreProtocol
+
+// The data plane's messages to and from their C form. Values out of range are refused here; how messages relate to
+// each other (is this stream open, is that epoch known) is the state machines' business.
+
+extension Limits {
+    /// Tokens of a job's context: prompt and output.
+    static let contextTokensMax = promptTokensMax + outputTokensMax
+    /// New tokens of one verdict: the whole window and the target's own token after it.
+    static let verdictTokensMax = windowPositionsMax + 1
+}
+
+extension DraftOpen {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__draft_open__init)
+        wire.pointee.stream = stream.rawValue
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        wire.pointee.epoch = epoch.rawValue
+        wire.pointee.key = key.rawValue
+        wire.pointee.sampling = try writer.sampling(sampling)
+        wire.pointee.prompt_length = try writer.number(promptLength.rawValue, "promptLength")
+        wire.pointee.position_limit = try writer.number(positionLimit.rawValue, "positionLimit")
+        wire.pointee.context_total = try writer.number(contextTotal, "contextTotal")
+        wire.pointee.context_offset = try writer.number(contextOffset, "contextOffset")
+        wire.pointee.n_context = context.count
+        wire.pointee.context = writer.copy(context)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__DraftOpen, _ fields: FieldReader) throws(WireError) {
+        let total = try fields.count(wire.context_total, "contextTotal", max: Limits.contextTokensMax)
+        self.init(
+            stream: StreamID(rawValue: wire.stream), job: JobID(high: wire.job_hi, low: wire.job_lo),
+            attempt: try fields.attempt(wire.attempt), epoch: Epoch(rawValue: wire.epoch),
+            key: StreamKey(rawValue: wire.key), sampling: try fields.sampling(wire.sampling),
+            promptLength: try fields.position(
+                wire.prompt_length, "promptLength", max: min(total, Limits.promptTokensMax)),
+            positionLimit: try fields.position(wire.position_limit, "positionLimit"), contextTotal: total,
+            contextOffset: try fields.count(wire.context_offset, "contextOffset"),
+            context: try fields.tokens(
+                wire.context, wire.n_context, "context", max: Limits.contextChunkTokens))
+        try fields.within(total, offset: contextOffset, part: context.count, "context")
+    }
+}
+
+extension DraftReady {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__draft_ready__init)
+        wire.pointee.stream = stream.rawValue
+        wire.pointee.microseconds_per_token = microsecondsPerToken
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__DraftReady) {
+        self.init(stream: StreamID(rawValue: wire.stream), microsecondsPerToken: wire.microseconds_per_token)
+    }
+}
+
+extension Draft {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__draft__init)
+        wire.pointee.stream = stream.rawValue
+        wire.pointee.epoch = epoch.rawValue
+        wire.pointee.root = try writer.number(root.rawValue, "root")
+        wire.pointee.first_node = try writer.number(firstNode, "firstNode")
+        wire.pointee.n_token = tokens.count
+        wire.pointee.token = writer.copy(tokens)
+        wire.pointee.end = Nacre__DraftEnd(rawValue: end.rawValue)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__Draft, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            stream: StreamID(rawValue: wire.stream), epoch: Epoch(rawValue: wire.epoch),
+            root: try fields.position(wire.root, "root"), firstNode: try fields.count(wire.first_node, "firstNode"),
+            tokens: try fields.tokens(wire.token, wire.n_token, "tokens", max: Limits.windowPositionsMax),
+            end: try fields.choice(wire.end.rawValue, "end"))
+        // The position of the last token is a position too.
+        try fields.within(
+            Int(Int32.max), offset: root.rawValue + firstNode, part: tokens.count, "firstNode")
+    }
+}
+
+extension Verdict {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__verdict__init)
+        wire.pointee.stream = stream.rawValue
+        wire.pointee.next_epoch = nextEpoch.rawValue
+        wire.pointee.n_token = tokens.count
+        wire.pointee.token = writer.copy(tokens)
+        wire.pointee.committed = try writer.number(committed.rawValue, "committed")
+        wire.pointee.position_limit = try writer.number(positionLimit.rawValue, "positionLimit")
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__Verdict, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            stream: StreamID(rawValue: wire.stream), nextEpoch: Epoch(rawValue: wire.next_epoch),
+            tokens: try fields.tokens(wire.token, wire.n_token, "tokens", max: Limits.verdictTokensMax),
+            committed: try fields.position(wire.committed, "committed"),
+            positionLimit: try fields.position(wire.position_limit, "positionLimit"))
+        try fields.within(committed.rawValue, offset: 0, part: tokens.count, "tokens")
+    }
+}
+
+extension DraftClose {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__draft_close__init)
+        wire.pointee.stream = stream.rawValue
+        wire.pointee.reason = Nacre__CloseReason(rawValue: reason.rawValue)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__DraftClose, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            stream: StreamID(rawValue: wire.stream), reason: try fields.choice(wire.reason.rawValue, "reason"))
+    }
+}
+
+extension Greeting {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__greeting__init)
+        wire.pointee.wire_min = wireMin
+        wire.pointee.wire_max = wireMax
+        wire.pointee.node = writer.name(node)
+        wire.pointee.role = Nacre__Role(rawValue: role.rawValue)
+        wire.pointee.incarnation = incarnation.rawValue
+        wire.pointee.vocabulary_digest = vocabularyDigest
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__Greeting, _ fields: FieldReader) throws(WireError) {
+        let versions = try fields.versions(wire.wire_min, wire.wire_max)
+        self.init(
+            wireMin: versions.low, wireMax: versions.high, node: try fields.name(wire.node, "node"),
+            role: try fields.choice(wire.role.rawValue, "role"),
+            incarnation: Incarnation(rawValue: wire.incarnation), vocabularyDigest: wire.vocabulary_digest)
+    }
+}
+
+extension Goodbye {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__goodbye__init)
+        wire.pointee.code = Nacre__GoodbyeCode(rawValue: code.rawValue)
+        wire.pointee.detail = writer.prose(detail, bytesMax: Limits.detailBytesMax)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__Goodbye, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            code: try fields.choice(wire.code.rawValue, "code"),
+            detail: try fields.prose(wire.detail, "detail", bytesMax: Limits.detailBytesMax))
+    }
+}

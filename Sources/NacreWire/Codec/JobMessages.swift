@@ -1,0 +1,221 @@
+internal import CNacreProto
+import NacreCore
+import NacreProtocol
+
+// The control plane's messages about jobs.
+
+extension Offer {
+    fileprivate static func pack(
+        _ offers: [Offer], _ writer: borrowing FieldWriter
+    ) -> UnsafeMutablePointer<UnsafeMutablePointer<Nacre__Offer>?> {
+        let list = writer.room(for: offers.count, of: UnsafeMutablePointer<Nacre__Offer>?.self)
+        for (index, offer) in offers.enumerated() {
+            let wire = writer.make(nacre__offer__init)
+            wire.pointee.address = writer.name(offer.address)
+            wire.pointee.incarnation = offer.incarnation.rawValue
+            list[index] = wire
+        }
+        return list
+    }
+
+    fileprivate static func read(
+        _ list: UnsafeMutablePointer<UnsafeMutablePointer<Nacre__Offer>?>?, _ count: Int, _ fields: FieldReader
+    ) throws(WireError) -> [Offer] {
+        guard count <= Limits.offersMax else {
+            throw fields.invalid("offers", "has \(count) items, at most \(Limits.offersMax) are allowed")
+        }
+        var offers: [Offer] = []
+        for pointer in UnsafeBufferPointer(start: list, count: count) {
+            let wire = try fields.part(pointer, "offers")
+            offers.append(
+                Offer(
+                    address: try fields.name(wire.address, "offers.address"),
+                    incarnation: Incarnation(rawValue: wire.incarnation)))
+        }
+        return offers
+    }
+}
+
+extension AssignJob {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__assign_job__init)
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        wire.pointee.method = Nacre__DecodingMethod(rawValue: method.rawValue)
+        wire.pointee.gamma = try writer.number(gamma, "gamma")
+        wire.pointee.key = key.rawValue
+        wire.pointee.sampling = try writer.sampling(sampling)
+        wire.pointee.length_max = try writer.number(lengthMax.rawValue, "lengthMax")
+        wire.pointee.prompt_length = try writer.number(promptLength.rawValue, "promptLength")
+        wire.pointee.context_total = try writer.number(contextTotal, "contextTotal")
+        wire.pointee.context_offset = try writer.number(contextOffset, "contextOffset")
+        wire.pointee.n_context = context.count
+        wire.pointee.context = writer.copy(context)
+        wire.pointee.n_offer = offers.count
+        wire.pointee.offer = Offer.pack(offers, writer)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__AssignJob, _ fields: FieldReader) throws(WireError) {
+        let total = try fields.count(wire.context_total, "contextTotal", max: Limits.contextTokensMax)
+        self.init(
+            job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
+            method: try fields.choice(wire.method.rawValue, "method"),
+            gamma: try fields.count(wire.gamma, "gamma", max: Limits.gammaMax), key: StreamKey(rawValue: wire.key),
+            sampling: try fields.sampling(wire.sampling),
+            lengthMax: try fields.position(wire.length_max, "lengthMax", max: Limits.contextTokensMax),
+            promptLength: try fields.position(
+                wire.prompt_length, "promptLength", max: min(total, Limits.promptTokensMax)),
+            contextTotal: total, contextOffset: try fields.count(wire.context_offset, "contextOffset"),
+            context: try fields.tokens(wire.context, wire.n_context, "context", max: Limits.contextChunkTokens),
+            offers: try Offer.read(wire.offer, wire.n_offer, fields))
+        try fields.within(total, offset: contextOffset, part: context.count, "context")
+        try fields.within(lengthMax.rawValue, offset: 0, part: total, "contextTotal")
+    }
+}
+
+extension JobRefused {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__job_refused__init)
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        wire.pointee.reason = Nacre__RefuseReason(rawValue: reason.rawValue)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__JobRefused, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
+            reason: try fields.choice(wire.reason.rawValue, "reason"))
+    }
+}
+
+extension Commit {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__commit__init)
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        wire.pointee.start = try writer.number(start.rawValue, "start")
+        wire.pointee.n_token = tokens.count
+        wire.pointee.token = writer.copy(tokens)
+        wire.pointee.n_margin = margins.count
+        wire.pointee.margin = writer.copy(margins)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__Commit, _ fields: FieldReader) throws(WireError) {
+        guard wire.n_token == wire.n_margin else {
+            throw fields.invalid("margins", "has \(wire.n_margin) items for \(wire.n_token) tokens")
+        }
+        let margins = Array(UnsafeBufferPointer(start: wire.margin, count: wire.n_margin))
+        // Written so that NaN fails.
+        if let odd = margins.first(where: { !($0 >= 0) }) {
+            throw fields.invalid("margins", "has \(odd); a margin is 0 or more")
+        }
+        self.init(
+            job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
+            start: try fields.position(wire.start, "start"),
+            tokens: try fields.tokens(wire.token, wire.n_token, "tokens", max: Limits.outputTokensMax),
+            margins: margins)
+        try fields.within(Int(Int32.max), offset: start.rawValue, part: tokens.count, "tokens")
+    }
+}
+
+extension JobEnded {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__job_ended__init)
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        wire.pointee.length = try writer.number(length.rawValue, "length")
+        wire.pointee.reason = Nacre__EndReason(rawValue: reason.rawValue)
+        wire.pointee.detail = writer.prose(detail, bytesMax: Limits.detailBytesMax)
+        wire.pointee.statistics = statistics.pack(writer)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__JobEnded, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
+            length: try fields.position(wire.length, "length"),
+            reason: try fields.choice(wire.reason.rawValue, "reason"),
+            detail: try fields.prose(wire.detail, "detail", bytesMax: Limits.detailBytesMax),
+            statistics: JobStatistics(try fields.part(wire.statistics, "statistics")))
+    }
+}
+
+extension JobStatistics {
+    fileprivate func pack(_ writer: borrowing FieldWriter) -> UnsafeMutablePointer<Nacre__JobStatistics> {
+        let wire = writer.make(nacre__job_statistics__init)
+        wire.pointee.rounds = rounds
+        wire.pointee.drafted = drafted
+        wire.pointee.judged = judged
+        wire.pointee.accepted = accepted
+        wire.pointee.pass_us = passMicroseconds
+        wire.pointee.elapsed_us = elapsedMicroseconds
+        wire.pointee.gap_us = gapMicroseconds
+        wire.pointee.drafters_lost = draftersLost
+        return wire
+    }
+
+    fileprivate init(_ wire: Nacre__JobStatistics) {
+        self.init()
+        rounds = wire.rounds
+        drafted = wire.drafted
+        judged = wire.judged
+        accepted = wire.accepted
+        passMicroseconds = wire.pass_us
+        elapsedMicroseconds = wire.elapsed_us
+        gapMicroseconds = wire.gap_us
+        draftersLost = wire.drafters_lost
+    }
+}
+
+extension CancelJob {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__cancel_job__init)
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__CancelJob, _ fields: FieldReader) throws(WireError) {
+        self.init(job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt))
+    }
+}
+
+extension Hire {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__hire__init)
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__Hire, _ fields: FieldReader) throws(WireError) {
+        self.init(job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt))
+    }
+}
+
+extension Offers {
+    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+        let wire = writer.make(nacre__offers__init)
+        wire.pointee.job_hi = job.high
+        wire.pointee.job_lo = job.low
+        wire.pointee.attempt = attempt.rawValue
+        wire.pointee.n_offer = offers.count
+        wire.pointee.offer = Offer.pack(offers, writer)
+        return UnsafeMutableRawPointer(wire)
+    }
+
+    init(_ wire: Nacre__Offers, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
+            offers: try Offer.read(wire.offer, wire.n_offer, fields))
+    }
+}

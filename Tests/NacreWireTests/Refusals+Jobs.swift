@@ -1,0 +1,102 @@
+import NacreProtocol
+import NacreWire
+
+extension Refusal {
+    static let jobs: [Refusal] = [
+        Refusal(.assignJob, "attempt", "is 0") { $0.number(14, 4) },
+        Refusal(.assignJob, "method", "is missing") { $0.number(3, 1) },
+        Refusal(.assignJob, "gamma", "is too large") { payload in
+            payload.assignJob()
+            payload.number(15, 33)
+        },
+        Refusal(.assignJob, "sampling", "is missing") { payload in
+            payload.number(3, 1)
+            payload.number(14, 4)
+        },
+        Refusal(.assignJob, "lengthMax", "is beyond the longest job") { payload in
+            payload.assignJob()
+            payload.number(16, 65_537)
+        },
+        Refusal(.assignJob, "promptLength", "is beyond the longest prompt") { payload in
+            payload.assignJob()
+            payload.number(9, 65_536)
+            payload.number(8, 32_769)
+        },
+        Refusal(.assignJob, "contextTotal", "is beyond the longest job") { payload in
+            payload.assignJob()
+            payload.number(9, 65_537)
+        },
+        Refusal(.assignJob, "contextTotal", "is beyond lengthMax") { payload in
+            payload.assignJob()
+            payload.number(9, 101)
+        },
+        Refusal(.assignJob, "contextOffset", "is beyond Int32") { payload in
+            payload.assignJob()
+            payload.number(10, beyondInt32)
+        },
+        Refusal(.assignJob, "context", "ends beyond its total") { payload in
+            payload.assignJob()
+            payload.numbers(11, [1])
+        },
+        Refusal(.assignJob, "offers", "are too many") { payload in
+            payload.assignJob()
+            for _ in 0...Limits.offersMax { payload.part(12) { $0.text(1, "a:1") } }
+        },
+        Refusal(.assignJob, "offers.address", "is empty") { payload in
+            payload.assignJob()
+            payload.part(12) { _ in }
+        },
+        Refusal(.offers, "offers.address", "has a control character") { payload in
+            payload.number(4, 1)
+            payload.part(3) { $0.text(1, "a\t") }
+        },
+        Refusal(.offers, "attempt", "is 0") { _ in },
+        Refusal(.jobRefused, "attempt", "is 0") { _ in },
+        Refusal(.jobRefused, "reason", "is missing") { $0.number(3, 1) },
+        Refusal(.commit, "attempt", "is 0") { _ in },
+        Refusal(.commit, "start", "is beyond Int32") { payload in
+            payload.number(3, 1)
+            payload.number(4, beyondInt32)
+        },
+        Refusal(.commit, "margins", "are fewer than the tokens") { payload in
+            payload.number(3, 1)
+            payload.numbers(5, [1])
+        },
+        Refusal(.commit, "margins", "are NaN") { payload in
+            payload.number(3, 1)
+            payload.numbers(5, [1])
+            payload.float(9, .nan)
+        },
+        Refusal(.commit, "margins", "are negative") { payload in
+            payload.number(3, 1)
+            payload.numbers(5, [1])
+            payload.float(9, -1)
+        },
+        Refusal(.commit, "tokens", "lie beyond the last position") { payload in
+            payload.number(3, 1)
+            payload.number(4, beyondInt32 - 1)
+            payload.numbers(5, [1])
+            payload.float(9, 1)
+        },
+        Refusal(.jobEnded, "attempt", "is 0") { _ in },
+        Refusal(.jobEnded, "length", "is beyond Int32") { payload in
+            payload.number(3, 1)
+            payload.number(4, beyondInt32)
+        },
+        Refusal(.jobEnded, "reason", "is unknown") { payload in
+            payload.number(3, 1)
+            payload.number(5, 6)
+        },
+        Refusal(.jobEnded, "detail", "is not UTF-8") { payload in
+            payload.number(3, 1)
+            payload.number(5, 1)
+            payload.data(6, [0xED, 0xA0, 0x80])
+        },
+        Refusal(.jobEnded, "statistics", "are missing") { payload in
+            payload.number(3, 1)
+            payload.number(5, 1)
+        },
+        Refusal(.cancelJob, "attempt", "is 0") { _ in },
+        Refusal(.hire, "attempt", "is 0") { _ in },
+    ]
+}

@@ -1,0 +1,141 @@
+import NacreCore
+import NacreProtocol
+import NacreWire
+
+extension MessageGenerator {
+    /// A valid message of type `type`.
+    mutating func message(_ type: FrameType) -> Message {
+        switch type {
+        case .draftOpen: .draftOpen(draftOpen())
+        case .draftReady: .draftReady(DraftReady(stream: stream(), microsecondsPerToken: word32()))
+        case .draft: .draft(draft())
+        case .verdict: .verdict(verdict())
+        case .draftClose: .draftClose(DraftClose(stream: stream(), reason: choice(CloseReason.self)))
+        case .greeting: .greeting(greeting())
+        case .hello: .hello(hello())
+        case .welcome: .welcome(welcome())
+        case .heartbeat: .heartbeat(heartbeat())
+        case .heartbeatAck: .heartbeatAck(HeartbeatAck(number: word64()))
+        case .assignJob: .assignJob(assignJob())
+        case .jobRefused:
+            .jobRefused(JobRefused(job: job(), attempt: attempt(), reason: choice(RefuseReason.self)))
+        case .commit: .commit(commit())
+        case .jobEnded: .jobEnded(jobEnded())
+        case .cancelJob: .cancelJob(CancelJob(job: job(), attempt: attempt()))
+        case .hire: .hire(Hire(job: job(), attempt: attempt()))
+        case .offers: .offers(Offers(job: job(), attempt: attempt(), offers: offers()))
+        case .vocabularyChunk: .vocabularyChunk(vocabularyChunk())
+        case .tokenize: .tokenize(Tokenize(request: word64(), text: bytes(number(0...2_000))))
+        case .tokenized: .tokenized(tokenized())
+        case .goodbye:
+            .goodbye(Goodbye(code: choice(GoodbyeCode.self), detail: text(Limits.detailBytesMax)))
+        }
+    }
+
+    private mutating func stream() -> StreamID { StreamID(rawValue: word32()) }
+
+    private mutating func epoch() -> Epoch { Epoch(rawValue: word32()) }
+
+    private mutating func draftOpen() -> DraftOpen {
+        let context = context()
+        return DraftOpen(
+            stream: stream(), job: job(), attempt: attempt(), epoch: epoch(), key: StreamKey(rawValue: word64()),
+            sampling: sampling(), promptLength: context.prompt, positionLimit: position(),
+            contextTotal: context.total, contextOffset: context.offset, context: context.tokens)
+    }
+
+    private mutating func draft() -> Draft {
+        let tokens = tokens(number(0...Limits.windowPositionsMax))
+        let root = position(0...(Int(Int32.max) - tokens.count))
+        return Draft(
+            stream: stream(), epoch: epoch(), root: root,
+            firstNode: number(0...(Int(Int32.max) - tokens.count - root.rawValue)), tokens: tokens,
+            end: choice(DraftEnd.self))
+    }
+
+    private mutating func verdict() -> Verdict {
+        let tokens = tokens(number(0...(Limits.windowPositionsMax + 1)))
+        return Verdict(
+            stream: stream(), nextEpoch: epoch(), tokens: tokens, committed: position(tokens.count...Int(Int32.max)),
+            positionLimit: position())
+    }
+
+    private mutating func greeting() -> Greeting {
+        let wireMin = max(1, word32())
+        return Greeting(
+            wireMin: wireMin, wireMax: max(wireMin, word32()), node: name(), role: choice(Role.self),
+            incarnation: Incarnation(rawValue: word64()), vocabularyDigest: word64())
+    }
+
+    private mutating func hello() -> Hello {
+        let wireMin = max(1, word32())
+        return Hello(
+            node: name(), incarnation: Incarnation(rawValue: word64()), role: choice(Role.self), wireMin: wireMin,
+            wireMax: max(wireMin, word32()), modelDigest: word64(), vocabularyDigest: word64(), dataAddress: text(),
+            capacity: Capacity(
+                sequences: number(0...Int(Int32.max)), context: number(0...Int(Int32.max)),
+                nodesMax: number(0...Int(Int32.max))),
+            modelName: text(), engineVersion: text(), cores: text())
+    }
+
+    private mutating func welcome() -> Welcome {
+        let heartbeat = max(1, word32())
+        return Welcome(
+            generation: Generation(rawValue: word64()), wire: word32(), heartbeatMilliseconds: heartbeat,
+            leaseMilliseconds: max(heartbeat, word32()), wantsVocabulary: next() % 2 == 0)
+    }
+
+    private mutating func heartbeat() -> Heartbeat {
+        Heartbeat(
+            number: word64(),
+            load: Load(
+                jobs: number(0...Int(Int32.max)), busy: Float(number(0...100)) / 100, stepMicroseconds: word32()))
+    }
+
+    private mutating func assignJob() -> AssignJob {
+        let context = context()
+        return AssignJob(
+            job: job(), attempt: attempt(), method: choice(DecodingMethod.self), gamma: number(0...Limits.gammaMax),
+            key: StreamKey(rawValue: word64()), sampling: sampling(),
+            lengthMax: position(context.total...(Limits.promptTokensMax + Limits.outputTokensMax)),
+            promptLength: context.prompt, contextTotal: context.total, contextOffset: context.offset,
+            context: context.tokens, offers: offers())
+    }
+
+    private mutating func commit() -> Commit {
+        let tokens = tokens(number(0...300))
+        return Commit(
+            job: job(), attempt: attempt(), start: position(0...(Int(Int32.max) - tokens.count)), tokens: tokens,
+            margins: tokens.map { _ in margin() })
+    }
+
+    private mutating func jobEnded() -> JobEnded {
+        var statistics = JobStatistics()
+        statistics.rounds = word64()
+        statistics.drafted = word64()
+        statistics.judged = word64()
+        statistics.accepted = word64()
+        statistics.passMicroseconds = word64()
+        statistics.elapsedMicroseconds = word64()
+        statistics.gapMicroseconds = word64()
+        statistics.draftersLost = word64()
+        return JobEnded(
+            job: job(), attempt: attempt(), length: position(), reason: choice(EndReason.self),
+            detail: text(Limits.detailBytesMax), statistics: statistics)
+    }
+
+    private mutating func vocabularyChunk() -> VocabularyChunk {
+        let entries = (0..<number(0...200)).map { _ in
+            VocabularyChunk.Entry(
+                piece: bytes(number(0...20)), endsGeneration: next() % 2 == 0, isControl: next() % 2 == 0)
+        }
+        let total = number(entries.count...Limits.vocabularyEntriesMax)
+        return VocabularyChunk(
+            digest: word64(), total: total, first: number(0...(total - entries.count)), entries: entries)
+    }
+
+    private mutating func tokenized() -> Tokenized {
+        if next() % 2 == 0 { return Tokenized(request: word64(), tokens: tokens(number(0...2_000)), error: "") }
+        return Tokenized(request: word64(), tokens: [], error: text(Limits.detailBytesMax))
+    }
+}
