@@ -17,7 +17,7 @@ struct LosslessnessTests {
         }
     }
 
-    /// PEARL, ICLR 2025, section 4: pre-verify and post-verify together.
+    /// PEARL, ICLR 2025: pre-verify and post-verify together.
     @Test(
         "PEARL has the autoregressive law exactly",
         arguments: [(2, 2, 4), (2, 3, 4), (3, 2, 3), (4, 2, 2), (5, 2, 2)])

@@ -1,7 +1,7 @@
 /// The counter-based generator Philox4x32-10: a keyed bijection of 128-bit counters, so that any random number is
 /// computed from where it is used, in any order and on any machine.
 ///
-/// - Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3.
+/// - Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 package enum Philox {
     private static let rounds = 10
     private static let multiplier0: UInt32 = 0xD251_1F53

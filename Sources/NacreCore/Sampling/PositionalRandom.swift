@@ -24,6 +24,7 @@ package struct PositionalRandom: Sendable, Hashable {
 
     private let key: SIMD2<UInt32>
 
+    /// The noise of the stream that `key` names.
     package init(key: StreamKey) {
         self.key = SIMD2(UInt32(truncatingIfNeeded: key.rawValue), UInt32(truncatingIfNeeded: key.rawValue >> 32))
     }

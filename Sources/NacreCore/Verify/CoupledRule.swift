@@ -9,7 +9,7 @@ import RealModule
 /// its law is the target's (ALGORITHMS 9.1).
 ///
 /// - Source: Daliri, Musco, Suresh, "Coupling without communication and drafter-invariant speculative decoding",
-///   ISIT 2025, algorithm 2 with the Gumbel form of its race.
+///   ISIT 2025, in the Gumbel form.
 package enum CoupledRule {
     /// The token that a row of logits chooses.
     ///
@@ -17,8 +17,8 @@ package enum CoupledRule {
     /// logit yields token 0 with margin 0. The margin is exact: the best minus the second-best score over the allowed
     /// tokens, scores being (logit − largest logit) · (1/T) + G, or the bare logits when greedy.
     ///
-    /// Takes one pass over the row, plus up to four for the filters; allocates only until `scratch` has grown to
-    /// the row's size.
+    /// Passes over the row once if greedy, twice if not, and twice more each for top-k and top-p; allocates only until
+    /// `scratch` has grown to the row's size.
     package static func choose(
         _ logits: Span<Float>, _ request: ScoreRequest, scratch: inout CoupledScratch
     ) -> Choice {
