@@ -17,7 +17,10 @@ struct Journal {
 
     private static let kept = 40
     private var entries: [(time: Instant, entry: Entry)] = []
+    /// Events so far.
     private(set) var count = 0
+    /// Those of them that are worth a line.
+    private var written = 0
     /// FNV-1a over times, kinds, hosts and sizes of all events.
     private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
     var isVerbose = false
@@ -25,12 +28,24 @@ struct Journal {
     mutating func note(_ entry: Entry, at time: Instant) {
         mix(UInt64(time.rawValue))
         mix(fingerprint(of: entry))
+        count += 1
+        guard !isBeat(entry) else { return }
         if entries.count < Journal.kept || isVerbose {
             entries.append((time, entry))
         } else {
-            entries[count % Journal.kept] = (time, entry)
+            entries[written % Journal.kept] = (time, entry)
         }
-        count += 1
+        written += 1
+    }
+
+    /// Heartbeats count, but tell nothing.
+    private func isBeat(_ entry: Entry) -> Bool {
+        switch entry {
+        case .sent(_, _, .heartbeat), .sent(_, _, .heartbeatAck), .received(_, _, .heartbeat),
+            .received(_, _, .heartbeatAck):
+            true
+        default: false
+        }
     }
 
     private mutating func mix(_ word: UInt64) {
@@ -69,7 +84,7 @@ struct Journal {
 
     /// The last events in order, one line each.
     func lines(_ world: World) -> [String] {
-        let start = isVerbose || entries.count < Journal.kept ? 0 : count % Journal.kept
+        let start = isVerbose || entries.count < Journal.kept ? 0 : written % Journal.kept
         let ordered = entries[start...] + entries[..<start]
         return ordered.map { Journal.clock($0.time) + " " + line($0.entry, world) }
     }

@@ -64,12 +64,14 @@ struct SimulatedEngine {
     }
 
     /// Compares the cache with what the machine believes is in it.
-    func audit(_ beliefs: [(sequence: SequenceID, tokens: [TokenID])], in world: World, of host: HostID) {
-        for belief in beliefs where engine.cached(belief.sequence) != belief.tokens {
+    func audit(_ beliefs: [CachedText], in world: World, of host: HostID) {
+        for belief in beliefs {
+            let cached = engine.cached(belief.sequence)
+            guard cached.count != belief.filled || !cached.starts(with: belief.tokens) else { continue }
             world.report(
                 .cache,
-                "\(world.name(host)) believes that sequence \(belief.sequence) holds \(belief.tokens); it holds "
-                    + "\(engine.cached(belief.sequence))")
+                "\(world.name(host)) believes that sequence \(belief.sequence) holds \(belief.tokens), filled to "
+                    + "\(belief.filled); it holds \(cached)")
         }
     }
 }
