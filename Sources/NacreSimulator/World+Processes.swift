@@ -25,7 +25,7 @@ extension World {
     /// Crashes and stops processes at random. The coordinator is stopped at most: its jobs live in its memory.
     func mischief() {
         guard areFaultsOn else { return }
-        for index in hosts.indices where hosts[index].shell != nil {
+        for index in hosts.indices where hosts[index].shell != nil && hosts[index].frozenUntil <= now {
             let host = HostID(index: index)
             if index > 0, chance.happens(scenario.faults.crash) {
                 count(.crash)
