@@ -52,10 +52,18 @@ extension CoordinatorMachine {
         for (token, margin) in zip(commit.tokens, commit.margins) {
             let text = job.assembler.append(vocabulary.text(of: token))
             job.output.append(OutputToken(token: token, margin: margin, text: text))
-            guard job.assembler.isStopped else { continue }
-            job.state = .ending(link, commit.attempt, .stopString, since: now)
-            effects.append(.send(link, .cancelJob(CancelJob(job: job.id, attempt: commit.attempt))))
-            break
+            if job.assembler.isStopped {
+                job.state = .ending(link, commit.attempt, .stopString, since: now)
+                effects.append(.send(link, .cancelJob(CancelJob(job: job.id, attempt: commit.attempt))))
+                break
+            }
+            // The verifier ends the job by itself. If it dies before it says so the text is whole all the same:
+            // another attempt would go on behind its end.
+            if vocabulary.endsGeneration(token) {
+                job.state = .ending(link, commit.attempt, .endOfGeneration, since: now)
+                break
+            }
+            if job.length >= job.lengthMax { job.state = .ending(link, commit.attempt, .length, since: now) }
         }
         jobs[commit.job] = job
         effects.append(.changed(commit.job))
@@ -78,8 +86,10 @@ extension CoordinatorMachine {
         case .length: finish(ended.job, .length, at: now, into: &effects)
         case .cancelled: finish(ended.job, .cancelled, at: now, into: &effects)
         case .cacheFull:
-            let reason = "the target's KV cache is full: start verifiers with a larger --context, or fewer --slots"
-            finish(ended.job, .failed(reason), at: now, into: &effects)
+            // Other jobs may have filled it: later, or on another verifier, there may be room.
+            let reason = "the target's KV cache was full (start verifiers with a larger --context, or fewer --slots)"
+            retry(ended.job, reason: reason, at: now, into: &effects)
+            if jobs[ended.job]?.isOver == false { notBefore[ended.job] = now + Instant.milliseconds(200) }
         case .engineFailed:
             retry(ended.job, reason: "the target's engine failed (\(ended.detail))", at: now, into: &effects)
         }
@@ -114,7 +124,8 @@ extension CoordinatorMachine {
 
     mutating func finish(_ id: JobID, _ outcome: JobOutcome, at now: Instant, into effects: inout [Effect]) {
         guard var job = jobs[id], !job.isOver else { return }
-        job.tail = job.assembler.finish()
+        // What was held back is text if nothing more could follow; otherwise it may be the beginning of a stop string.
+        if outcome == .endOfGeneration || outcome == .length { job.tail = job.assembler.finish() }
         job.state = .over(outcome)
         job.ended = now
         jobs[id] = job

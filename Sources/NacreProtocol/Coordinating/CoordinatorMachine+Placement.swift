@@ -26,7 +26,7 @@ extension CoordinatorMachine {
 
     /// Verifiers whose vocabulary is here, in the order they joined.
     private var usableVerifiers: [NodeRecord] {
-        nodes.values.filter { $0.isVerifier && vocabularies[$0.hello.vocabularyDigest]?.isComplete == true }
+        nodes.values.filter { $0.isVerifier && vocabularies[$0.hello.vocabularyDigest] != nil }
             .sorted { $0.link < $1.link }
     }
 
@@ -55,6 +55,7 @@ extension CoordinatorMachine {
         let lengthMax = min(asked, verifier.hello.capacity.context)
         jobs[job.id]?.attempts = attempt
         jobs[job.id]?.contextLimited = lengthMax < asked
+        jobs[job.id]?.lengthMax = Position(rawValue: lengthMax)
         jobs[job.id]?.verifiers.append(verifier.hello.node)
         jobs[job.id]?.state = .running(verifier.link, attempt)
         let offers = job.specification.method == .autoregressive ? [] : offer(for: job.id, verifier: verifier)
@@ -111,7 +112,7 @@ extension CoordinatorMachine {
         guard !node.isVerifier, let verifier = usableVerifiers.first,
             !usableVerifiers.contains(where: { $0.hello.vocabularyDigest == node.hello.vocabularyDigest })
         else { return nil }
-        guard let draft = vocabularies[node.hello.vocabularyDigest], draft.isComplete,
+        guard let draft = vocabularies[node.hello.vocabularyDigest],
             let target = vocabularies[verifier.hello.vocabularyDigest]
         else { return "its vocabulary differs from the target's" }
         let shared = target.overlap(with: draft)

@@ -10,6 +10,7 @@ import NacreCore
 /// | tokenizing | Tokenized | queued, or over (prompt refused) |
 /// | tokenizing, running | the verifier is lost | queued (running: at most `Limits.attemptsMax` times) |
 /// | running | stop string, cancel | ending: CancelJob is sent |
+/// | running | a commit that ends the text: end of generation, length | ending: JobEnded is on its way |
 /// | running, ending | JobEnded | over |
 /// | ending | the verifier is lost, or 2 s | over |
 package struct CoordinatorMachine: Machine, Sendable {
@@ -48,6 +49,8 @@ package struct CoordinatorMachine: Machine, Sendable {
     var strangers: [LinkID: Instant] = [:]
     package internal(set) var nodes: [LinkID: NodeRecord] = [:]
     package internal(set) var vocabularies: [UInt64: Vocabulary] = [:]
+    /// Vocabularies of which a part is here, each from one node: parts of two nodes would not fit together.
+    var reports: [LinkID: Vocabulary] = [:]
     package internal(set) var jobs: [JobID: JobRecord] = [:]
     /// Jobs in the order they came.
     package internal(set) var order: [JobID] = []
@@ -112,10 +115,7 @@ package struct CoordinatorMachine: Machine, Sendable {
             nodes[link]?.load = heartbeat.load
             effects.append(.send(link, .heartbeatAck(HeartbeatAck(number: heartbeat.number))))
         case .vocabularyChunk(let chunk):
-            // Two nodes of one vocabulary may both send it; the first to finish is enough.
-            guard vocabularies[chunk.digest]?.isComplete != true else { return }
-            if chunk.first == 0 { vocabularies[chunk.digest] = Vocabulary(digest: chunk.digest, total: chunk.total) }
-            try vocabularies[chunk.digest]?.receive(chunk)
+            try receive(chunk, from: link)
         case .tokenized(let tokenized):
             receive(tokenized, from: link, at: now, into: &effects)
         case .commit(let commit):
@@ -163,8 +163,23 @@ package struct CoordinatorMachine: Machine, Sendable {
                         generation: configuration.generation, wire: Limits.wireVersion,
                         heartbeatMilliseconds: configuration.heartbeatMilliseconds,
                         leaseMilliseconds: configuration.leaseMilliseconds,
-                        wantsVocabulary: vocabularies[hello.vocabularyDigest]?.isComplete != true))))
+                        wantsVocabulary: vocabularies[hello.vocabularyDigest] == nil))))
         effects.append(.nodeJoined(node))
+    }
+
+    private mutating func receive(_ chunk: VocabularyChunk, from link: LinkID) throws(ProtocolFault) {
+        guard chunk.digest == nodes[link]?.hello.vocabularyDigest else {
+            throw ProtocolFault("VocabularyChunk of another vocabulary than Hello's")
+        }
+        // Two nodes of one vocabulary may both send it; the first to finish is enough.
+        guard vocabularies[chunk.digest] == nil else {
+            reports[link] = nil
+            return
+        }
+        var report = reports[link] ?? Vocabulary(digest: chunk.digest, total: chunk.total)
+        try report.receive(chunk)
+        reports[link] = report.isComplete ? nil : report
+        if report.isComplete { vocabularies[chunk.digest] = report }
     }
 
     // MARK: - Losing nodes
@@ -172,9 +187,7 @@ package struct CoordinatorMachine: Machine, Sendable {
     private mutating func lose(_ link: LinkID, reason: String, at now: Instant, into effects: inout [Effect]) {
         strangers[link] = nil
         guard let node = nodes.removeValue(forKey: link) else { return }
-        if vocabularies[node.hello.vocabularyDigest]?.isComplete == false {
-            vocabularies[node.hello.vocabularyDigest] = nil
-        }
+        reports[link] = nil
         for (job, drafter) in hired where drafter == link { hired[job] = nil }
         effects.append(.nodeLost(node, reason: reason))
         for id in order {
@@ -195,7 +208,7 @@ package struct CoordinatorMachine: Machine, Sendable {
         }
         for (link, since) in strangers.sorted(by: { $0.key < $1.key }) where now - since > Instant.seconds(5) {
             strangers[link] = nil
-            effects.append(.close(link, Goodbye(code: .protocolError, detail: "no Hello within 5 s")))
+            effects.append(.close(link, Goodbye(code: .tooSlow, detail: "no Hello within 5 s")))
         }
         for id in order {
             if case .ending(_, _, let outcome, let since) = jobs[id]?.state, now - since > Instant.seconds(2) {

@@ -93,6 +93,8 @@ package struct JobRecord: Sendable {
     /// Failover goes only to the same weights: another model's tokens would not be this target's own.
     package internal(set) var modelDigest: UInt64?
     package internal(set) var contextLimited = false
+    /// Length at which the current attempt ends the job.
+    var lengthMax: Position = 0
     var assembler: TextAssembler
 
     init(id: JobID, specification: JobSpecification, submitted: Instant) {

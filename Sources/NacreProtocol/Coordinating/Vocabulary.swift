@@ -28,6 +28,10 @@ package struct Vocabulary: Sendable {
         return entry.isControl || entry.endsGeneration ? [] : entry.piece
     }
 
+    package func endsGeneration(_ token: TokenID) -> Bool {
+        Int(token.rawValue) < entries.count && entries[Int(token.rawValue)].endsGeneration
+    }
+
     /// How many pieces both vocabularies have, whatever their ids.
     package func overlap(with other: Vocabulary) -> Int {
         let mine = Set(entries.map(\.piece))

@@ -46,7 +46,7 @@ package struct DrafterMachine: Machine, Sendable {
         case evaluate(EnginePass)
     }
 
-    private struct StreamAddress: Hashable {
+    struct StreamAddress: Hashable {
         var link: LinkID
         var stream: StreamID
     }
@@ -63,8 +63,8 @@ package struct DrafterMachine: Machine, Sendable {
     private let configuration: Configuration
     private var greeted: [LinkID: Bool] = [:]
     /// In the order they were opened, so that equal runs make equal passes.
-    private var streams: [(address: StreamAddress, stream: DraftStream)] = []
-    private var freeSequences: [SequenceID]
+    private(set) var streams: [(address: StreamAddress, stream: DraftStream)] = []
+    private(set) var freeSequences: [SequenceID]
     private var releases: [CacheEdit] = []
     private var pass: [Share]?
     private var microsecondsPerToken = 0

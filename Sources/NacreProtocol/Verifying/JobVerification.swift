@@ -113,6 +113,9 @@ package struct JobVerification: Sendable {
         statistics.judged += UInt64(judgement.accepted + (judgement.rejected ? 1 : 0))
         statistics.accepted += UInt64(judgement.accepted)
         acceptance.record(accepted: judgement.accepted, rejected: judgement.rejected)
+        // Only an accepted draft shows that a drafter is worth hiring at once again: one that says it is ready and
+        // then nothing would cost the job a second each time.
+        if judgement.accepted > 0 { hireBackoff.reset() }
     }
 
     /// The attempt's statistics as they stand.

@@ -25,8 +25,7 @@ extension VerifierMachine {
         jobs[index].hireAt = nil
         nextStream = nextStream.next
         switch links[offer.address]?.state {
-        case .ready: open(index, into: &effects)
-        case .dialing, .greeting: break
+        case .ready, .dialing, .greeting: openIfReady(index, into: &effects)
         case nil:
             links[offer.address] = DrafterLink()
             effects.append(.dial(address: offer.address))
@@ -42,10 +41,11 @@ extension VerifierMachine {
         effects.append(.toDrafter(address: address, .greeting(greeting)))
     }
 
-    /// Sends the job's text so far; what is committed later follows in verdicts.
-    private mutating func open(_ index: Int, into effects: inout [Effect]) {
+    /// Sends the job's text so far, once it is whole and the link is there; what is committed later follows in
+    /// verdicts.
+    mutating func openIfReady(_ index: Int, into effects: inout [Effect]) {
         let job = jobs[index]
-        guard let hired = job.drafter else { return }
+        guard let hired = job.drafter, job.hasContext, links[hired.address]?.state == .ready else { return }
         // The text may have grown while the link was dialled: the stream stands on what is committed now.
         let limit = max(hired.inbox.positionLimit, positionLimit(of: job))
         jobs[index].drafter?.inbox = DraftInbox(epoch: 0, root: job.length, positionLimit: limit)
@@ -75,7 +75,7 @@ extension VerifierMachine {
             links[address]?.state = .ready
             for index in jobs.indices where jobs[index].drafter?.address == address {
                 jobs[index].drafter?.attentionSince = now
-                open(index, into: &effects)
+                openIfReady(index, into: &effects)
             }
         case (.goodbye, _):
             drafterLost(address, at: now, into: &effects)
@@ -84,7 +84,6 @@ extension VerifierMachine {
             jobs[index].drafter?.isReady = true
             jobs[index].drafter?.microsecondsPerToken = Int(ready.microsecondsPerToken)
             jobs[index].drafter?.attentionSince = now
-            jobs[index].hireBackoff.reset()
             jobs[index].schedule.restart()
         case (.draft(let draft), .ready):
             guard let index = index(of: draft.stream, at: address) else { return }

@@ -68,13 +68,16 @@ extension VerifierMachine {
         var turns: [(index: Int, drafts: [TokenID])] = []
         var flexible: [(turn: Int, candidate: ForestPacker.Candidate)] = []
         var fixedNodes = 0
-        for index in jobs.indices where jobs[index].isReadyToDecode && fixedNodes < configuration.nodesMax {
+        let ready = jobs.indices.filter { jobs[$0].isReadyToDecode }
+        for (rank, index) in ready.enumerated() where fixedNodes < configuration.nodesMax {
             let job = jobs[index]
+            // One node stays for each of those to come: no job's drafts keep another from its next token.
+            let room = configuration.nodesMax - fixedNodes - 1 - (ready.count - rank - 1)
             let chain = job.drafter?.inbox.unjudged(after: job.length) ?? []
             switch job.schedule.turn(job.view) {
             case .wait: continue
             case .exactly(let count):
-                let drafts = chain.prefix(min(count, configuration.nodesMax - fixedNodes - 1))
+                let drafts = chain.prefix(max(0, min(count, room)))
                 fixedNodes += drafts.count + 1
                 turns.append((index, Array(drafts)))
             case .upTo(let count):

@@ -145,6 +145,7 @@ package struct VerifierMachine: Machine, Sendable {
         }
         if let index = index(of: assignment.job, assignment.attempt) {
             try jobs[index].receive(assignment)
+            openIfReady(index, into: &effects)
             return
         }
         guard assignment.contextOffset == 0 else { return }  // a later part of a job that was refused or has ended

@@ -1,0 +1,52 @@
+/// Many seeds, one after the other, up to the first that breaks a law.
+package struct Campaign: Sendable {
+    package private(set) var tally = Tally()
+    package private(set) var violation: Violation?
+    /// Folds the digests of all runs: equal campaigns have equal ones.
+    package private(set) var digest: UInt64 = 0
+
+    package init() {}
+
+    /// - Returns: whether the seed kept all laws.
+    package mutating func run(seed: UInt64) -> Bool {
+        let run = Simulation.run(seed: seed)
+        tally.add(run.tally)
+        digest = (digest &* 31) ^ run.digest
+        violation = run.violation
+        return run.violation == nil
+    }
+
+    /// The tally in lines for people.
+    package var summary: String {
+        let outcomes = tally.outcomes.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        let faults = FaultKind.allCases.map { "\(tally.faults[$0, default: 0]) \($0.rawValue)" }
+        return """
+            seeds    \(tally.seeds)
+            jobs     \(tally.jobs) (\(outcomes.joined(separator: ", ")))
+            tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
+            passes   \(tally.passes)
+            messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
+            events   \(tally.events)
+            faults   \(faults.joined(separator: ", "))
+            digest   \(String(digest, radix: 16))
+            """
+    }
+
+    /// The tally as one JSON object.
+    package var json: String {
+        func object(_ pairs: [(String, Int)]) -> String {
+            "{" + pairs.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}"
+        }
+        let outcomes = object(tally.outcomes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+        let faults = object(FaultKind.allCases.map { ($0.rawValue, tally.faults[$0, default: 0]) })
+        let counts: [(String, Int)] = [
+            ("seeds", tally.seeds), ("jobs", tally.jobs), ("tokens", tally.tokens), ("drafted", tally.drafted),
+            ("epochs", tally.epochs), ("passes", tally.passes), ("messages", tally.messages),
+            ("stale", tally.staleMessages), ("events", tally.events),
+        ]
+        let numbers = counts.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ")
+        let failed = violation.map { ", \"failedSeed\": \($0.seed), \"law\": \"\($0.law.rawValue)\"" } ?? ""
+        return "{\(numbers), \"outcomes\": \(outcomes), \"faults\": \(faults), "
+            + "\"digest\": \"\(String(digest, radix: 16))\"\(failed)}"
+    }
+}

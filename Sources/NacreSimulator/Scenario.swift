@@ -1,0 +1,157 @@
+import NacreCore
+import NacreProtocol
+
+/// Everything that one seed decides before the first event.
+struct Scenario: Sendable {
+    /// How a drafter behaves for its whole life.
+    enum Character: Sendable, CaseIterable {
+        case honest
+        /// Draws its tokens at random.
+        case guesser
+        /// Says that it is ready, then nothing.
+        case mute
+        /// Sends what no honest drafter could.
+        case breaker
+    }
+
+    struct Node: Sendable {
+        var sequences: Int
+        var contextMax: Int
+        var contextCells: Int
+        var nodesMax: Int
+        /// Time of a pass: fixed + perNode · nodes, in microseconds.
+        var passFixed: Int
+        var passPerNode: Int
+        var vocabularyChunk: Int
+    }
+
+    struct Verifier: Sendable {
+        var node: Node
+        /// Keeps its jobs when the coordinator is lost, as no verifier should: its commits are of attempts long over.
+        var isZombie: Bool
+    }
+
+    struct Drafter: Sendable {
+        var node: Node
+        var character: Character
+        /// Share of contexts in which its model is the target.
+        var agreement: Double
+        var modelSeed: UInt64
+    }
+
+    struct Job: Sendable {
+        var id: JobID
+        var specification: JobSpecification
+        var submitted: Instant
+        var cancelled: Instant?
+    }
+
+    /// Probabilities of faults while they are on.
+    struct Faults: Sendable {
+        /// Per process and 100 ms.
+        var crash = 0.0
+        var freeze = 0.0
+        /// Per message.
+        var reset = 0.0
+        var halfOpen = 0.0
+        var stall = 0.0
+        /// Per dial.
+        var dialFails = 0.0
+        /// Per pass.
+        var engineFails = 0.0
+        var cacheFull = 0.0
+        /// One-way delay of a connection and jitter of each message, in microseconds.
+        var delayMax = 500
+        var jitter = 200
+    }
+
+    let seed: UInt64
+    var targetSeed: UInt64
+    var verifiers: [Verifier] = []
+    var drafters: [Drafter] = []
+    var jobs: [Job] = []
+    var faults = Faults()
+    /// From then on nothing new goes wrong.
+    var healed: Instant
+
+    /// One in eight runs is without faults and lies.
+    let isCalm: Bool
+
+    init(seed: UInt64) {
+        var chance = Chance(seed: seed &* 0xD134_2543_DE82_EF95 &+ 1)
+        self.seed = seed
+        targetSeed = chance.next()
+        isCalm = chance.happens(0.125)
+        healed = isCalm ? 0 : Instant(rawValue: chance.int(1_500_000...5_000_000))
+        let contextMax = chance.happens(0.15) ? chance.int(14...30) : 64
+        for _ in 0..<(chance.happens(0.2) ? 1 : 2) {
+            verifiers.append(
+                Verifier(
+                    node: Scenario.node(
+                        contextMax: contextMax, slow: chance.pick([2_000, 10_000, 40_000]), mayLackCells: false, &chance),
+                    isZombie: !isCalm && chance.happens(0.15)))
+        }
+        for _ in 0..<chance.pick([0, 1, 2, 2, 2, 2]) {
+            let isHonest = isCalm || chance.happens(0.75)
+            drafters.append(
+                Drafter(
+                    node: Scenario.node(contextMax: chance.happens(0.15) ? 20 : 96, slow: 4_000, mayLackCells: true, &chance),
+                    character: isHonest ? .honest : chance.pick([.guesser, .mute, .breaker]),
+                    agreement: chance.pick([0, 0.5, 0.8, 0.95, 1]), modelSeed: chance.next()))
+        }
+        if !isCalm { faults = Scenario.faults(&chance) }
+        for index in 0..<3 { jobs.append(Scenario.job(index, &chance)) }
+    }
+
+    private static func node(contextMax: Int, slow: Int, mayLackCells: Bool, _ chance: inout Chance) -> Node {
+        let sequences = chance.int(1...4)
+        // One drafter in eight has less room than its sequences may ask for. A verifier never: its jobs would fail.
+        let cells = sequences * contextMax / (mayLackCells && chance.happens(0.125) ? 2 : 1)
+        return Node(
+            sequences: sequences, contextMax: contextMax, contextCells: max(cells, contextMax),
+            nodesMax: chance.pick([6, 16, 64]), passFixed: chance.int(slow / 4...slow), passPerNode: chance.int(0...500),
+            vocabularyChunk: chance.pick([8, 32]))
+    }
+
+    private static func faults(_ chance: inout Chance) -> Faults {
+        /// Half of the kinds are off in a run, some are extreme.
+        func rate(_ usual: Double, extreme: Double) -> Double {
+            let draw = chance.fraction()
+            return draw < 0.5 ? 0 : draw < 0.93 ? usual * chance.fraction() : extreme
+        }
+        var faults = Faults()
+        faults.crash = rate(0.01, extreme: 0.05)
+        faults.freeze = rate(0.01, extreme: 0.05)
+        faults.reset = rate(0.004, extreme: 0.05)
+        faults.halfOpen = rate(0.002, extreme: 0.02)
+        faults.stall = rate(0.01, extreme: 0.1)
+        faults.dialFails = rate(0.2, extreme: 0.8)
+        faults.engineFails = rate(0.01, extreme: 0.1)
+        faults.cacheFull = rate(0.01, extreme: 0.1)
+        faults.delayMax = chance.pick([500, 5_000, 40_000])
+        faults.jitter = chance.pick([0, 500, 20_000])
+        return faults
+    }
+
+    private static func job(_ index: Int, _ chance: inout Chance) -> Job {
+        let alphabet = Array("abcdexyz ".utf8)
+        func letters(_ count: Int) -> [UInt8] { (0..<count).map { _ in chance.pick(alphabet) } }
+        let sampling = chance.pick([
+            .greedy, SamplingPolicy(temperature: 1), SamplingPolicy(temperature: 0.7, topK: 8),
+            SamplingPolicy(temperature: 1.3, topP: 0.9), SamplingPolicy(temperature: 2, topK: 20, minP: 0.05),
+        ])
+        let stops: [[UInt8]] =
+            chance.happens(0.4)
+            ? (0..<chance.int(1...3)).map { _ in
+                chance.happens(0.3) ? Array("é".utf8) : letters(chance.int(1...3))
+            } : []
+        let specification = JobSpecification(
+            prompt: letters(chance.int(1...10)), method: chance.pick(DecodingMethod.allCases),
+            gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]), sampling: sampling, seed: chance.next(),
+            tokensMax: chance.pick([1, 2, 8, 16, 24, 24]), stops: stops)
+        let submitted = Instant(rawValue: chance.int(0...1_500_000))
+        return Job(
+            id: JobID(high: chance.next(), low: UInt64(index)), specification: specification, submitted: submitted,
+            cancelled: chance.happens(0.12) ? submitted + chance.int(0...1_000_000) : nil)
+    }
+}

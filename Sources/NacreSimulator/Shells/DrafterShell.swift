@@ -1,0 +1,113 @@
+import NacreCore
+import NacreEngine
+import NacreProtocol
+
+/// A drafter's process, honest or not.
+final class DrafterShell: Shell {
+    private struct StreamKey: Hashable {
+        var id: ConnectionID
+        var stream: StreamID
+    }
+
+    private unowned let world: World
+    private let host: HostID
+    let plan: Scenario.Drafter
+    private(set) var machine: DrafterMachine
+    private var engine: SimulatedEngine
+    private var queue = EffectQueue<DrafterMachine.Effect>()
+    private var control: ControlPort?
+    /// What each stream was allowed and where it is, from the messages alone.
+    private var limits: [StreamKey: Position] = [:]
+    private var epochs: [StreamKey: Epoch] = [:]
+
+    init(_ world: World, _ host: HostID, _ plan: Scenario.Drafter) {
+        self.world = world
+        self.host = host
+        self.plan = plan
+        let incarnation = world.incarnation(of: host)
+        machine = DrafterMachine(
+            DrafterMachine.Configuration(
+                node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
+                vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
+                nodesMax: plan.node.nodesMax, endTokens: [Language.end]))
+        engine = SimulatedEngine(
+            world.target.drafter(agreement: plan.agreement, seed: plan.modelSeed), plan.node,
+            isGuessing: plan.character == .guesser)
+        let hello = Hello(
+            node: world.name(host), incarnation: incarnation, role: .drafter, wireMin: 1, wireMax: 1, modelDigest: 2,
+            vocabularyDigest: Language.digest, dataAddress: world.hosts[host.index].address,
+            capacity: Capacity(
+                sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax),
+            modelName: "draft", engineVersion: "simulated", cores: "1")
+        control = ControlPort(world, host, hello: hello, chunk: plan.node.vocabularyChunk) { [unowned self] news in
+            if case .message(let message) = news {
+                self.world.report(.accusation, "the coordinator tells a drafter \(line(message))")
+            }
+        }
+    }
+
+    func step(_ input: DrafterMachine.Input) {
+        var effects: [DrafterMachine.Effect] = []
+        machine.step(input, at: world.now, into: &effects)
+        queue.append(effects)
+        guard queue.beginDraining() else { return }
+        while let effect = queue.next() { perform(effect) }
+    }
+
+    func start() { control?.step(.start) }
+    func tick() { control?.step(.tick(Load(jobs: machine.streamCount, busy: 0, stepMicroseconds: 0))) }
+    func opened(_ id: ConnectionID, _ dial: DialID?) {
+        if control?.opened(id, dial) == true { return }
+        if dial == nil { step(.opened(id.link)) } else { world.close(id, nil, from: host) }
+    }
+    func dialFailed(_ dial: DialID) { _ = control?.dialFailed(dial) }
+    func received(_ message: Message, on id: ConnectionID) {
+        if control?.received(message, on: id) == true { return }
+        switch message {
+        case .draftOpen(let open): limits[StreamKey(id: id, stream: open.stream)] = open.positionLimit
+        case .verdict(let verdict):
+            let key = StreamKey(id: id, stream: verdict.stream)
+            limits[key] = max(limits[key] ?? 0, verdict.positionLimit)
+        default: break
+        }
+        step(.received(id.link, message))
+    }
+    func lost(_ id: ConnectionID) {
+        if control?.lost(id) == true { return }
+        step(.closed(id.link))
+    }
+    func passed(_ outcome: PassOutcome) { step(.passed(outcome)) }
+
+    private func perform(_ effect: DrafterMachine.Effect) {
+        switch effect {
+        case .send(let link, let message): send(message, on: ConnectionID(link))
+        case .close(let link, let goodbye):
+            // Verifiers keep the protocol, all of them; what they answer to a breaker is another matter.
+            if plan.character != .breaker {
+                world.report(.accusation, "\(world.name(host)) accuses a verifier: \(goodbye.detail)")
+            }
+            world.close(ConnectionID(link), goodbye, from: host)
+        case .evaluate(let pass):
+            if engine.run(pass, in: world, of: host) { engine.audit(machine.cachedTexts, in: world, of: host) }
+        }
+    }
+
+    private func send(_ message: Message, on id: ConnectionID) {
+        if case .draft(let draft) = message {
+            let key = StreamKey(id: id, stream: draft.stream)
+            let reached = draft.root + (draft.firstNode + draft.tokens.count)
+            if reached > limits[key] ?? 0 {
+                world.report(.window, "\(world.name(host)) drafts up to \(reached), allowed is \(limits[key] ?? 0)")
+            }
+            if let before = epochs[key], before != draft.epoch { world.tally.epochs += 1 }
+            epochs[key] = draft.epoch
+            world.tally.drafted += draft.tokens.count
+        }
+        switch plan.character {
+        case .honest, .guesser: world.send(message, on: id, from: host)
+        case .mute:
+            if case .draft = message { world.count(.lie) } else { world.send(message, on: id, from: host) }
+        case .breaker: Breaker.send(message, on: id, from: host, in: world)
+        }
+    }
+}

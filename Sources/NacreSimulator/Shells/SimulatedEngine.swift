@@ -1,0 +1,77 @@
+import NacreCore
+import NacreEngine
+import NacreProtocol
+
+/// An exact engine that takes time, and fails when the dice say so.
+struct SimulatedEngine {
+    private var engine: ReferenceEngine
+    private let node: Scenario.Node
+    /// Its choices are drawn at random.
+    private let isGuessing: Bool
+
+    init(_ model: TabularModel, _ node: Scenario.Node, isGuessing: Bool = false) {
+        self.node = node
+        self.isGuessing = isGuessing
+        engine = ReferenceEngine(
+            model: model, contextCells: node.contextCells, sequences: node.sequences, nodesMax: node.nodesMax)
+    }
+
+    func cached(_ sequence: SequenceID) -> [TokenID] { engine.cached(sequence) }
+
+    /// Runs the pass; the machine hears of it when its time is over.
+    /// - Returns: whether the cache is now as the machine believes.
+    mutating func run(_ pass: EnginePass, in world: World, of host: HostID) -> Bool {
+        world.journal.note(.started(host, pass), at: world.now)
+        world.tally.passes += 1
+        let duration = max(1, node.passFixed + node.passPerNode * pass.nodes.count)
+        let outcome = outcome(of: pass, duration: duration, in: world, of: host)
+        world.schedule(.passed(host, life: world.hosts[host.index].life, outcome), in: duration)
+        if case .done = outcome { return true }
+        return false
+    }
+
+    private mutating func outcome(
+        of pass: EnginePass, duration: Int, in world: World, of host: HostID
+    ) -> PassOutcome {
+        let faults = world.scenario.faults
+        do throws(EngineError) {
+            if world.areFaultsOn, world.chance.happens(faults.engineFails) {
+                world.count(.engineFailure)
+                // Half of it is in the cache already, as after a real failure.
+                _ = try engine.run(EnginePass(edits: pass.edits, nodes: Array(pass.nodes.prefix(pass.nodes.count / 2))))
+                return .failed("a fault of the simulation")
+            }
+            if world.areFaultsOn, world.chance.happens(faults.cacheFull) {
+                world.count(.cacheFull)
+                _ = try engine.run(EnginePass(edits: pass.edits))
+                return .cacheFull
+            }
+            var choices = try engine.run(pass)
+            if isGuessing {
+                for index in choices.indices {
+                    choices[index].token = TokenID(rawValue: UInt32(world.chance.int(0...Language.size - 1)))
+                }
+            }
+            return .done(choices, started: world.now, ended: world.now + duration)
+        } catch {
+            if error.code == .cacheFull {
+                world.count(.cacheFull)
+                return .cacheFull
+            }
+            world.report(.engine, "\(world.name(host)): \(error.message)")
+            return .failed(error.message)
+        }
+    }
+
+    /// Compares the cache with what the machine believes is in it.
+    func audit(_ beliefs: [CachedText], in world: World, of host: HostID) {
+        for belief in beliefs {
+            let cached = engine.cached(belief.sequence)
+            guard cached.count != belief.filled || !cached.starts(with: belief.tokens) else { continue }
+            world.report(
+                .cache,
+                "\(world.name(host)) believes that sequence \(belief.sequence) holds \(belief.tokens), filled to "
+                    + "\(belief.filled); it holds \(cached)")
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import NacreCore
+import NacreEngine
+import NacreProtocol
+
+/// A verifier's process.
+final class VerifierShell: Shell {
+    private unowned let world: World
+    private let host: HostID
+    private let isZombie: Bool
+    let plan: Scenario.Node
+    private(set) var machine: VerifierMachine
+    private var engine: SimulatedEngine
+    private var queue = EffectQueue<VerifierMachine.Effect>()
+    private var control: ControlPort?
+    private var dials: [DialID: String] = [:]
+    private var connections: [String: ConnectionID] = [:]
+    private var addresses: [ConnectionID: String] = [:]
+    private var laws: VerifierLaws
+
+    init(_ world: World, _ host: HostID, _ plan: Scenario.Verifier) {
+        self.world = world
+        self.host = host
+        self.plan = plan.node
+        isZombie = plan.isZombie
+        laws = VerifierLaws(name: world.name(host))
+        let incarnation = world.incarnation(of: host)
+        machine = VerifierMachine(
+            VerifierMachine.Configuration(
+                node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
+                vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
+                nodesMax: plan.node.nodesMax, endTokens: [Language.end], canRewind: true,
+                cost: StepCostModel(
+                    nodesMax: plan.node.nodesMax, priorFixed: Double(plan.node.passFixed),
+                    perNode: Double(plan.node.passPerNode))))
+        engine = SimulatedEngine(world.target, plan.node)
+        let hello = Hello(
+            node: world.name(host), incarnation: incarnation, role: .verifier, wireMin: 1, wireMax: 1, modelDigest: 1,
+            vocabularyDigest: Language.digest, dataAddress: "",
+            capacity: Capacity(
+                sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax),
+            modelName: "target", engineVersion: "simulated", cores: "1")
+        control = ControlPort(world, host, hello: hello, chunk: plan.node.vocabularyChunk) { [unowned self] in
+            self.hear($0)
+        }
+    }
+
+    func step(_ input: VerifierMachine.Input) {
+        var effects: [VerifierMachine.Effect] = []
+        machine.step(input, at: world.now, into: &effects)
+        queue.append(effects)
+        guard queue.beginDraining() else { return }
+        while let effect = queue.next() { perform(effect) }
+    }
+
+    // MARK: - The world
+
+    func start() { control?.step(.start) }
+
+    func tick() {
+        control?.step(.tick(Load(jobs: machine.jobCount, busy: 0, stepMicroseconds: 0)))
+        step(.tick)
+    }
+
+    func wake() { step(.tick) }
+
+    func opened(_ id: ConnectionID, _ dial: DialID?) {
+        if control?.opened(id, dial) == true { return }
+        guard let dial, let address = dials.removeValue(forKey: dial) else {
+            world.close(id, nil, from: host)  // dialled in vain: given up meanwhile
+            return
+        }
+        connections[address] = id
+        addresses[id] = address
+        step(.dialed(address: address))
+    }
+
+    func dialFailed(_ dial: DialID) {
+        if control?.dialFailed(dial) == true { return }
+        if let address = dials.removeValue(forKey: dial) { step(.dialFailed(address: address)) }
+    }
+
+    func received(_ message: Message, on id: ConnectionID) {
+        if control?.received(message, on: id) == true { return }
+        if let address = addresses[id] { step(.data(address: address, message)) }
+    }
+
+    func lost(_ id: ConnectionID) {
+        if control?.lost(id) == true { return }
+        guard let address = addresses.removeValue(forKey: id) else { return }
+        connections[address] = nil
+        step(.drafterLost(address: address))
+    }
+
+    func passed(_ outcome: PassOutcome) { step(.passed(outcome)) }
+
+    // MARK: - The machine
+
+    private func hear(_ news: ControlPort.News) {
+        switch news {
+        case .registered: break
+        case .lost: if !isZombie { step(.coordinatorLost) }
+        case .message(.tokenize(let tokenize)):
+            let tokens = Language.tokenize(tokenize.text)
+            control?.send(.tokenized(Tokenized(request: tokenize.request, tokens: tokens, error: "")))
+        case .message(let message):
+            if case .assignJob(let assignment) = message { laws.assigned(assignment) }
+            step(.control(message))
+        }
+    }
+
+    private func perform(_ effect: VerifierMachine.Effect) {
+        switch effect {
+        case .toCoordinator(let message):
+            if case .commit(let commit) = message {
+                judge(laws.judge(commit))
+                world.judgeCommit(commit.job, start: commit.start.rawValue, tokens: commit.tokens)
+            }
+            if control?.isRegistered == true { control?.send(message) }
+        case .closeCoordinator(let goodbye):
+            world.report(.accusation, "\(world.name(host)) accuses the coordinator: \(goodbye.detail)")
+            control?.close(goodbye)
+        case .dial(let address): dials[world.dial(address, from: host)] = address
+        case .toDrafter(let address, let message):
+            judge(laws.judge(message))
+            if let id = connections[address] { world.send(message, on: id, from: host) }
+        case .closeDrafter(let address, let goodbye):
+            let drafter = world.hosts.firstIndex { $0.address == address }.map(HostID.init)
+            if goodbye.code == .protocolError, let drafter, world.isHonest(drafter) {
+                world.report(.accusation, "\(world.name(host)) accuses \(address): \(goodbye.detail)")
+            }
+            dials = dials.filter { $0.value != address }
+            guard let id = connections.removeValue(forKey: address) else { return }
+            addresses[id] = nil
+            world.close(id, goodbye, from: host)
+        case .wake(let instant):
+            let life = world.hosts[host.index].life
+            world.queue.schedule(.wake(host, life: life), at: max(instant, world.now))
+        case .evaluate(let pass):
+            guard engine.run(pass, in: world, of: host) else { return }
+            engine.audit(machine.cachedTexts, in: world, of: host)
+            judge(laws.judge(pass, engine))
+        }
+    }
+
+    private func judge(_ breach: JobLaws.Breach?) {
+        if let breach { world.report(breach.law, breach.detail) }
+    }
+}

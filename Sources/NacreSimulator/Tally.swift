@@ -1,0 +1,39 @@
+/// What can go wrong, by kind.
+package enum FaultKind: String, Sendable, CaseIterable {
+    case crash, freeze, reset, halfOpen, stall, engineFailure, cacheFull, lie
+}
+
+/// Counts of one run or of many.
+package struct Tally: Sendable, Equatable {
+    package var seeds = 0
+    package var jobs = 0
+    /// Jobs by the name of their outcome.
+    package var outcomes: [String: Int] = [:]
+    package var tokens = 0
+    package var messages = 0
+    package var events = 0
+    package var passes = 0
+    package var faults: [FaultKind: Int] = [:]
+    /// Commits and ends of old attempts that the coordinator dropped.
+    package var staleMessages = 0
+    /// Epochs that drafters began after a rollback.
+    package var epochs = 0
+    /// Draft tokens that were sent.
+    package var drafted = 0
+
+    package init() {}
+
+    package mutating func add(_ other: Tally) {
+        seeds += other.seeds
+        jobs += other.jobs
+        outcomes.merge(other.outcomes, uniquingKeysWith: +)
+        tokens += other.tokens
+        messages += other.messages
+        events += other.events
+        passes += other.passes
+        faults.merge(other.faults, uniquingKeysWith: +)
+        staleMessages += other.staleMessages
+        epochs += other.epochs
+        drafted += other.drafted
+    }
+}
