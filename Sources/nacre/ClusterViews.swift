@@ -23,10 +23,13 @@ struct NodesCommand: AsyncParsableCommand {
             let nodes = try await coordinator.nodes()
             if json { return try terminal.write(json: NodeListDocument(nodes: nodes)) }
             var table = Table(
-                "name", "role", "model", "cores", "slots", "context", "jobs", "busy", "step µs", "address", "problem")
+                "name", "role", "model", "cores", "slots", "context", "jobs", "busy", "step_us", "address", "problem")
             for node in nodes {
+                // People see the file's name; what the model is stands behind it in parentheses.
+                let file = node.model.split(separator: " (").first.map(String.init) ?? node.model
                 table.add(
-                    node.name, node.role, node.model, node.cores, "\(node.slots)", "\(node.context)", "\(node.jobs)",
+                    node.name, node.role, terminal.isInteractive ? file : node.model, node.cores, "\(node.slots)",
+                    "\(node.context)", "\(node.jobs)",
                     Figures.decimal(node.busy, digits: 2), "\(node.stepMicroseconds)", node.address ?? "-",
                     node.problem ?? "-")
             }

@@ -63,7 +63,7 @@ struct CancelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel", abstract: "Cancel a job; what it has put out stays.",
         discussion: """
-            Prints the job's state after.
+            Prints the state in which the job ended.
 
             Example:
               nacre cancel 3fa2
@@ -75,7 +75,10 @@ struct CancelCommand: AsyncParsableCommand {
     func run() async throws {
         let (terminal, json, prefix) = (Terminal.standard(), connection.json, job.id)
         try await connection.withCoordinator { coordinator in
-            let document = try await coordinator.cancel(try await coordinator.resolve(prefix))
+            let id = try await coordinator.resolve(prefix)
+            _ = try await coordinator.cancel(id)
+            // The verifier that runs it has to hear of it first.
+            let document = try await coordinator.end(of: id, within: .seconds(10))
             if json { try terminal.write(json: document) } else { try terminal.line(document.state) }
         }
     }

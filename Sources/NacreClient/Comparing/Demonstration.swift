@@ -6,6 +6,9 @@ package struct DemonstrationResult: Sendable, Codable {
     package let plain: JobDocument
     /// The first difference of the two outputs; absent if they are the same.
     package let divergence: Divergence?
+    /// The models as their nodes describe them.
+    package let target: String
+    package let draft: String
     /// Which process computed on which cores.
     package let cores: String
 
@@ -31,7 +34,7 @@ package struct DemonstrationResult: Sendable, Codable {
             ("mean accepted tokens", Figures.decimal(statistics.meanAcceptedTokens, digits: 2)),
             ("verifier busy", Figures.percent(statistics.verifierBusy)),
             ("rounds", "\(statistics.rounds)"),
-            ("cores", cores),
+            ("target", target), ("draft", draft), ("cores", cores),
             ("output", isSame ? "identical to plain decoding" : divergence?.sentence ?? "different"),
         ]
     }
@@ -64,7 +67,10 @@ package enum Demonstration {
         let plain = try await coordinator.run(request)
         let divergence = Divergence(
             prompt: 0, plain: plain.document.tokens, margins: plain.margins, other: stream.document.tokens)
+        let nodes = try await coordinator.nodes()
+        func model(_ role: String) -> String { nodes.first { $0.role == role }?.model ?? "none" }
         return DemonstrationResult(
-            stream: stream.document, plain: plain.document, divergence: divergence, cores: cores.description)
+            stream: stream.document, plain: plain.document, divergence: divergence, target: model("verifier"),
+            draft: model("drafter"), cores: cores.description)
     }
 }
