@@ -69,13 +69,13 @@ final class Command: Sendable {
 
     /// Waits until it has printed a text that `condition` accepts.
     func until(_ what: String, _ condition: (String) -> Bool) async throws {
-        try await Deadline.wait(for: what, details: { self.output + self.errors }) { condition(output) }
+        try await Deadline.wait(for: what, details: output + errors) { condition(output) }
     }
 
     /// Waits for its end.
     func result() async throws -> CommandResult {
         do {
-            try await Deadline.wait(for: "nacre ends", details: { self.output + self.errors }) {
+            try await Deadline.wait(for: "nacre ends", details: output + errors) {
                 state.withLock { $0.open == 0 } && ended.status.withLock { $0 != nil }
             }
         } catch {

@@ -76,7 +76,7 @@ final class TestCluster {
     /// - Throws: a failure that names `what`, with the last words of every process, when patience is at its end.
     func until(_ what: String, _ condition: (CoordinatorClient) async throws -> Bool) async throws {
         try await withClient { client in
-            try await Deadline.wait(for: what, details: lastWords) { try await condition(client) }
+            try await Deadline.wait(for: what, details: lastWords()) { try await condition(client) }
         }
     }
 
@@ -102,8 +102,7 @@ final class TestCluster {
             attachment: .attached { _ in })
         do {
             var ready: ReadyLine?
-            try await Deadline.wait(for: "the coordinator is ready", details: { child.errors.joined(separator: "\n") })
-            {
+            try await Deadline.wait(for: "the coordinator is ready", details: child.errors.joined(separator: "\n")) {
                 ready = child.output.lazy.compactMap { ReadyLine($0) }.first
                 return ready != nil
             }
@@ -151,7 +150,7 @@ enum Deadline {
     ///
     /// - Throws: `Missed` after a minute, or what the condition throws.
     static func wait(
-        for what: String, details: () -> String = { "" }, _ condition: () async throws -> Bool
+        for what: String, details: @autoclosure () -> String = "", _ condition: () async throws -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + TestCluster.patience
         while try await !condition() {

@@ -180,7 +180,7 @@ package final class ChildProcess: Sendable {
         // The child's ends; closed here in any case.
         var theirs: [Int32] = []
         var ours: [Int32] = []
-        defer { theirs.forEach { close($0) } }
+        defer { for end in theirs { close(end) } }
         do {
             func connect(_ descriptor: Int32, to end: Int32) {
                 posix_spawn_file_actions_adddup2(&actions, end, descriptor)
@@ -217,7 +217,7 @@ package final class ChildProcess: Sendable {
             let pid = try start(executable, arguments, &actions)
             return Spawned(pid: pid, input: input, output: output.reading, errors: errors)
         } catch {
-            ours.forEach { close($0) }
+            for end in ours { close(end) }
             throw error
         }
     }
@@ -238,7 +238,7 @@ package final class ChildProcess: Sendable {
         posix_spawnattr_setflags(&attributes, Int16(flags))
 
         var words: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) } + [nil]
-        defer { words.forEach { free($0) } }
+        defer { for word in words { free(word) } }
         var pid: pid_t = 0
         let status = posix_spawn(&pid, executable, &actions, &attributes, &words, environ)
         guard status == 0 else { throw Failure(number: status) }
