@@ -89,7 +89,7 @@ struct Scenario: Sendable {
                 Verifier(
                     node: Scenario.node(
                         contextMax: contextMax, slow: chance.pick([2_000, 10_000, 40_000]), mayLackCells: false, &chance),
-                    isZombie: !isCalm && chance.happens(0.15)))
+                    isZombie: !isCalm && chance.happens(0.3)))
         }
         for _ in 0..<chance.pick([0, 1, 2, 2, 2, 2]) {
             let isHonest = isCalm || chance.happens(0.75)

@@ -1,0 +1,36 @@
+import NacreSimulator
+import Testing
+
+@Suite struct SimulationTests {
+    /// Four tests of 500, so that a failure costs no more than its own quarter.
+    @Test("all laws hold in 2,000 worlds", arguments: [0, 500, 1_000, 1_500] as [UInt64])
+    func laws(first: UInt64) {
+        var campaign = Campaign()
+        for seed in first..<first + 500 {
+            guard campaign.run(seed: seed) else { break }
+        }
+        if let violation = campaign.violation { Issue.record("\(violation)") }
+        #expect(campaign.tally.seeds == 500)
+        // What never happens is not tested: every kind of fault and most jobs' ends must have been seen.
+        for kind in FaultKind.allCases { #expect(campaign.tally.faults[kind, default: 0] > 0, "no \(kind.rawValue)") }
+        let failed = campaign.tally.outcomes["failed", default: 0]
+        #expect(failed < campaign.tally.jobs / 20, "\(failed) of \(campaign.tally.jobs) jobs failed")
+        #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0)
+    }
+
+    @Test("one seed is one history", arguments: [3, 17, 99, 1_234] as [UInt64])
+    func determinism(seed: UInt64) {
+        let first = Simulation.run(seed: seed)
+        let second = Simulation.run(seed: seed)
+        #expect(first.digest == second.digest)
+        #expect(first.tally == second.tally)
+        #expect(Simulation.run(seed: seed + 1).digest != first.digest)
+    }
+
+    @Test("watching a run does not change it")
+    func verbose() {
+        let watched = Simulation.run(seed: 5, isVerbose: true)
+        #expect(watched.digest == Simulation.run(seed: 5).digest)
+        #expect(watched.events.count > 40)
+    }
+}
