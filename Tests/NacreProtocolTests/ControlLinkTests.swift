@@ -53,7 +53,10 @@ import Testing
         #expect(step(&link, .tick(load), at: 400) == [])
         #expect(step(&link, .tick(load), at: 502) == ["beat 1"])
         #expect(step(&link, .received(.heartbeatAck(HeartbeatAck(number: 1))), at: 503) == [])
-        #expect(step(&link, .received(.cancelJob(CancelJob(job: JobID(high: 0, low: 0), attempt: 1))), at: 504) == ["deliver"])
+        #expect(
+            step(&link, .received(.cancelJob(CancelJob(job: JobID(high: 0, low: 0), attempt: 1))), at: 504) == [
+                "deliver"
+            ])
     }
 
     @Test("pauses between dials double from 50 ms to 5 s")

@@ -99,7 +99,10 @@ import Testing
         rig.join(1, .verifier)
         rig.submit()
         rig.commit(1, 1, start, [0])
-        #expect(rig.effects.contains { if case .close(1, let goodbye) = $0 { goodbye.code == .protocolError } else { false } })
+        #expect(
+            rig.effects.contains {
+                if case .close(1, let goodbye) = $0 { goodbye.code == .protocolError } else { false }
+            })
         #expect(rig.output == [])
     }
 
@@ -154,7 +157,9 @@ import Testing
         rig.submit()
         #expect(rig.placed?.assignment.offers == [])
         rig.join(10, .drafter, reportsVocabulary: false)
-        let offers = rig.effects.compactMap { if case .send(1, .offers(let offers)) = $0 { offers.offers } else { nil } }
+        let offers = rig.effects.compactMap {
+            if case .send(1, .offers(let offers)) = $0 { offers.offers } else { nil }
+        }
         #expect(offers == [[Offer(address: "a10", incarnation: 1)]])
         // It is lost, and the verifier asks again: the wish is kept until the next drafter comes.
         rig.step(.closed(10))

@@ -86,7 +86,7 @@ import Testing
         #expect(answer.verdicts.map(\.tokens) == answer.commits)
         #expect(answer.verdicts.map(\.committed) == [Position(rawValue: committed)])
         #expect(answer.verdicts.map(\.nextEpoch) == [2])
-        #expect(answer.verdicts.map(\.positionLimit) == [Position(rawValue: max(committed + gamma, 2 + 2 * gamma))])
+        #expect(answer.verdicts.map(\.positionLimit) == [Position(rawValue: committed + gamma)])
         // PRE: I1 holds again before x[n−1] is evaluated. For j = γ only e_1 was wrong, which was never cached.
         let rewind = CacheEdit.rewind(0, length: Position(rawValue: committed - 1))
         #expect(rig.pass?.edits == (j < gamma ? [rewind] : []))

@@ -6,7 +6,8 @@ import Testing
 struct CacheModel {
     private(set) var texts: [SequenceID: [TokenID]] = [:]
 
-    mutating func run(_ pass: EnginePass) {
+    /// What a pass leaves for which there was no room.
+    mutating func edit(_ pass: EnginePass) {
         for edit in pass.edits {
             switch edit {
             case .rewind(let sequence, let length):
@@ -14,6 +15,10 @@ struct CacheModel {
             case .release(let sequence): texts[sequence] = nil
             }
         }
+    }
+
+    mutating func run(_ pass: EnginePass) {
+        edit(pass)
         for node in pass.nodes {
             #expect(node.position.rawValue == texts[node.sequence, default: []].count, "a gap in \(node.sequence)")
             texts[node.sequence, default: []].append(node.token)
@@ -121,7 +126,8 @@ struct VerifierRig {
         _ method: DecodingMethod, gamma: Int, tokensMax: Int = 100, job: UInt64 = 1, attempt: Attempt = 1
     ) -> AssignJob {
         AssignJob(
-            job: JobID(high: 0, low: job), attempt: attempt, method: method, gamma: gamma, key: StreamKey(rawValue: job),
+            job: JobID(high: 0, low: job), attempt: attempt, method: method, gamma: gamma,
+            key: StreamKey(rawValue: job),
             sampling: .greedy, lengthMax: Position(rawValue: 2 + tokensMax), promptLength: 2, contextTotal: 2,
             contextOffset: 0, context: [1, 2], offers: [Offer(address: VerifierRig.drafter, incarnation: 2)])
     }
