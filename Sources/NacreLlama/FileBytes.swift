@@ -1,5 +1,5 @@
-import NacreEngine
 import Glibc
+import NacreEngine
 
 /// A regular file open for reading. Closed when it goes out of scope.
 struct FileBytes: ~Copyable {

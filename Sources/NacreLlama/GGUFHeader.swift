@@ -52,7 +52,8 @@ package struct GGUFHeader: Sendable, Equatable {
         let (context, errors) = LlamaLog.shared.quoting { gguf_init_from_file(path, parameters) }
         guard let context else {
             throw EngineError(
-                .modelUnreadable, "the header of \(path) (\(file.count) bytes) is damaged or cut short"
+                .modelUnreadable,
+                "the header of \(path) (\(file.count) bytes) is damaged or cut short"
                     + (errors.first.map { ": \($0)" } ?? ""),
                 remedy: "download it again")
         }
@@ -74,12 +75,12 @@ package struct GGUFHeader: Sendable, Equatable {
                 .modelUnreadable, "\(path) is cut short: it has \(bytes) of \(bytesExpected) bytes",
                 remedy: "download it again")
         }
-        if let complaint = table.complaint {
-            throw EngineError(.modelUnreadable, "\(path) is damaged: \(complaint)", remedy: "download it again")
-        }
         guard let architecture = table.text("general.architecture") else {
             throw EngineError(
                 .modelUnreadable, "\(path) does not name its architecture", remedy: "convert the model again")
+        }
+        if let complaint = table.complaint(architecture) {
+            throw EngineError(.modelUnreadable, "\(path) is damaged: \(complaint)", remedy: "download it again")
         }
         self.architecture = architecture
         name = table.text("general.name") ?? ""
@@ -119,7 +120,8 @@ package struct GGUFHeader: Sendable, Equatable {
     private static func describe(_ start: [UInt8]) -> String {
         let known: [(String, String)] = [
             ("version https://git-lfs", "is a Git LFS pointer; the content was not fetched (git lfs pull)"),
-            ("<!DOCTYPE", "is a web page"), ("<html", "is a web page"), ("PK\u{3}\u{4}", "is a zip archive or PyTorch checkpoint"),
+            ("<!DOCTYPE", "is a web page"), ("<html", "is a web page"),
+            ("PK\u{3}\u{4}", "is a zip archive or PyTorch checkpoint"),
             ("ggjt", "is in llama.cpp's format before GGUF"), ("tjgg", "is in llama.cpp's format before GGUF"),
         ]
         if let match = known.first(where: { start.starts(with: $0.0.utf8) }) { return match.1 }

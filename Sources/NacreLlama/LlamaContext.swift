@@ -47,7 +47,8 @@ struct LlamaContext: ~Copyable {
         let (made, errors) = LlamaLog.shared.quoting { llama_init_from_model(model.handle.pointer, parameters) }
         guard let made else {
             throw EngineError(
-                .modelUnsupported, "no context of \(cells) tokens for \(model.header.path): "
+                .modelUnsupported,
+                "no context of \(cells) tokens for \(model.header.path): "
                     + (errors.first ?? "libllama gave no reason"),
                 remedy: "ask for a shorter context or fewer sequences")
         }

@@ -120,7 +120,8 @@ package struct LlamaEngine: ~Copyable, Engine {
 
     /// A state leaves out what has left a sliding window; after a rewind it would be missed.
     private var mayRebuild: Bool {
-        model.slidingWindow == 0 || ledger.liveSequences.allSatisfy { ledger.length($0).rawValue <= model.slidingWindow }
+        model.slidingWindow == 0
+            || ledger.liveSequences.allSatisfy { ledger.length($0).rawValue <= model.slidingWindow }
     }
 
     /// Lays the live sequences out one after the other, without dead cells between them.

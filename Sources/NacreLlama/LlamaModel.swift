@@ -96,7 +96,8 @@ final class ModelHandle: @unchecked Sendable {
         let reason = errors.first { $0.contains("error loading model") } ?? errors.first ?? "libllama gave no reason"
         if reason.contains("unknown model architecture") {
             return EngineError(
-                .modelUnsupported, "\(path) has the architecture \(header.architecture), which libllama "
+                .modelUnsupported,
+                "\(path) has the architecture \(header.architecture), which libllama "
                     + "\(LlamaBackend.version) does not know",
                 remedy: "use a model that this version knows, or a newer Nacre")
         }

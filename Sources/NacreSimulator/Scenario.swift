@@ -88,14 +88,16 @@ struct Scenario: Sendable {
             verifiers.append(
                 Verifier(
                     node: Scenario.node(
-                        contextMax: contextMax, slow: chance.pick([2_000, 10_000, 40_000]), mayLackCells: false, &chance),
-                    isZombie: !isCalm && chance.happens(0.15)))
+                        contextMax: contextMax, slow: chance.pick([2_000, 10_000, 40_000]), mayLackCells: false, &chance
+                    ),
+                    isZombie: !isCalm && chance.happens(0.3)))
         }
         for _ in 0..<chance.pick([0, 1, 2, 2, 2, 2]) {
             let isHonest = isCalm || chance.happens(0.75)
             drafters.append(
                 Drafter(
-                    node: Scenario.node(contextMax: chance.happens(0.15) ? 20 : 96, slow: 4_000, mayLackCells: true, &chance),
+                    node: Scenario.node(
+                        contextMax: chance.happens(0.15) ? 20 : 96, slow: 4_000, mayLackCells: true, &chance),
                     character: isHonest ? .honest : chance.pick([.guesser, .mute, .breaker]),
                     agreement: chance.pick([0, 0.5, 0.8, 0.95, 1]), modelSeed: chance.next()))
         }
@@ -109,7 +111,8 @@ struct Scenario: Sendable {
         let cells = sequences * contextMax / (mayLackCells && chance.happens(0.125) ? 2 : 1)
         return Node(
             sequences: sequences, contextMax: contextMax, contextCells: max(cells, contextMax),
-            nodesMax: chance.pick([6, 16, 64]), passFixed: chance.int(slow / 4...slow), passPerNode: chance.int(0...500),
+            nodesMax: chance.pick([6, 16, 64]), passFixed: chance.int(slow / 4...slow),
+            passPerNode: chance.int(0...500),
             vocabularyChunk: chance.pick([8, 32]))
     }
 

@@ -18,7 +18,8 @@ import Testing
                 let tokens = (0..<size).map { _ in random.token(model) }
                 let length = audited.length(0)
                 try audited.run(
-                    ForestNode.chain(tokens, from: length, sequence: 0, policy: size == 5 ? nil : .init(temperature: 1)))
+                    ForestNode.chain(tokens, from: length, sequence: 0, policy: size == 5 ? nil : .init(temperature: 1))
+                )
             }
             #expect(try audited.differences(model) == 0)
         }
@@ -45,7 +46,8 @@ import Testing
             while chain.count < gamma, let token = choice?.token {
                 chain.append(token)
                 choice = try draft.run(
-                    ForestNode.chain([token], from: draft.length(0), sequence: 0)).last
+                    ForestNode.chain([token], from: draft.length(0), sequence: 0)
+                ).last
             }
             // The target evaluates the last committed token and the chain.
             let start = min(target.length(0), text.count - 1)

@@ -80,7 +80,10 @@ package struct ControlLink: Machine, Sendable {
         switch (message, state) {
         case (.welcome(let welcome), .greeting):
             guard welcome.wire == Limits.wireVersion else {
-                effects.append(.refused("the coordinator speaks wire version \(welcome.wire), this node \(Limits.wireVersion): install the same release on both"))
+                effects.append(
+                    .refused(
+                        "the coordinator speaks wire version \(welcome.wire), this node \(Limits.wireVersion): install the same release on both"
+                    ))
                 return
             }
             state = .registered

@@ -169,7 +169,9 @@ package struct RoundClock: Sendable {
 
     package func fill(_ statistics: inout JobStatistics) {
         statistics.passMicroseconds = UInt64(clamping: inside)
-        if let firstStarted, let lastEnded { statistics.elapsedMicroseconds = UInt64(clamping: lastEnded - firstStarted) }
+        if let firstStarted, let lastEnded {
+            statistics.elapsedMicroseconds = UInt64(clamping: lastEnded - firstStarted)
+        }
         let sorted = gaps.sorted()
         statistics.gapMicroseconds = sorted.isEmpty ? 0 : UInt64(clamping: sorted[sorted.count / 2])
     }

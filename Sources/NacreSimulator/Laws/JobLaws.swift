@@ -32,7 +32,9 @@ struct JobLaws {
 
     func openJobs() -> String {
         cases.filter { $0.outcome == nil }
-            .map { "\($0.job.id) (\($0.job.specification.method.name), \($0.tokens.count) of \($0.oracle.tokens.count))" }
+            .map {
+                "\($0.job.id) (\($0.job.specification.method.name), \($0.tokens.count) of \($0.oracle.tokens.count))"
+            }
             .joined(separator: ", ")
     }
 

@@ -1,0 +1,106 @@
+import NacreCore
+import NacreProtocol
+import Testing
+
+@Suite struct ControlLinkTests {
+    private let load = Load(jobs: 1, busy: 0.5, stepMicroseconds: 10)
+    private let welcome = Welcome(
+        generation: 4, wire: 1, heartbeatMilliseconds: 500, leaseMilliseconds: 3_000, wantsVocabulary: true)
+    private let chunk = VocabularyChunk(digest: 7, total: 0, first: 0, entries: [])
+
+    private func link() -> ControlLink {
+        let hello = Hello(
+            node: "n", incarnation: 1, role: .drafter, wireMin: 1, wireMax: 1, modelDigest: 1, vocabularyDigest: 7,
+            dataAddress: "d", capacity: Capacity(sequences: 1, context: 8, nodesMax: 8), modelName: "",
+            engineVersion: "", cores: "")
+        return ControlLink(hello: hello, vocabulary: [chunk])
+    }
+
+    /// The effects of one step, each as a word.
+    private func step(_ link: inout ControlLink, _ input: ControlLink.Input, at milliseconds: Int) -> [String] {
+        var effects: [ControlLink.Effect] = []
+        link.step(input, at: Instant(rawValue: Instant.milliseconds(milliseconds)), into: &effects)
+        return effects.map {
+            switch $0 {
+            case .dial: "dial"
+            case .send(.hello): "hello"
+            case .send(.heartbeat(let beat)): "beat \(beat.number)"
+            case .send(.vocabularyChunk): "vocabulary"
+            case .send: "send"
+            case .close(let goodbye): "close \(goodbye.code)"
+            case .registered: "registered"
+            case .lost: "lost"
+            case .refused: "refused"
+            case .deliver: "deliver"
+            }
+        }
+    }
+
+    private func registered() -> ControlLink {
+        var link = link()
+        _ = step(&link, .start, at: 0)
+        _ = step(&link, .dialed, at: 1)
+        _ = step(&link, .received(.welcome(welcome)), at: 2)
+        return link
+    }
+
+    @Test("dial, hello, vocabulary, registered, then a heartbeat every half second")
+    func registers() {
+        var link = link()
+        #expect(step(&link, .start, at: 0) == ["dial"])
+        #expect(step(&link, .dialed, at: 1) == ["hello"])
+        #expect(step(&link, .received(.welcome(welcome)), at: 2) == ["vocabulary", "registered"])
+        #expect(step(&link, .tick(load), at: 400) == [])
+        #expect(step(&link, .tick(load), at: 502) == ["beat 1"])
+        #expect(step(&link, .received(.heartbeatAck(HeartbeatAck(number: 1))), at: 503) == [])
+        #expect(
+            step(&link, .received(.cancelJob(CancelJob(job: JobID(high: 0, low: 0), attempt: 1))), at: 504) == [
+                "deliver"
+            ])
+    }
+
+    @Test("pauses between dials double from 50 ms to 5 s")
+    func backoff() {
+        var link = link()
+        _ = step(&link, .start, at: 0)
+        var now = 0
+        for pause in [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000] {
+            #expect(step(&link, .dialFailed, at: now) == [])
+            #expect(step(&link, .tick(load), at: now + pause - 1) == [])
+            now += pause
+            #expect(step(&link, .tick(load), at: now) == ["dial"])
+        }
+    }
+
+    @Test("a lease without a word from the coordinator ends the link, once")
+    func lease() {
+        var link = registered()
+        #expect(step(&link, .tick(load), at: 3_002) == ["beat 1"])
+        #expect(step(&link, .tick(load), at: 3_003) == ["close tooSlow", "lost"])
+        #expect(step(&link, .lost, at: 3_004) == [])
+        #expect(step(&link, .tick(load), at: 3_053) == ["dial"])
+    }
+
+    @Test("a loss is told once, and the pause begins anew after a success")
+    func loss() {
+        var link = registered()
+        #expect(step(&link, .received(.goodbye(Goodbye(code: .shuttingDown, detail: ""))), at: 10) == ["lost"])
+        #expect(step(&link, .lost, at: 11) == [])
+        #expect(step(&link, .tick(load), at: 60) == ["dial"])
+    }
+
+    @Test("another wire version is final; anything else before Welcome is an error")
+    func refusals() {
+        var link = link()
+        _ = step(&link, .start, at: 0)
+        _ = step(&link, .dialed, at: 1)
+        var other = link
+        let goodbye = Goodbye(code: .wireVersion, detail: "no")
+        #expect(step(&link, .received(.goodbye(goodbye)), at: 2) == ["refused"])
+        #expect(step(&other, .received(.heartbeatAck(HeartbeatAck(number: 1))), at: 2) == ["close protocolError"])
+        var slow = self.link()
+        _ = step(&slow, .start, at: 0)
+        _ = step(&slow, .dialed, at: 0)
+        #expect(step(&slow, .tick(load), at: 5_001) == ["close tooSlow"])
+    }
+}

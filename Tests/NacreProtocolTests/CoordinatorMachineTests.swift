@@ -1,0 +1,274 @@
+import NacreCore
+import NacreProtocol
+import Testing
+
+/// The coordinator with verifiers on links 1, 2, ... and drafters from 10 on.
+@Suite struct CoordinatorMachineTests {
+    private struct Rig {
+        var machine = CoordinatorMachine(CoordinatorMachine.Configuration(generation: 1))
+        var now: Instant = 0
+        var effects: [CoordinatorMachine.Effect] = []
+        static let job = JobID(high: 0, low: 1)
+
+        @discardableResult
+        mutating func step(_ input: CoordinatorMachine.Input) -> [CoordinatorMachine.Effect] {
+            effects = []
+            machine.step(input, at: now, into: &effects)
+            return effects
+        }
+
+        mutating func join(_ link: LinkID, _ role: Role, name: String? = nil, reportsVocabulary: Bool = true) {
+            step(.opened(link))
+            let capacity = Capacity(sequences: 1, context: 64, nodesMax: 16)
+            let hello = Hello(
+                node: name ?? "n\(link)", incarnation: 1, role: role, wireMin: 1, wireMax: 1, modelDigest: 5,
+                vocabularyDigest: 7, dataAddress: "a\(link)", capacity: capacity, modelName: "", engineVersion: "",
+                cores: "")
+            step(.received(link, .hello(hello)))
+            if reportsVocabulary { for part in 0..<3 { report(link, part) } }
+        }
+
+        /// A vocabulary of three pieces in three parts: a, b and the end.
+        mutating func report(_ link: LinkID, _ part: Int) {
+            let entry = VocabularyChunk.Entry(
+                piece: Array(["a", "b", "<end>"][part].utf8), endsGeneration: part == 2, isControl: false)
+            step(.received(link, .vocabularyChunk(VocabularyChunk(digest: 7, total: 3, first: part, entries: [entry]))))
+        }
+
+        mutating func submit(_ method: DecodingMethod = .stream, tokensMax: Int = 8, stops: [String] = []) {
+            let specification = JobSpecification(
+                prompt: [97], method: method, gamma: 0, sampling: .greedy, seed: 1, tokensMax: tokensMax,
+                stops: stops.map { Array($0.utf8) })
+            step(.submit(Rig.job, specification))
+            for case .send(let link, .tokenize(let tokenize)) in effects {
+                step(.received(link, .tokenized(Tokenized(request: tokenize.request, tokens: [0], error: ""))))
+            }
+        }
+
+        mutating func commit(_ link: LinkID, _ attempt: Attempt, _ start: Position, _ tokens: [TokenID]) {
+            let margins = tokens.map { _ in Float(1) }
+            step(
+                .received(
+                    link,
+                    .commit(Commit(job: Rig.job, attempt: attempt, start: start, tokens: tokens, margins: margins))))
+        }
+
+        mutating func end(_ link: LinkID, _ attempt: Attempt, _ reason: EndReason) {
+            let ended = JobEnded(
+                job: Rig.job, attempt: attempt, length: 0, reason: reason, detail: "", statistics: JobStatistics())
+            step(.received(link, .jobEnded(ended)))
+        }
+
+        mutating func wait(_ milliseconds: Int) {
+            now = now + Instant.milliseconds(milliseconds)
+            step(.tick)
+        }
+
+        var record: JobRecord? { machine.jobs[Rig.job] }
+        var output: [TokenID] { record?.output.map(\.token) ?? [] }
+        /// Where the last step placed the job, and with what.
+        var placed: (link: LinkID, assignment: AssignJob)? {
+            for case .send(let link, .assignJob(let assignment)) in effects { return (link, assignment) }
+            return nil
+        }
+    }
+
+    @Test("a verifier's loss moves the job on with its text; old commits are refused")
+    func fencing() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit(.autoregressive)
+        rig.commit(1, 1, 1, [0, 1])
+        rig.join(2, .verifier)
+        rig.step(.closed(1))
+        #expect(rig.placed?.link == 2 && rig.placed?.assignment.attempt == 2)
+        #expect(rig.placed?.assignment.context == [0, 0, 1])
+        rig.commit(1, 1, 3, [1])
+        #expect(rig.output == [0, 1], "the link is gone")
+        rig.commit(2, 1, 3, [1])
+        #expect(rig.output == [0, 1] && rig.machine.staleMessages == 1, "the attempt is over")
+        rig.end(2, 1, .length)
+        #expect(rig.record?.isOver == false && rig.machine.staleMessages == 2)
+        rig.commit(2, 2, 3, [1])
+        #expect(rig.output == [0, 1, 1])
+    }
+
+    @Test("a commit that leaves a gap or repeats text is a protocol error", arguments: [2, 0] as [Position])
+    func gap(start: Position) {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit()
+        rig.commit(1, 1, start, [0])
+        #expect(
+            rig.effects.contains {
+                if case .close(1, let goodbye) = $0 { goodbye.code == .protocolError } else { false }
+            })
+        #expect(rig.output == [])
+    }
+
+    @Test("a job whose verifiers die three times is not tried again")
+    func retries() {
+        var rig = Rig()
+        for attempt in 1...3 as ClosedRange<UInt32> {
+            rig.join(LinkID(rawValue: Int(attempt)), .verifier)
+            if attempt == 1 { rig.submit() }
+            #expect(rig.record?.attempts == Attempt(rawValue: attempt))
+            rig.step(.closed(LinkID(rawValue: Int(attempt))))
+        }
+        guard case .over(.failed(let reason)) = rig.record?.state else {
+            Issue.record("\(String(describing: rig.record?.state))")
+            return
+        }
+        #expect(reason.contains("3 times"))
+        #expect(rig.machine.isIdle)
+    }
+
+    @Test("a refusal is no lost attempt: the job waits and is placed again")
+    func refused() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit()
+        rig.step(.received(1, .jobRefused(JobRefused(job: Rig.job, attempt: 1, reason: .noRoom))))
+        #expect(rig.placed == nil)
+        rig.wait(199)
+        #expect(rig.placed == nil)
+        rig.wait(1)
+        #expect(rig.placed?.assignment.attempt == 2 && rig.record?.attemptsLost == 0)
+    }
+
+    @Test("a full cache is tried again after a pause, and fails for good at last")
+    func cacheFull() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit()
+        for attempt in 1...3 as ClosedRange<UInt32> {
+            #expect(rig.record?.attempts == Attempt(rawValue: attempt))
+            rig.end(1, Attempt(rawValue: attempt), .cacheFull)
+            #expect(rig.placed == nil)
+            rig.wait(200)
+        }
+        #expect(rig.record?.outcome?.name == "failed")
+    }
+
+    @Test("a job without a drafter gets one as soon as there is one")
+    func wishes() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit()
+        #expect(rig.placed?.assignment.offers == [])
+        rig.join(10, .drafter, reportsVocabulary: false)
+        let offers = rig.effects.compactMap {
+            if case .send(1, .offers(let offers)) = $0 { offers.offers } else { nil }
+        }
+        #expect(offers == [[Offer(address: "a10", incarnation: 1)]])
+        // It is lost, and the verifier asks again: the wish is kept until the next drafter comes.
+        rig.step(.closed(10))
+        rig.step(.received(1, .hire(Hire(job: Rig.job, attempt: 1))))
+        #expect(rig.effects.isEmpty)
+        rig.join(11, .drafter, reportsVocabulary: false)
+        #expect(rig.effects.contains { if case .send(1, .offers) = $0 { true } else { false } })
+    }
+
+    @Test("a plain job is offered no drafter")
+    func autoregressive() {
+        var rig = Rig()
+        rig.join(10, .drafter, reportsVocabulary: false)
+        rig.join(1, .verifier)
+        rig.submit(.autoregressive)
+        #expect(rig.placed?.assignment.offers == [])
+    }
+
+    @Test("the text ends with its end of generation, also if the verifier dies before it says so")
+    func endOfGeneration() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit()
+        rig.commit(1, 1, 1, [0, 2])
+        rig.step(.closed(1))
+        #expect(rig.record?.state == .over(.endOfGeneration))
+        #expect(rig.output == [0, 2])
+    }
+
+    @Test("the text ends at its length, also if the verifier dies before it says so")
+    func length() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit(tokensMax: 2)
+        rig.commit(1, 1, 1, [0, 1])
+        rig.step(.closed(1))
+        #expect(rig.record?.state == .over(.length))
+    }
+
+    @Test("a stop string ends the job; what the verifier still commits is not text")
+    func stopString() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit(stops: ["bb"])
+        rig.commit(1, 1, 1, [0, 1])
+        #expect(rig.record?.output.map(\.text) == [[97], []])
+        rig.commit(1, 1, 3, [1, 0])
+        #expect(rig.effects.contains { if case .send(1, .cancelJob) = $0 { true } else { false } })
+        #expect(rig.output == [0, 1, 1])
+        rig.commit(1, 1, 5, [0])
+        rig.wait(2_001)
+        #expect(rig.record?.state == .over(.stopString))
+        #expect(rig.record?.output.flatMap(\.text) == [97])
+    }
+
+    @Test("a cancelled job shows nothing that might have become a stop string")
+    func cancelled() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit(stops: ["bb"])
+        rig.commit(1, 1, 1, [0, 1])
+        rig.step(.cancel(Rig.job))
+        rig.end(1, 1, .cancelled)
+        #expect(rig.record?.state == .over(.cancelled))
+        #expect(rig.record?.tail == [])
+    }
+
+    @Test("two nodes may report one vocabulary at once, and either may die meanwhile")
+    func vocabularies() {
+        var rig = Rig()
+        rig.join(1, .verifier, reportsVocabulary: false)
+        rig.join(2, .verifier, reportsVocabulary: false)
+        for (link, part) in [(1, 0), (2, 0), (1, 1), (2, 1)] as [(LinkID, Int)] { rig.report(link, part) }
+        rig.step(.closed(1))
+        #expect(rig.machine.vocabularies[7] == nil)
+        rig.report(2, 2)
+        #expect(rig.machine.vocabularies[7]?.isComplete == true)
+        #expect(rig.machine.nodes[2] != nil)
+    }
+
+    @Test("a node that registers again takes its former self's place")
+    func replaced() {
+        var rig = Rig()
+        rig.join(1, .verifier, name: "v")
+        rig.submit()
+        rig.join(2, .verifier, name: "v", reportsVocabulary: false)
+        #expect(rig.machine.nodes[1] == nil)
+        #expect(rig.record?.attempts == 2)
+    }
+
+    @Test("a node that is silent for longer than its lease is lost")
+    func lease() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.wait(3_000)
+        #expect(rig.machine.nodes[1] != nil)
+        rig.wait(1)
+        #expect(rig.machine.nodes[1] == nil)
+    }
+
+    @Test("a prompt longer than any context is refused in words")
+    func longPrompt() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        let specification = JobSpecification(
+            prompt: [97], method: .stream, gamma: 0, sampling: .greedy, seed: 1, tokensMax: 8, stops: [])
+        rig.step(.submit(Rig.job, specification))
+        let tokens = Array(repeating: TokenID(rawValue: 0), count: 64)
+        rig.step(.received(1, .tokenized(Tokenized(request: 1, tokens: tokens, error: ""))))
+        #expect(rig.record?.outcome?.name == "failed")
+    }
+}

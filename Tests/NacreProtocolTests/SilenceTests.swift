@@ -1,0 +1,84 @@
+import NacreCore
+import NacreProtocol
+import Testing
+
+/// Nothing waits long for a drafter: the job goes on alone.
+@Suite struct SilenceTests {
+    private let drafting: [DecodingMethod] = [.speculative, .pearl, .stream]
+
+    /// Ticks for so many milliseconds; what the machine did meanwhile.
+    private func wait(_ rig: inout VerifierRig, _ milliseconds: Int) -> [VerifierMachine.Effect] {
+        var all: [VerifierMachine.Effect] = []
+        for _ in 0..<milliseconds / 100 {
+            rig.now = rig.now + Instant.milliseconds(100)
+            all += rig.step(.tick)
+        }
+        return all
+    }
+
+    @Test("a drafter that hangs is given up after a second", arguments: [DecodingMethod.speculative, .pearl, .stream])
+    func hung(method: DecodingMethod) {
+        var rig = VerifierRig()
+        rig.begin(method, gamma: 4)
+        if rig.pass != nil { rig.choose([50]) }
+        #expect(wait(&rig, 900).goodbyes.isEmpty)
+        let answer = wait(&rig, 300)
+        #expect(answer.goodbyes == [.tooSlow])
+        // The job goes on by itself, token for token, and asks for another drafter.
+        for token in [60, 61, 62] as [TokenID] { #expect(rig.choose([token]).commits == [[token]]) }
+        #expect((answer + wait(&rig, 200)).hires == 1)
+    }
+
+    @Test("the verdict that PEARL held for a hung drafter is not lost")
+    func heldVerdict() {
+        var rig = VerifierRig()
+        rig.begin(.pearl, gamma: 4)
+        rig.draft([11, 12])
+        #expect(rig.choose([50]).commits.isEmpty)
+        #expect(wait(&rig, 1_200).commits == [[50]])
+    }
+
+    @Test("a drafter with nothing to say is not silent")
+    func nothingOwed() {
+        var rig = VerifierRig()
+        rig.begin(.speculative, gamma: 2)
+        rig.draft([11, 12], end: .windowFull)
+        // The pass takes its time; the drafter waits for the verdict as it must.
+        #expect(wait(&rig, 5_000).goodbyes.isEmpty)
+        #expect(rig.choose([11, 12, 13]).goodbyes.isEmpty)
+        #expect(wait(&rig, 900).goodbyes.isEmpty)
+        #expect(wait(&rig, 300).goodbyes == [.tooSlow])
+    }
+
+    @Test("a drafter that never answers the greeting costs the job nothing")
+    func noGreeting() {
+        var rig = VerifierRig()
+        rig.step(.control(.assignJob(VerifierRig.assignment(.speculative, gamma: 4))))
+        rig.step(.dialed(address: VerifierRig.drafter))
+        rig.choose([])
+        #expect(rig.choose([50]).commits == [[50]])
+        #expect(wait(&rig, 1_200).goodbyes == [.tooSlow])
+    }
+
+    @Test("pauses between hires grow until a draft is accepted")
+    func hirePauses() {
+        var rig = VerifierRig()
+        rig.begin(.stream, gamma: 4)
+        var pauses: [Int] = []
+        for stream in 1...5 as ClosedRange<UInt32> {
+            rig.step(.drafterLost(address: VerifierRig.drafter))
+            let lost = rig.now
+            while rig.effects.hires == 0 {
+                rig.now = rig.now + Instant.milliseconds(10)
+                rig.step(.tick)
+            }
+            pauses.append((rig.now - lost) / 1_000)
+            let offer = Offer(address: VerifierRig.drafter, incarnation: 2)
+            let offers = Offers(job: JobID(high: 0, low: 1), attempt: 1, offers: [offer])
+            rig.step(.control(.offers(offers)))
+            rig.greet()
+            rig.step(rig.data(.draftReady(DraftReady(stream: StreamID(rawValue: stream), microsecondsPerToken: 1))))
+        }
+        #expect(pauses == [50, 100, 200, 400, 800])
+    }
+}

@@ -1,0 +1,35 @@
+import NacreSimulator
+import Testing
+
+@Suite struct SimulationTests {
+    @Test("all laws hold in 2,000 worlds")
+    func laws() {
+        var campaign = Campaign()
+        for seed in 0..<2_000 as Range<UInt64> {
+            guard campaign.run(seed: seed) else { break }
+        }
+        if let violation = campaign.violation { Issue.record("\(violation)") }
+        #expect(campaign.tally.seeds == 2_000)
+        // What never happens is not tested: every kind of fault and most jobs' ends must have been seen.
+        for kind in FaultKind.allCases { #expect(campaign.tally.faults[kind, default: 0] > 0, "no \(kind.rawValue)") }
+        let failed = campaign.tally.outcomes["failed", default: 0]
+        #expect(failed < campaign.tally.jobs / 20, "\(failed) of \(campaign.tally.jobs) jobs failed")
+        #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0)
+    }
+
+    @Test("one seed is one history", arguments: [3, 17, 99, 1_234] as [UInt64])
+    func determinism(seed: UInt64) {
+        let first = Simulation.run(seed: seed)
+        let second = Simulation.run(seed: seed)
+        #expect(first.digest == second.digest)
+        #expect(first.tally == second.tally)
+        #expect(Simulation.run(seed: seed + 1).digest != first.digest)
+    }
+
+    @Test("watching a run does not change it")
+    func verbose() {
+        let watched = Simulation.run(seed: 5, isVerbose: true)
+        #expect(watched.digest == Simulation.run(seed: 5).digest)
+        #expect(watched.events.count > 40)
+    }
+}
