@@ -21,7 +21,7 @@ demo: build ## a prompt through three daemons on this machine, with figures
 
 test: setup ## set up, build and run all tests
 	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests
-	@Scripts/step --show "tests" swift test -c release --skip-build
+	@Scripts/step --show "tests" swift test -c release --skip-build --no-parallel
 
 install: build ## install to PREFIX (default /usr/local)
 	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models"

@@ -15,23 +15,23 @@ package struct LoadedModel: Sendable {
     /// Loads the model at `path` on a new thread called `name` and starts an engine there. Shut `host` down at the
     /// end.
     ///
-    /// - Parameter contextPerJob: takes the place of `settings.contextPerJob`; `nil` is what the model was trained
-    ///   on, at most 4,096.
+    /// - Parameter hasTrainedContext: gives each job what the model was trained on, at most 4,096 tokens, in place of
+    ///   `settings.contextPerJob`.
     /// - Throws: `.modelUnreadable`, `.modelUnsupported`, `.failed` (settings); the thread has then ended.
     package static func start(
-        path: String, settings: LlamaSettings, contextPerJob: Int?, name: String
+        path: String, settings: LlamaSettings, hasTrainedContext: Bool = false, name: String
     ) async throws(EngineError) -> LoadedModel {
         let host = try await EngineHost.start(name: name) { () throws(EngineError) in
             let model = try LlamaModel(path: path, exact: settings.exact)
             var settings = settings
-            settings.contextPerJob = contextPerJob ?? min(model.contextTrained, contextDefaultMax)
+            if hasTrainedContext { settings.contextPerJob = min(model.contextTrained, contextDefaultMax) }
             return try LlamaEngine(model: model, settings: settings)
         }
         do throws(EngineError) {
             let (model, tokenizer) = try await host.withEngine { (engine) throws(EngineError) in
                 (engine.model, try LlamaTokenizer(engine.model))
             }
-            let context = contextPerJob ?? min(model.contextTrained, contextDefaultMax)
+            let context = hasTrainedContext ? min(model.contextTrained, contextDefaultMax) : settings.contextPerJob
             return LoadedModel(host: host, model: model, tokenizer: tokenizer, contextPerJob: context)
         } catch {
             await host.shutdown()

@@ -56,9 +56,10 @@ package struct ModelOptions: ParsableArguments {
     package func load(_ settings: Settings, role: Role, log: Logger) async throws -> LoadedModel {
         let threads = try threads(settings)
         let engine = LlamaSettings(
-            threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: 1, sequences: settings[Self.slots])
+            threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context] ?? 1,
+            sequences: settings[Self.slots])
         let loaded = try await LoadedModel.start(
-            path: settings[Self.model], settings: engine, contextPerJob: settings[Self.context],
+            path: settings[Self.model], settings: engine, hasTrainedContext: settings[Self.context] == nil,
             name: role == .verifier ? "target" : "draft")
         log.notice(
             "model loaded",
