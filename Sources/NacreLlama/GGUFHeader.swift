@@ -6,6 +6,7 @@ package import NacreEngine
 /// libllama trusts files: some mistakes in one end the process. So everything that can be known before is checked
 /// here, and named in words for the person who has the file.
 package struct GGUFHeader: Sendable, Equatable {
+    /// The file, as it was named.
     package let path: String
     /// The size of the file.
     package let bytes: Int
