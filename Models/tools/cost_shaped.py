@@ -1,9 +1,9 @@
 """A model that computes what a small llama-architecture model computes, at the cost of a larger one.
 
-A speculative decoder is worth measuring on a target that is slow and agrees with its drafter. Trained targets that
-are slow do not fit a repository, so this makes one from a small trained model (Q8_0, tied embeddings): more layers,
-a wider residual stream, more heads and feed-forward units, none of which contributes. The tokens, and so the
-acceptance rate, are the small model's; the time per pass is that of the stated shape.
+Speculation is worth measuring on a target that is slow and agrees with its drafter. Trained ones do not fit a
+repository, so this makes one from a small model (Q8_0, tied embeddings): more layers, a wider residual stream, more
+heads and feed-forward units, none of which contributes. The tokens, and so the acceptance rate, are the small
+model's; the time per pass is that of the stated shape.
 
 What does not contribute is random, never absent: kernels do the same work as for trained weights. "Zero" below means
 random quants under a block scale of zero.
@@ -22,8 +22,7 @@ weight in three, 16 a + b + c, on inputs that are there three times (copies of t
 the small model's function up to the rounding of sums in float, of which a token in some hundreds notices. The token
 embedding, which is also the output matrix, stays Q8_0.
 
-A file made here has learnt nothing that the small model had not: it is for measuring, and `nacre.cost_shaped` in its
-metadata says so.
+Such a file knows nothing that the small model did not: it is for measuring, and its `nacre.cost_shaped` says so.
 """
 import shutil
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ def write(source_path, out, big, type_name, key):
 
 
 def nbytes(shape, held):
-    """Bytes of a tensor of quantised type `held`, or of floats."""
+    """Bytes of a tensor of quantised type `held` (None: float)."""
     weights = int(np.prod(shape))
     return weights // BLOCK * held.blocks.itemsize if held else weights * 4
 
@@ -133,9 +132,6 @@ class Source:
         if tensor.tensor_type != gguf.GGMLQuantizationType.Q8_0:
             raise Misfit(f"{name} of {self.path} is {tensor.tensor_type.name}, not Q8_0: give another --source")
         return np.ascontiguousarray(tensor.data).view(Q8)
-
-    def norm(self, name):
-        return self.tensors[name].data
 
 
 def split(blocks, kind):
@@ -227,7 +223,7 @@ class Wider:
         """All tensors: name, shape, quantised type (None: float) and what makes the weights."""
         words, dim = self.source.field("llama.vocab_size"), self.big.dim
         plan = [("token_embd.weight", (words, dim), TYPES["q8_0"], lambda: self.embedding(words)),
-                ("output_norm.weight", (dim,), None, lambda: self.norm("output_norm.weight", copies_read=1))]
+                ("output_norm.weight", (dim,), None, lambda: self.norm("output_norm.weight", 1))]
         for layer in range(self.big.layers):
             plan += self.layer(f"blk.{layer}.", is_new=layer >= self.small.layers)
         return plan
@@ -263,7 +259,6 @@ class Wider:
     def heads(self):
         """For each part, where the trained query heads go: (old first row, new first row, rows)."""
         group, small_group = self.big.heads // self.big.kv_heads, self.small.heads // self.small.kv_heads
-
         def place(query, part):
             kv_head, offset = divmod(query, small_group)
             return query * self.head, (kv_head * group + part * small_group + offset) * self.head, self.head
@@ -294,12 +289,12 @@ class Wider:
         weights = np.full(self.big.dim, self.gain, np.float32)
         if copies_read:
             weights[:self.copies * self.small.dim] = 0
-            weights[:copies_read * self.small.dim] = np.tile(self.source.norm(name) * self.gain, copies_read)
+            weights[:copies_read * self.small.dim] = np.tile(self.source.tensors[name].data * self.gain, copies_read)
         return weights
 
     def embedding(self, words):
         """The stream's copies, zero beside them."""
+        trained = self.source.blocks("token_embd.weight")
         matrix = self.filler.matrix(words, self.big.dim, TYPES["q8_0"], zero=True)
-        trained = np.tile(self.source.blocks("token_embd.weight"), self.copies)
-        matrix[:, :trained.shape[1]] = trained
+        matrix[:, :self.copies * self.small.dim // BLOCK] = np.tile(trained, self.copies)
         return matrix

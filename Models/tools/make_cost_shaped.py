@@ -79,7 +79,7 @@ def make(a, out, key):
 
     started = time.monotonic()
     print(f"nacre: making {out.name} ...", file=sys.stderr)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    temporary = out.with_name(f".{out.name}.partial")  # one name for all: the lock is held
     try:
         parameters = write(a.source, temporary, Shape(*PRESETS[a.preset]), a.type, key)
         size = temporary.stat().st_size

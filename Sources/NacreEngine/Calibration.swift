@@ -2,7 +2,9 @@ import NacreCore
 
 /// The measured time of a pass of so many nodes, all scored, at a short context.
 package struct PassCost: Sendable, Hashable {
+    /// Nodes in the pass.
     package var nodes: Int
+    /// The fastest of its measurements.
     package var microseconds: Double
 
     package init(nodes: Int, microseconds: Double) {

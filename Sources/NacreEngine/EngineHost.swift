@@ -31,6 +31,7 @@ package actor EngineHost<E: Engine & SendableMetatype & ~Copyable> {
     private let executor: ThreadExecutor
     private var engine: E?
 
+    /// The engine's own thread.
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Makes the engine on a new thread called `name` and hosts it there.

@@ -35,6 +35,7 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// Takes a job; called by the Swift runtime.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let mustStart = locked { state in
@@ -51,6 +52,7 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         pthread_cond_signal(wake)
     }
 
+    /// The executor as the runtime holds it: the actor keeps it alive.
     package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
     // MARK: - The thread

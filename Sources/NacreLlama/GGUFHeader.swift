@@ -6,6 +6,7 @@ package import NacreEngine
 /// libllama trusts files: some mistakes in one end the process. So everything that can be known before is checked
 /// here, and named in words for the person who has the file.
 package struct GGUFHeader: Sendable, Equatable {
+    /// The file, as it was named.
     package let path: String
     /// The size of the file.
     package let bytes: Int
@@ -26,12 +27,25 @@ package struct GGUFHeader: Sendable, Equatable {
     /// Whether attention is causal: a model that looks ahead (an embedding model) cannot generate text.
     package let isCausal: Bool
 
-    /// Number types whose kernels give a row the same bits in every batch, repacked or not, with and without AMX.
-    /// The others do only in libllama's plain layout.
-    private static let invariantTypes: Set<String> = ["F32", "F16", "BF16", "Q8_0", "Q4_0"]
+    /// Number types whose rows libllama interleaves for speed when there is no AMX.
+    #if arch(x86_64)
+        private static let interleaved: Set<String> = ["Q4_0", "IQ4_NL", "Q1_0", "Q2_K", "Q4_K", "MXFP4"]
+    #else
+        private static let interleaved: Set<String> = [
+            "Q4_0", "Q8_0", "IQ4_NL", "Q1_0", "Q2_K", "Q4_K", "Q5_K", "Q6_K", "MXFP4",
+        ]
+    #endif
+    /// Those whose interleaved kernels were measured to give a row the same bits in every batch. Q4_K was measured
+    /// not to; the others were not measured.
+    private static let invariant: Set<String> = ["Q4_0", "Q8_0", "IQ4_NL"]
 
-    /// Whether every tensor's kernel is batch-invariant in libllama's repacked layouts too.
-    package var isInvariantRepacked: Bool { Set(tensorTypes.keys).isSubset(of: Self.invariantTypes) }
+    /// Whether libllama would interleave any of the weights without AMX.
+    var isInterleaved: Bool { !Self.interleaved.isDisjoint(with: tensorTypes.keys) }
+
+    /// Whether a row's bits would not depend on its batch if it did.
+    package var isInvariantInterleaved: Bool {
+        Self.interleaved.intersection(tensorTypes.keys).isSubset(of: Self.invariant)
+    }
 
     /// Reads and checks the header of the file at `path`.
     ///

@@ -8,7 +8,9 @@ package import NacreEngine
 /// that promise. Two limits: models with recurrent layers keep it only while one sequence is alive, and models with
 /// a sliding window may report a full cache early, since rebuilding would lose what they need for rewinding.
 package struct LlamaEngine: ~Copyable, Engine {
+    /// What the model and the settings allow.
     package let shape: EngineShape
+    /// The weights in use.
     package let model: LlamaModel
     private let settings: LlamaSettings
     private var context: LlamaContext
@@ -48,6 +50,7 @@ package struct LlamaEngine: ~Copyable, Engine {
         self.settings = settings
     }
 
+    /// Runs one pass; see `Engine.run`. After `.failed` the pass's sequences must be released.
     package mutating func run(_ pass: EnginePass) throws(EngineError) -> [Choice] {
         try check(pass)
         for edit in pass.edits {

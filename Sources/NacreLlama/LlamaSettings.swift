@@ -49,8 +49,7 @@ package struct LlamaSettings: Sendable, Hashable {
         if Set(cpus).count != cpus.count { return "a core is named twice in \(cpus)" }
         let allowed = Processors.allowed
         if let cpu = cpus.first(where: { !allowed.contains($0) || $0 >= Self.threadsMax }) {
-            return
-                "core \(cpu) is not among those this process may use (\(allowed.map(String.init).joined(separator: ",")))"
+            return "core \(cpu) is not among those that this process may use: \(allowed)"
         }
         return nil
     }

@@ -4,7 +4,9 @@ package import NacreEngine
 
 /// A model's tokenizer.
 package final class LlamaTokenizer: Tokenizer {
+    /// Token ids are `0 ..< vocabularySize`.
     package let vocabularySize: Int
+    /// FNV-1a over all pieces and attributes, in order of ids.
     package let vocabularyDigest: UInt64
     private let handle: ModelHandle
     /// All pieces, end to end, and where each begins; one entry more than tokens.
@@ -55,6 +57,9 @@ package final class LlamaTokenizer: Tokenizer {
             && (!llama_vocab_get_add_sep(vocabulary) || llama_vocab_sep(vocabulary) != LLAMA_TOKEN_NULL)
     }
 
+    /// The tokens of a text of any bytes.
+    ///
+    /// - Throws: `.invalidText` for texts of a gigabyte and more.
     package func tokenize(
         _ text: [UInt8], addSpecial: Bool, parseSpecial: Bool
     ) throws(EngineError) -> [TokenID] {
@@ -90,16 +95,19 @@ package final class LlamaTokenizer: Tokenizer {
         }
     }
 
+    /// The bytes of one token; none for an id outside the vocabulary.
     package func piece(_ token: TokenID) -> [UInt8] {
         let index = Int(token.rawValue)
         guard index < vocabularySize else { return [] }
         return Array(pieceBytes[pieceStarts[index]..<pieceStarts[index + 1]])
     }
 
+    /// Whether the model ends its text with this token.
     package func isEndOfGeneration(_ token: TokenID) -> Bool {
         token.rawValue < vocabularySize && isEnd[Int(token.rawValue)]
     }
 
+    /// Whether the token is a command and not text.
     package func isControl(_ token: TokenID) -> Bool {
         token.rawValue < vocabularySize && isControlToken[Int(token.rawValue)]
     }

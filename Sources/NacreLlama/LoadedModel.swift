@@ -2,8 +2,11 @@ package import NacreEngine
 
 /// A model ready to work: its engine on a thread of its own, its weights, its tokenizer.
 package struct LoadedModel: Sendable {
+    /// The engine. Shut it down at the end.
     package let host: EngineHost<LlamaEngine>
+    /// The weights, with what is known about them.
     package let model: LlamaModel
+    /// Text to tokens and back; needs no `await`.
     package let tokenizer: LlamaTokenizer
     /// Tokens that one job may have.
     package let contextPerJob: Int

@@ -24,12 +24,12 @@ struct GGUFHeaderTests {
     func facts() throws {
         let header = try GGUFHeader(path: Fixture.target)
         #expect(header.architecture == "llama" && header.name == "pycode-8m" && header.quantisation == "Q8_0")
-        #expect(header.bytes == header.bytesExpected && header.isCausal && header.isInvariantRepacked)
+        #expect(header.bytes == header.bytesExpected && header.isCausal && header.isInvariantInterleaved)
         #expect(header.tensorTypes.keys.sorted() == ["F32", "Q8_0"])
         let model = try LlamaModel(path: Fixture.target)
         #expect(model.parameters == header.parameters && model.vocabularySize == 4096)
         #expect(model.contextTrained == 2048)
-        #expect(model.description == "pycode-8m, 7.9 M parameters, Q8_0" || model.parameters != 7_866_624)
+        #expect(model.description == "pycode-8m, 7.9 M parameters, Q8_0")
     }
 
     @Test("the digest of a model is the same at every load and another for another model")

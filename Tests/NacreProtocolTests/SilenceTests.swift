@@ -4,8 +4,6 @@ import Testing
 
 /// Nothing waits long for a drafter: the job goes on alone.
 @Suite struct SilenceTests {
-    private let drafting: [DecodingMethod] = [.speculative, .pearl, .stream]
-
     /// Ticks for so many milliseconds; what the machine did meanwhile.
     private func wait(_ rig: inout VerifierRig, _ milliseconds: Int) -> [VerifierMachine.Effect] {
         var all: [VerifierMachine.Effect] = []
@@ -58,6 +56,18 @@ import Testing
         rig.choose([])
         #expect(rig.choose([50]).commits == [[50]])
         #expect(wait(&rig, 1_200).goodbyes == [.tooSlow])
+    }
+
+    @Test("a drafter whose context is too short is not asked for again; one without room is, after a second")
+    func refusals() {
+        for (reason, hires) in [(CloseReason.contextTooLong, 0), (.noRoom, 1), (.engineFailed, 1)] {
+            var rig = VerifierRig()
+            rig.begin(.stream, gamma: 4)
+            rig.step(rig.data(.draftClose(DraftClose(stream: 0, reason: reason))))
+            #expect(wait(&rig, 900).hires == 0)
+            #expect(wait(&rig, 3_000).hires == hires)
+            #expect(rig.choose([50]).commits == [[50]])
+        }
     }
 
     @Test("pauses between hires grow until a draft is accepted")

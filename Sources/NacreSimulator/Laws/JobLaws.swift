@@ -19,9 +19,11 @@ struct JobLaws {
 
     private var cases: [Case]
     private let healed: Instant
+    private let isCalm: Bool
 
     init(_ scenario: Scenario, target: TabularModel) {
         healed = scenario.healed
+        isCalm = scenario.isCalm
         let contextMax = scenario.verifiers[0].node.contextMax
         cases = scenario.jobs.map {
             Case(job: $0, oracle: Oracle($0.specification, model: target, contextMax: contextMax))
@@ -90,7 +92,7 @@ struct JobLaws {
         switch outcome {
         case .failed(let reason):
             if own.mustBeCancelled { return (.outcome, "\(record.id) was cancelled, then failed: \(reason)") }
-            guard record.attemptsLost >= Limits.attemptsMax, now < healed + World.noticed else {
+            guard !isCalm, record.attemptsLost >= Limits.attemptsMax, now < healed + World.noticed else {
                 return (.outcome, "\(record.id) failed after \(record.attemptsLost) lost attempts: \(reason)")
             }
         case .cancelled:
