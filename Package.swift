@@ -76,7 +76,10 @@ let package = Package(
         // What a daemon with a model shares.
         .target(
             name: "NacreModelNode",
-            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreLlama", "NacreNode", "NacreTransport", arguments, log],
+            dependencies: [
+                "NacreCore", "NacreProtocol", "NacreEngine", "NacreLlama", "NacreNode", "NacreTransport",
+                arguments, log,
+            ],
             swiftSettings: house),
         .target(
             name: "NacreCoordinator",
@@ -90,13 +93,25 @@ let package = Package(
         .executableTarget(
             name: "nacre", dependencies: ["NacreAPI", "NacreClient", "NacreNode", arguments], swiftSettings: house),
         .executableTarget(
-            name: "nacre-coordinator", dependencies: ["NacreCoordinator", "NacreNode", "NacreTransport", "NacreHTTP", arguments, log, lifecycle, nioPosix],
+            name: "nacre-coordinator",
+            dependencies: [
+                "NacreCoordinator", "NacreNode", "NacreTransport", "NacreHTTP", arguments, log, lifecycle,
+                nioPosix,
+            ],
             swiftSettings: house),
         .executableTarget(
-            name: "nacre-verifier", dependencies: ["NacreRoles", "NacreModelNode", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
+            name: "nacre-verifier",
+            dependencies: [
+                "NacreRoles", "NacreModelNode", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol",
+                "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix,
+            ],
             swiftSettings: house),
         .executableTarget(
-            name: "nacre-drafter", dependencies: ["NacreRoles", "NacreModelNode", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol", "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix],
+            name: "nacre-drafter",
+            dependencies: [
+                "NacreRoles", "NacreModelNode", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol",
+                "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix,
+            ],
             swiftSettings: house),
         .executableTarget(
             name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),

@@ -1,6 +1,6 @@
 import NacreAPI
-package import NacreHTTP
 import NacreCore
+package import NacreHTTP
 import NacreProtocol
 
 /// The coordinator's HTTP API over its node. Paths and documents: docs/api.md.

@@ -64,7 +64,8 @@ package enum JobIntake {
         let prompt = Array(request.prompt.utf8)
         guard prompt.count <= Limits.promptBytesMax else {
             throw Refusal(
-                status: 413, message: "the prompt has \(prompt.count) bytes, at most \(Limits.promptBytesMax) are taken")
+                status: 413,
+                message: "the prompt has \(prompt.count) bytes, at most \(Limits.promptBytesMax) are taken")
         }
         let stops = (request.stop ?? []).map { Array($0.utf8) }
         guard stops.count <= Limits.stopStringsMax,
@@ -72,7 +73,8 @@ package enum JobIntake {
         else {
             throw Refusal(
                 status: 400,
-                message: "stop takes at most \(Limits.stopStringsMax) strings of 1 to \(Limits.stopStringBytesMax) bytes")
+                message: "stop takes at most \(Limits.stopStringsMax) strings, "
+                    + "each of 1 to \(Limits.stopStringBytesMax) bytes")
         }
         return JobSpecification(
             prompt: prompt, method: method, gamma: request.gamma ?? 0, sampling: sampling, seed: seed,

@@ -27,16 +27,24 @@ package struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where to register (default 127.0.0.1:7400).", valueName: "host:port"))
     package var coordinator: String?
 
-    @Option(help: ArgumentHelp("Threads that compute (default: as many as --cpus names, else all cores).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Threads that compute (default: as many as --cpus names, else all cores).", valueName: "n"))
     package var threads: String?
 
-    @Option(help: ArgumentHelp("Cores to stay on, for instance 0-3,6. No two nodes should share one.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp(
+            "Cores to stay on, for instance 0-3,6. No two nodes should share one.", valueName: "list"))
     package var cpus: String?
 
-    @Option(help: ArgumentHelp("Most tokens of one job, prompt and output (default: what the model was trained on, at most 4096).", valueName: "tokens"))
+    @Option(
+        help: ArgumentHelp(
+            "Most tokens of one job, prompt and output (default: as trained, at most 4096).", valueName: "tokens"))
     package var context: String?
 
-    @Option(help: ArgumentHelp("Jobs at once (default 8). The KV cache holds --context tokens for each.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Jobs at once (default 8). The KV cache holds --context tokens for each.", valueName: "n"))
     package var slots: String?
 
     @Option(help: ArgumentHelp("What this node is called (default: role, host and process id).", valueName: "name"))

@@ -16,7 +16,9 @@ package enum PeerDialer {
     }
 
     private static func connect(_ connection: PeerConnection, to address: PeerAddress, _ timeout: Duration) {
-        ClientBootstrap(group: connection.eventLoop)
+        var bootstrap = ClientBootstrap(group: connection.eventLoop)
+        for (option, value) in KeepAlive.options { bootstrap = bootstrap.channelOption(option, value: value) }
+        bootstrap
             .connectTimeout(TimeAmount(timeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A host with several addresses is tried on several channels. Only the one that connects gets the

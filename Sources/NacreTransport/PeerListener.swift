@@ -18,7 +18,7 @@ package final class PeerListener: Sendable {
         at address: PeerAddress, on eventLoop: any EventLoop, options: PeerOptions = PeerOptions(),
         handler: @escaping PeerHandler
     ) async throws -> PeerListener {
-        let bootstrap = ServerBootstrap(group: eventLoop)
+        var bootstrap = ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -28,6 +28,9 @@ package final class PeerListener: Sendable {
                     try PeerConnection(to: remote, on: eventLoop, options, handler).attach(to: channel)
                 }
             }
+        for (option, value) in KeepAlive.options {
+            bootstrap = bootstrap.childChannelOption(option, value: value)
+        }
         do {
             let channel = try await bootstrap.bind(host: address.host, port: address.port).get()
             let port = channel.localAddress?.port ?? address.port

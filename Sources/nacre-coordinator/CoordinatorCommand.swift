@@ -26,10 +26,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
     private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 7400))
     private static let http = Setting("http", default: HostPort(host: "127.0.0.1", port: 7401))
 
-    @Option(help: ArgumentHelp("Where nodes register (default 127.0.0.1:7400; port 0: any free one).", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp(
+            "Where nodes register (default 127.0.0.1:7400; port 0: any free one).", valueName: "host:port"))
     var listen: String?
 
-    @Option(help: ArgumentHelp("Where clients talk HTTP/2 (default 127.0.0.1:7401; port 0: any free one).", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp(
+            "Where clients talk HTTP/2 (default 127.0.0.1:7401; port 0: any free one).", valueName: "host:port"))
     var http: String?
 
     @OptionGroup var common: SettingsOptions
@@ -45,10 +49,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let server = try await HTTPServer.start(
             host: settings[Self.http].host, port: settings[Self.http].port, handler: api.answer)
         await node.start()
-        Ready(role: "coordinator", addresses: [
-            ("control", listener.address.description),
-            ("http", HostPort(host: settings[Self.http].host, port: server.port).description),
-        ]).announce()
+        ReadyLine(
+            role: "coordinator",
+            addresses: [
+                "control": HostPort(host: listener.address.host, port: listener.address.port),
+                "http": HostPort(host: settings[Self.http].host, port: server.port),
+            ]
+        ).announce()
         let stopping = UntilShutdown {
             await listener.close()
             await node.stop()

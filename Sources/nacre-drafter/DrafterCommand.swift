@@ -69,11 +69,12 @@ struct DrafterCommand: AsyncParsableCommand {
             on: loop, log: log, runPass: { try await loaded.host.run($0) })
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
-        let data = settings[Self.advertise]?.description ?? listener.address.description
-        var hello = options.hello(settings, loaded, role: .drafter, dataAddress: data)
+        let data =
+            settings[Self.advertise] ?? HostPort(host: listener.address.host, port: listener.address.port)
+        var hello = options.hello(settings, loaded, role: .drafter, dataAddress: data.description)
         hello.node = name
         hello.incarnation = incarnation
-        Ready(role: "drafter", addresses: [("data", data)]).announce()
+        ReadyLine(role: "drafter", addresses: ["data": data]).announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])
         let (greeting, vocabulary) = (hello, loaded.tokenizer.vocabularyChunks())
         let serving = UntilStopped(

@@ -21,7 +21,7 @@ struct NacreSim: ParsableCommand {
         var campaign = Campaign()
         var seed = first
         while untilFailure || seed - first < seeds {
-            if verbose { Simulation.run(seed: seed, isVerbose: true).events.forEach { print($0) } }
+            if verbose { for event in Simulation.run(seed: seed, isVerbose: true).events { print(event) } }
             guard campaign.run(seed: seed) else { break }
             seed += 1
         }

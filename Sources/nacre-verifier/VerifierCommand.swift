@@ -56,7 +56,7 @@ struct VerifierCommand: AsyncParsableCommand {
                 cost: cost),
             tokenizer: loaded.tokenizer, on: MultiThreadedEventLoopGroup.singleton.next(), log: log,
             runPass: { try await loaded.host.run($0) })
-        Ready(role: "verifier", addresses: []).announce()
+        ReadyLine(role: "verifier").announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])
         let serving = UntilStopped(
             work: { try await node.run(coordinator: coordinator, hello: hello) }, stop: { await node.stop() })

@@ -57,6 +57,17 @@ struct AdaptationTests {
         #expect(single.microseconds(nodes: 1) == 200 && single.microseconds(nodes: 8) == 340)
     }
 
+    @Test("Where a larger pass is cheaper, a smaller one costs as much and is filled up to it")
+    func costPadding() {
+        var cost = StepCostModel(nodesMax: 8, priorFixed: 90, perNode: 10)
+        for (nodes, time) in [(1, 1000.0), (2, 1600), (3, 2000), (4, 1400), (6, 2400)] {
+            cost.record(nodes: nodes, microseconds: time)
+        }
+        #expect((1...6).map { cost.padded(nodes: $0) } == [1, 4, 4, 4, 5, 6])
+        #expect((1...4).map { cost.microseconds(nodes: $0) } == [1000, 1400, 1400, 1400])
+        #expect(cost.padded(nodes: 9) == 9)
+    }
+
     @Test("An outlier counts as four times the estimate; nonsense counts as nothing")
     func costOutliers() {
         var cost = StepCostModel(nodesMax: 4, priorFixed: 0, perNode: 100)

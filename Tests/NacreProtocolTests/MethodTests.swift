@@ -50,6 +50,28 @@ import Testing
         #expect(rig.machine.jobCount == 0 && rig.machine.freeSequenceCount == 4)
     }
 
+    @Test("a pass is filled up to the size at which it is cheapest, and what fills it is removed again")
+    func padding() {
+        var rig = VerifierRig(costs: [1_000, 1_900, 2_000, 1_300])
+        rig.begin(.speculative, gamma: 1)
+        rig.draft([11], end: .windowFull)
+        #expect(rig.pass?.line == "2@1? 11@2? 11@3 11@4")
+        let answer = rig.choose([11, 12])
+        #expect(answer.commits == [[11, 12]])
+        rig.enter(1, root: 4)
+        rig.draft([13], end: .windowFull)
+        #expect(rig.pass?.edits == [.rewind(0, length: 3)])
+        #expect(rig.pass?.line == "12@3? 13@4? 13@5 13@6")
+    }
+
+    @Test("no pass is filled beyond the job's context")
+    func paddingAtTheEnd() {
+        var rig = VerifierRig(contextMax: 4, costs: [1_000, 1_900, 2_000, 1_300])
+        rig.begin(.speculative, gamma: 1, tokensMax: 2)
+        rig.draft([11], end: .windowFull)
+        #expect(rig.pass?.line == "2@1? 11@2?")
+    }
+
     @Test("a budget of one token takes one pass of one node", arguments: DecodingMethod.allCases)
     func budgetOfOne(method: DecodingMethod) {
         var rig = VerifierRig()

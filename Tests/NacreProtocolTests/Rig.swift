@@ -40,12 +40,15 @@ struct VerifierRig {
     private var epoch: Epoch = 0
     private var root: Position = 0
 
-    init(sequences: Int = 4, nodesMax: Int = 64, contextMax: Int = 256) {
+    /// - Parameter costs: microseconds of passes of 1, 2, ... nodes; none: almost the same for all.
+    init(sequences: Int = 4, nodesMax: Int = 64, contextMax: Int = 256, costs: [Double] = []) {
+        var cost = StepCostModel(nodesMax: nodesMax, priorFixed: 1_000, perNode: 1)
+        for (index, time) in costs.enumerated() { cost.record(nodes: index + 1, microseconds: time) }
         machine = VerifierMachine(
             VerifierMachine.Configuration(
                 node: "v", incarnation: 1, vocabularyDigest: 7, vocabularySize: 100, sequences: sequences,
                 contextMax: contextMax, nodesMax: nodesMax, endTokens: [VerifierRig.end], canRewind: true,
-                cost: StepCostModel(nodesMax: nodesMax, priorFixed: 1_000, perNode: 1)))
+                cost: cost))
     }
 
     /// Steps the machine, and notes what it does.

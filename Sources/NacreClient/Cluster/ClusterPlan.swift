@@ -73,23 +73,3 @@ package struct ClusterPlan: Sendable {
             + cores.drafters.enumerated().map { process("drafter", $0 + 1, draft, $1) }
     }
 }
-
-/// The line that a daemon prints when it can be reached: `ready coordinator control=HOST:PORT http=HOST:PORT`.
-package struct ReadyLine: Sendable, Hashable {
-    package let role: String
-    package let addresses: [String: HostPort]
-
-    /// `nil` for any other line.
-    package init?(_ line: String) {
-        let words = line.split(separator: " ").map(String.init)
-        guard words.count >= 2, words[0] == "ready" else { return nil }
-        var addresses: [String: HostPort] = [:]
-        for word in words.dropFirst(2) {
-            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let address = try? HostPort(parts[1]) else { return nil }
-            addresses[parts[0]] = address
-        }
-        role = words[1]
-        self.addresses = addresses
-    }
-}

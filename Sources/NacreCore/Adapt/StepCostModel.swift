@@ -1,16 +1,19 @@
 /// t_p(n), the time of one engine pass over n nodes, as a measured table.
 ///
 /// Never a straight line: kernels switch at certain widths, so the first extra node may cost 40 % and the next five
-/// nothing. Sizes not yet measured lie on the segment between their measured neighbours; outside them, see
-/// `rebuild`.
+/// nothing. Some sizes are even slower than larger ones (on a CPU with interleaved 4-bit weights, two nodes can take
+/// 1.8 and four 1.3 times as long as one), so a pass is filled up to the cheapest size that holds it, see `padded`.
+/// Sizes not yet measured lie on the segment between their measured neighbours; outside them, see `rebuild`.
 package struct StepCostModel: Sendable, Hashable {
     /// The share of a new measurement in the running mean.
     private static let share = 0.125
     /// A measurement counts as at most this many times the estimate: a descheduled thread is not a slow kernel.
     private static let outlier = 4.0
 
-    /// Microseconds at n nodes, at index n − 1, as returned: interpolated and non-decreasing.
+    /// Microseconds at n nodes, at index n − 1, interpolated.
     private var table: [Double]
+    /// The size to fill a pass of n nodes up to, at index n − 1.
+    private var sizes: [Int]
     /// The running mean at n nodes, at index n − 1; 0 where nothing was measured.
     private var measured: [Double]
     /// What the table held before the first measurement.
@@ -23,6 +26,7 @@ package struct StepCostModel: Sendable, Hashable {
         prior = (1...nodesMax).map { fixed + perNode * Double($0) }
         measured = Array(repeating: 0, count: nodesMax)
         table = prior
+        sizes = Array(1...nodesMax)
     }
 
     /// The largest size in the table.
@@ -40,13 +44,20 @@ package struct StepCostModel: Sendable, Hashable {
         rebuild()
     }
 
-    /// The expected time of a pass over `nodes` nodes, in microseconds; never falls as `nodes` grows. Beyond
-    /// `nodesMax` the slope of the last two sizes goes on.
+    /// The size from `nodes` up at which a pass is cheapest, that is, with how many nodes it should be run. `nodes`
+    /// itself on a tie and beyond `nodesMax`.
+    package func padded(nodes: Int) -> Int {
+        precondition(nodes >= 1, "a pass of \(nodes) nodes")
+        return nodes <= sizes.count ? sizes[nodes - 1] : nodes
+    }
+
+    /// The expected time of a pass that holds `nodes` nodes and is run with `padded(nodes:)`, in microseconds; never
+    /// falls as `nodes` grows. Beyond `nodesMax` the slope of the last two sizes goes on.
     package func microseconds(nodes: Int) -> Double {
         precondition(nodes >= 1, "a pass of \(nodes) nodes")
-        if nodes <= table.count { return table[nodes - 1] }
+        if nodes <= table.count { return table[sizes[nodes - 1] - 1] }
         let last = table[table.count - 1]
-        let slope = table.count > 1 ? last - table[table.count - 2] : last
+        let slope = table.count > 1 ? max(0, last - table[table.count - 2]) : last
         return last + slope * Double(nodes - table.count)
     }
 
@@ -67,6 +78,10 @@ package struct StepCostModel: Sendable, Hashable {
             let slope = max(0, (measured[last] - measured[first]) / Double(last - first))
             for n in last..<table.count { table[n] = measured[last] + slope * Double(n - last) }
         }
-        for n in 1..<max(1, table.count) { table[n] = max(table[n], table[n - 1]) }
+        var cheapest = table.count
+        for n in table.indices.reversed() {
+            if table[n] <= table[cheapest - 1] { cheapest = n + 1 }
+            sizes[n] = cheapest
+        }
     }
 }

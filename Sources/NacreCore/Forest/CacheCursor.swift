@@ -30,6 +30,11 @@ package struct CacheCursor: Sendable, Equatable {
         filled = valid
     }
 
+    /// The pass on its way also fills `count` positions behind what is true, for the sake of its size.
+    package mutating func pad(by count: Int) {
+        filled = filled + count
+    }
+
     /// The pass that `advance(by:)` announced was refused whole: nothing of it is in the cache.
     package mutating func retract(to position: Position) {
         valid = min(valid, position)

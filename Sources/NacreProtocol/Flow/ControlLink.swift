@@ -82,8 +82,8 @@ package struct ControlLink: Machine, Sendable {
             guard welcome.wire == Limits.wireVersion else {
                 effects.append(
                     .refused(
-                        "the coordinator speaks wire version \(welcome.wire), this node \(Limits.wireVersion): install the same release on both"
-                    ))
+                        "the coordinator speaks wire version \(welcome.wire), this node \(Limits.wireVersion): "
+                            + "install the same release on both"))
                 return
             }
             state = .registered

@@ -43,8 +43,23 @@ extension VerifierMachine {
             shares.append(append(Array(part), of: index, isScored: false, to: &next))
         }
         prefillTurn += 1
+        if let (last, _) = turns.last, reading.isEmpty { pad(&next, with: last) }
         pass = shares
+        passNodes = next.nodes.count
         effects.append(.evaluate(next))
+    }
+
+    /// Fills the pass up to the size at which it is cheapest, with nodes of the job that stands last in it, which
+    /// nobody asks about and the next rewind removes.
+    private mutating func pad(_ next: inout EnginePass, with index: Int) {
+        let target = configuration.cost.padded(nodes: next.nodes.count)
+        let room = configuration.contextMax - jobs[index].cursor.filled.rawValue
+        let count = min(target, configuration.nodesMax) - next.nodes.count
+        guard count > 0, count <= room, configuration.canRewind, let last = next.nodes.last else { return }
+        for offset in 1...count {
+            next.nodes.append(ForestNode(token: last.token, position: last.position + offset, sequence: last.sequence))
+        }
+        jobs[index].cursor.pad(by: count)
     }
 
     /// Until when a lone job's pass should wait for drafts that are on their way; `nil` starts it now. With several
@@ -149,9 +164,9 @@ extension VerifierMachine {
         into effects: inout [Effect]
     ) {
         var choices = choices
-        let nodes = shares.reduce(0) { $0 + $1.rows }
-        let isPureDecoding = shares.allSatisfy { $0.rows > 0 }
-        if isPureDecoding { configuration.cost.record(nodes: nodes, microseconds: Double(ended - started)) }
+        if shares.allSatisfy({ $0.rows > 0 }) {
+            configuration.cost.record(nodes: passNodes, microseconds: Double(ended - started))
+        }
         for share in shares where share.rows > 0 {
             let rows = Array(choices.prefix(share.rows))
             choices = choices.dropFirst(share.rows)

@@ -76,6 +76,8 @@ package struct VerifierMachine: Machine, Sendable {
     var freeSequences: [SequenceID]
     var releases: [CacheEdit] = []
     var pass: [PassShare]?
+    /// Nodes of the pass in flight.
+    var passNodes = 0
     var nextStream: StreamID = 0
     /// Whose prompt is read first in the next pass, so that long prompts take turns.
     var prefillTurn = 0

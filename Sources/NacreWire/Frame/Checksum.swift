@@ -1,5 +1,5 @@
-/// CRC-32C (Castagnoli), the checksum of frames: RFC 3720 appendix B.4. It detects every error within 32 consecutive bits
-/// and, at our frame sizes, every error of up to 3 bits anywhere.
+/// CRC-32C (Castagnoli), the checksum of frames: RFC 3720 appendix B.4. It detects every error within 32
+/// consecutive bits and, at our frame sizes, every error of up to 3 bits anywhere.
 ///
 /// Eight bytes a step ("slicing by 8", Kounavis and Berry 2008), without any special instruction, so that the same
 /// code runs on every machine.

@@ -1,0 +1,201 @@
+package import NacreCore
+
+// Between coordinator and verifier, about one job.
+
+/// How the verifier paces drafting and verifying. The tokens are the same for all four.
+package enum DecodingMethod: UInt32, Sendable, CaseIterable {
+    case autoregressive = 1
+    case speculative = 2
+    case pearl = 3
+    case stream = 4
+
+    package var name: String {
+        switch self {
+        case .autoregressive: "autoregressive"
+        case .speculative: "speculative"
+        case .pearl: "pearl"
+        case .stream: "stream"
+        }
+    }
+
+    package init?(name: String) {
+        guard let found = DecodingMethod.allCases.first(where: { $0.name == name }) else { return nil }
+        self = found
+    }
+}
+
+/// A drafter a verifier may hire.
+package struct Offer: Sendable, Equatable {
+    package var address: String
+    package var incarnation: Incarnation
+
+    package init(address: String, incarnation: Incarnation) {
+        self.address = address
+        self.incarnation = incarnation
+    }
+}
+
+/// Places a job. A long context travels in several of these: same job and attempt, rising `contextOffset`.
+/// `context` is prompt + committed tokens.
+package struct AssignJob: Sendable, Equatable {
+    package var job: JobID
+    package var attempt: Attempt
+    package var method: DecodingMethod
+    /// Draft length γ; 0 lets the verifier choose.
+    package var gamma: Int
+    package var key: StreamKey
+    package var sampling: SamplingPolicy
+    /// Length at which the job ends: prompt + most output tokens.
+    package var lengthMax: Position
+    package var promptLength: Position
+    package var contextTotal: Int
+    package var contextOffset: Int
+    package var context: [TokenID]
+    package var offers: [Offer]
+
+    package init(
+        job: JobID, attempt: Attempt, method: DecodingMethod, gamma: Int, key: StreamKey, sampling: SamplingPolicy,
+        lengthMax: Position, promptLength: Position, contextTotal: Int, contextOffset: Int, context: [TokenID],
+        offers: [Offer]
+    ) {
+        self.job = job
+        self.attempt = attempt
+        self.method = method
+        self.gamma = gamma
+        self.key = key
+        self.sampling = sampling
+        self.lengthMax = lengthMax
+        self.promptLength = promptLength
+        self.contextTotal = contextTotal
+        self.contextOffset = contextOffset
+        self.context = context
+        self.offers = offers
+    }
+}
+
+/// Why a verifier does not take a job.
+package enum RefuseReason: UInt32, Sendable, CaseIterable {
+    case noRoom = 1
+    case contextTooLong = 2
+    case draining = 3
+}
+
+/// The verifier does not take the job; the coordinator places it elsewhere.
+package struct JobRefused: Sendable, Equatable {
+    package var job: JobID
+    package var attempt: Attempt
+    package var reason: RefuseReason
+
+    package init(job: JobID, attempt: Attempt, reason: RefuseReason) {
+        self.job = job
+        self.attempt = attempt
+        self.reason = reason
+    }
+}
+
+/// Tokens the target stands behind, for positions `start ...`.
+package struct Commit: Sendable, Equatable {
+    package var job: JobID
+    package var attempt: Attempt
+    package var start: Position
+    package var tokens: [TokenID]
+    /// `Choice.margin` of each token.
+    package var margins: [Float]
+
+    package init(job: JobID, attempt: Attempt, start: Position, tokens: [TokenID], margins: [Float]) {
+        self.job = job
+        self.attempt = attempt
+        self.start = start
+        self.tokens = tokens
+        self.margins = margins
+    }
+}
+
+/// Why a verifier's part in a job is over.
+package enum EndReason: UInt32, Sendable, CaseIterable {
+    case endOfGeneration = 1
+    case length = 2
+    case cancelled = 3
+    /// The verifier's KV cache cannot hold the job.
+    case cacheFull = 4
+    case engineFailed = 5
+}
+
+/// What one attempt cost and gained.
+package struct JobStatistics: Sendable, Equatable {
+    /// Verify passes that took part in this job's decoding.
+    package var rounds: UInt64 = 0
+    /// Draft tokens that reached the verifier.
+    package var drafted: UInt64 = 0
+    /// Draft tokens judged by the target, in a pass or by a row already there.
+    package var judged: UInt64 = 0
+    /// Judged draft tokens that equal the target's own.
+    package var accepted: UInt64 = 0
+    /// Time inside passes, in microseconds.
+    package var passMicroseconds: UInt64 = 0
+    /// Time from the first decoding pass to the end, in microseconds.
+    package var elapsedMicroseconds: UInt64 = 0
+    /// Median time between the end of one pass and the start of the next, in microseconds.
+    package var gapMicroseconds: UInt64 = 0
+    /// Drafters lost while the attempt ran.
+    package var draftersLost: UInt64 = 0
+
+    package init() {}
+}
+
+/// The last message about an attempt.
+package struct JobEnded: Sendable, Equatable {
+    package var job: JobID
+    package var attempt: Attempt
+    package var length: Position
+    package var reason: EndReason
+    /// For people; empty when the reason says it all.
+    package var detail: String
+    package var statistics: JobStatistics
+
+    package init(
+        job: JobID, attempt: Attempt, length: Position, reason: EndReason, detail: String, statistics: JobStatistics
+    ) {
+        self.job = job
+        self.attempt = attempt
+        self.length = length
+        self.reason = reason
+        self.detail = detail
+        self.statistics = statistics
+    }
+}
+
+/// Stop this attempt; `JobEnded` answers.
+package struct CancelJob: Sendable, Equatable {
+    package var job: JobID
+    package var attempt: Attempt
+
+    package init(job: JobID, attempt: Attempt) {
+        self.job = job
+        self.attempt = attempt
+    }
+}
+
+/// The job has no live drafter; the verifier asks for offers.
+package struct Hire: Sendable, Equatable {
+    package var job: JobID
+    package var attempt: Attempt
+
+    package init(job: JobID, attempt: Attempt) {
+        self.job = job
+        self.attempt = attempt
+    }
+}
+
+/// Drafters for a job that asked for one.
+package struct Offers: Sendable, Equatable {
+    package var job: JobID
+    package var attempt: Attempt
+    package var offers: [Offer]
+
+    package init(job: JobID, attempt: Attempt, offers: [Offer]) {
+        self.job = job
+        self.attempt = attempt
+        self.offers = offers
+    }
+}
