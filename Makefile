@@ -17,7 +17,8 @@ build: setup ## build all executables
 	@Scripts/step "build" $(SWIFT_BUILD)
 
 demo: build ## a prompt through three daemons on this machine, with figures
-	@$(BIN)/nacre demo
+	@Scripts/step "benchmark target (the small model at the cost of 350 M parameters)" Scripts/cost-shaped 350m q4_0
+	@exec $(BIN)/nacre demo --target "$$(Scripts/cost-shaped 350m q4_0)"
 
 test: setup ## set up, build and run all tests
 	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests

@@ -72,7 +72,10 @@ package actor VerifierNode: EventLoopActor {
 
     private func perform(_ effect: VerifierMachine.Effect) {
         switch effect {
-        case .evaluate(let pass): pump.enqueue(pass)
+        case .evaluate(let pass):
+            log.debug(
+                "pass", metadata: ["nodes": "\(pass.nodes.count)", "rows": "\(pass.nodes.count { $0.score != nil })"])
+            pump.enqueue(pass)
         case .wake(let instant): wake(at: instant)
         case .toCoordinator(let message): control?.assumeIsolated { $0.send(message) }
         case .toDrafter(let address, let message): drafters[address]?.send(message)

@@ -18,9 +18,9 @@ package struct DraftPace: Sendable, Equatable {
 
     /// A verdict went out that left `standing` drafts.
     package mutating func told(standing: Int, at now: Instant) {
-        isPaused = false
         awaitedSince = standing == 0 ? now : nil
-        if standing == 0 { lastArrival = nil }
+        if standing == 0 || isPaused { lastArrival = standing == 0 ? nil : now }
+        isPaused = false
     }
 
     /// Drafts arrived, after which `standing` ones stand.
@@ -35,20 +35,11 @@ package struct DraftPace: Sendable, Equatable {
         isPaused = end != .open
     }
 
-    /// Time until the next standing draft is expected, in microseconds; `nil` when there is no telling, or it should
-    /// have come already.
-    package func expectedIn(at now: Instant) -> Double? {
+    /// When the next standing draft is expected; `nil` when there is no telling.
+    package var nextExpected: Instant? {
         guard response > 0, interval > 0, !isPaused else { return nil }
-        let due: Double
-        if let awaitedSince {
-            due = Double(awaitedSince - now) + response
-        } else if let lastArrival {
-            due = Double(lastArrival - now) + interval
-        } else {
-            return nil
-        }
-        // Somewhat late is still on its way; later than that it may never come.
-        return due > -0.5 * max(response, interval) ? max(0, due) : nil
+        if let awaitedSince { return awaitedSince + Int(response) }
+        return lastArrival.map { $0 + Int(interval) }
     }
 
     private static func mean(_ mean: Double, _ sample: Double) -> Double {

@@ -67,16 +67,21 @@ extension VerifierMachine {
     private func worthWaiting(_ index: Int, at now: Instant) -> Instant? {
         let job = jobs[index]
         guard case .stream(let schedule) = job.schedule, let drafter = job.drafter, drafter.isReady,
-            !drafter.inbox.isExhausted, let firstIn = drafter.pace.expectedIn(at: now)
+            !drafter.inbox.isExhausted, let expected = drafter.pace.nextExpected
         else { return nil }
+        // Somewhat late is still on its way; later than that it may never come.
+        let giveUp = expected + Int(configuration.cost.microseconds(nodes: 1) * VerifierMachine.lateness)
+        guard now < giveUp else { return nil }
         let wait = DraftPatience.wait(
             available: drafter.inbox.unjudged(after: job.length).count, alpha: job.acceptance.alpha,
-            cost: configuration.cost, nodesMax: min(schedule.nodesMax + 1, job.remaining), firstIn: firstIn,
-            each: drafter.pace.interval)
-        guard wait.drafts > 0 else { return nil }
-        // Half as long again as expected; a draft that comes before wakes the machine by itself.
-        return now + Int(1.5 * wait.microseconds) + 1
+            cost: configuration.cost, nodesMax: min(schedule.nodesMax + 1, job.remaining),
+            firstIn: Double(max(0, expected - now)), each: drafter.pace.interval)
+        // A draft that comes before wakes the machine by itself.
+        return wait.drafts > 0 ? giveUp : nil
     }
+
+    /// How late a draft may be that a pass waits for, as a share of a pass of one node.
+    private static let lateness = 0.1
 
     /// The jobs whose method gives them a turn, each with the drafts that take part.
     private func decodingTurns() -> [(index: Int, drafts: [TokenID])] {
