@@ -138,3 +138,33 @@ import Testing
         #expect(rig.pass?.line == "2@1? 11@2? 12@3? 2@1?")
     }
 }
+
+/// How fast a drafter answers, as its verifier sees it.
+@Suite struct DraftPaceTests {
+    @Test("the next draft is expected one response after a verdict that left none, one interval after a draft")
+    func expectations() {
+        var pace = DraftPace()
+        #expect(pace.nextExpected == nil)
+        pace.told(standing: 0, at: 1_000)
+        pace.arrived(standing: 1, end: .open, at: 1_400)
+        #expect(pace.response == 400 && pace.nextExpected == nil)
+        pace.arrived(standing: 2, end: .open, at: 1_500)
+        #expect(pace.interval == 100 && pace.nextExpected == 1_600)
+        pace.told(standing: 0, at: 2_000)
+        #expect(pace.nextExpected == 2_400)
+        // A draft of an epoch that is over is no answer.
+        pace.arrived(standing: 0, end: .open, at: 2_100)
+        #expect(pace.nextExpected == 2_400 && pace.response == 400)
+    }
+
+    @Test("nothing is expected of a drafter that stands at its limit")
+    func paused() {
+        var pace = DraftPace()
+        pace.told(standing: 0, at: 0)
+        pace.arrived(standing: 1, end: .open, at: 400)
+        pace.arrived(standing: 2, end: .windowFull, at: 500)
+        #expect(pace.nextExpected == nil)
+        pace.told(standing: 1, at: 900)
+        #expect(pace.nextExpected == 1_000)
+    }
+}

@@ -13,6 +13,11 @@ package enum DraftPatience {
         package var drafts: Int
         /// When the last of them is expected, in microseconds from now.
         package var microseconds: Double
+
+        package init(drafts: Int, microseconds: Double) {
+            self.drafts = drafts
+            self.microseconds = microseconds
+        }
     }
 
     /// The number k of further drafts that maximises (Σ αⁱ for i ≤ u + k) / (t_p(1 + u + k) + w_k), with u drafts
