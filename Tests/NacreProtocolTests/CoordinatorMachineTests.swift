@@ -169,6 +169,25 @@ import Testing
         #expect(rig.effects.contains { if case .send(1, .offers) = $0 { true } else { false } })
     }
 
+    @Test("a job that lost its drafter is offered another one first, and the same one if there is no other")
+    func anotherDrafter() {
+        var rig = Rig()
+        rig.join(10, .drafter, reportsVocabulary: false)
+        rig.join(11, .drafter, reportsVocabulary: false)
+        rig.join(1, .verifier)
+        rig.submit()
+        #expect(rig.placed?.assignment.offers.map(\.address) == ["a10"])
+        func offersAfterHire() -> [String] {
+            rig.step(.received(1, .hire(Hire(job: Rig.job, attempt: 1))))
+            return rig.effects.flatMap {
+                if case .send(1, .offers(let offers)) = $0 { offers.offers.map(\.address) } else { [String]() }
+            }
+        }
+        #expect(offersAfterHire() == ["a11"])
+        rig.step(.closed(10))
+        #expect(offersAfterHire() == ["a11"])
+    }
+
     @Test("a plain job is offered no drafter")
     func autoregressive() {
         var rig = Rig()

@@ -75,15 +75,19 @@ extension CoordinatorMachine {
         effects.append(.changed(job.id))
     }
 
-    /// The drafter of this vocabulary that serves the fewest jobs; remembered as the job's. Without one the wish is
-    /// kept.
+    /// The drafter of this vocabulary that serves the fewest jobs, rather another than the one the job has just lost;
+    /// remembered as the job's. Without one the wish is kept.
     private mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         var served: [LinkID: Int] = [:]
         for drafter in hired.values { served[drafter, default: 0] += 1 }
+        let lost = jobs[id]?.lostDrafter
+        func rank(_ node: NodeRecord) -> (Int, Int, LinkID) {
+            (node.link == lost ? 1 : 0, served[node.link, default: 0], node.link)
+        }
         let drafter = nodes.values
             .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
             .filter { served[$0.link, default: 0] < $0.hello.capacity.sequences }
-            .min { (served[$0.link, default: 0], $0.link) < (served[$1.link, default: 0], $1.link) }
+            .min { rank($0) < rank($1) }
         guard let drafter else {
             wishes.insert(id)
             return []

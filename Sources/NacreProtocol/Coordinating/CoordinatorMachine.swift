@@ -128,7 +128,7 @@ package struct CoordinatorMachine: Machine, Sendable {
             notBefore[refused.job] = now + Instant.milliseconds(200)
         case .hire(let hire):
             guard isCurrent(hire.job, hire.attempt, on: link) else { return }
-            hired[hire.job] = nil
+            jobs[hire.job]?.lostDrafter = hired.removeValue(forKey: hire.job)
             wishes.insert(hire.job)
         case .goodbye(let goodbye):
             effects.append(.close(link, Goodbye(code: .shuttingDown, detail: "")))

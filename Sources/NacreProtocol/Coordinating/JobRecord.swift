@@ -95,6 +95,8 @@ package struct JobRecord: Sendable {
     package internal(set) var contextLimited = false
     /// Length at which the current attempt ends the job.
     var lengthMax: Position = 0
+    /// The drafter that the job's verifier gave up last.
+    var lostDrafter: LinkID?
     var assembler: TextAssembler
 
     init(id: JobID, specification: JobSpecification, submitted: Instant) {
