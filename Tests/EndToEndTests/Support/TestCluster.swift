@@ -90,8 +90,16 @@ final class TestCluster {
 
     /// Runs `nacre` against this cluster to its end.
     func nacre(_ arguments: String..., input: String = "") async throws -> CommandResult {
-        try await Command.start(arguments + ["--coordinator", "\(http)"], input: input).result()
+        try await Command.run("nacre", arguments + ["--coordinator", "\(http)"], input: input)
     }
+
+    /// Starts `nacre` against this cluster. It is killed with the last use of what is returned.
+    func start(_ arguments: String...) throws -> Command {
+        try Command("nacre", arguments + ["--coordinator", "\(http)"])
+    }
+
+    /// The processes that have ended, of those not killed by `kill`.
+    var casualties: [String] { children.values.filter { $0.ending != nil }.map(\.name).sorted() }
 
     // MARK: processes
 
