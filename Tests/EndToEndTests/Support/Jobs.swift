@@ -16,14 +16,14 @@ enum Jobs {
     /// Fifty beginnings of Python.
     static func identityPrompts() throws -> [String] { try PromptFile.read(root + "Models/prompts/identity.txt") }
 
-    /// Settings under which the default target goes on until it is stopped, however long that takes: sampled text
-    /// does not run into the circles and ends that greedy text runs into.
+    /// A job under which the default target goes on until it is stopped: sampled, so that its text does not run in
+    /// circles in which a lost token would not show, but never with a token as improbable as the end is.
     static func endless(_ tokensMax: Int = 1_900, method: String? = nil, seed: UInt64 = 3) -> JobRequest {
         var request = JobRequest(prompt: "import os\nimport sys\n\n\nclass Parser(object):\n")
         request.method = method
         request.maxTokens = tokensMax
         request.temperature = 0.7
-        request.topK = 40
+        request.minP = 0.1
         request.seed = seed
         return request
     }
