@@ -101,6 +101,23 @@ final class TestCluster {
     /// The processes that have ended, of those not killed by `kill`.
     var casualties: [String] { children.values.filter { $0.ending != nil }.map(\.name).sorted() }
 
+    // MARK: jobs
+
+    /// Submits a job that goes on by itself; its id.
+    func submit(_ request: JobRequest) async throws -> String {
+        try await withClient { try await $0.submit(request).id }
+    }
+
+    /// The job at its end.
+    func end(of id: String) async throws -> JobDocument {
+        try await withClient { try await $0.end(of: id, within: Self.patience) }
+    }
+
+    /// The verifier that a job runs on, or ran on last.
+    func verifier(of id: String) async throws -> String {
+        try #require(try await withClient { try await $0.job(id).verifiers.last })
+    }
+
     // MARK: processes
 
     private static func start() async throws -> TestCluster {
