@@ -5,56 +5,61 @@ import Testing
 
 /// Drafters that die, hang or lie: they can make a job slower, never different.
 @Suite(.serialized) struct DrafterFailureTests {
-    @Test("kill -9 of the drafter: the job goes on with the same tokens, and takes up the next drafter")
+    @Test("kill -9 of the drafter: the job goes on with the same tokens, in every method")
     func killed() async throws {
         try await TestCluster.with { cluster in
-            let plain = try await cluster.withClient { try await $0.run(Jobs.endless(1_200, method: Jobs.plain)) }
+            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(500, method: Jobs.plain)).document }
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
-                let id = try await cluster.submit(Jobs.endless(1_200, method: method))
-                try await cluster.until("\(drafter) drafts") { try await $0.jobs(of: drafter) > 0 }
-                try await cluster.kill(drafter)
-                try cluster.startDrafter("drafter-\(number + 2)")
-                let job = try await cluster.end(of: id)
-                #expect(job.tokens == plain.document.tokens, "\(method)")
-                #expect(job.state == "done" && job.statistics.draftersLost == 1, "\(method)")
-                try await cluster.until("the next drafter is there") { try await $0.status().drafters == 1 }
+                let job = try await cluster.disturb(Jobs.endless(500, method: method)) {
+                    try await cluster.kill(drafter)
+                    try cluster.startDrafter("drafter-\(number + 2)")
+                }
+                #expect(job.tokens == whole.tokens, "\(method)")
+                // The coordinator may offer the dead one once more before it hears of its death.
+                #expect(job.state == "done" && job.statistics.draftersLost >= 1, "\(method)")
+                try await cluster.untilDrafters(are: "drafter-\(number + 2)")
             }
         }
     }
 
-    @Test("a job that began alone takes up a drafter as soon as one registers", arguments: Jobs.speculating)
-    func takenUp(method: String) async throws {
-        try await TestCluster.with(drafters: 0) { cluster in
-            let request = Jobs.endless(1_600, method: method)
-            let id = try await cluster.submit(request)
-            try await cluster.withClient { try await $0.reach(1, of: id) }
-            try cluster.startDrafter("drafter-1")
-            let job = try await cluster.end(of: id)
-            #expect(job.statistics.drafted > 0 && job.statistics.accepted > 0)
-            let plain = try await cluster.withClient { try await $0.run(request.with(method: Jobs.plain)).document }
-            #expect(job.tokens == plain.tokens)
+    @Test("a job whose drafter was killed takes up the next one that registers")
+    func takenUp() async throws {
+        try await TestCluster.with { cluster in
+            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(1_900)).document }
+            var number = 1
+            try await cluster.until("a job is drafted for by the second drafter") { coordinator in
+                // The first one is hired and does nothing, so that all drafts are the second one's.
+                cluster["drafter-\(number)"].signal(SIGSTOP)
+                let job = try await cluster.disturb(Jobs.endless(1_900)) {
+                    try await cluster.kill("drafter-\(number)")
+                    number += 1
+                    try cluster.startDrafter("drafter-\(number)")
+                }
+                #expect(job.tokens == whole.tokens && job.statistics.draftersLost >= 1)
+                try await cluster.untilDrafters(are: "drafter-\(number)")
+                // On a machine so fast that the job was over before the drafter was there, the next job tells.
+                return job.statistics.drafted > 0 && job.statistics.accepted > 0
+            }
         }
     }
 
     @Test("a drafter that hangs costs its jobs a second, and no token")
     func hangs() async throws {
         try await TestCluster.with { cluster in
-            let plain = try await cluster.withClient { try await $0.run(Jobs.endless(1_200, method: Jobs.plain)) }
+            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(500, method: Jobs.plain)).document }
             // One after the other, so that each method meets the silence by itself.
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
-                let id = try await cluster.submit(Jobs.endless(1_200, method: method))
-                try await cluster.until("\(drafter) drafts") { try await $0.jobs(of: drafter) > 0 }
-                cluster[drafter].signal(SIGSTOP)
-                let job = try await cluster.end(of: id)
-                #expect(job.tokens == plain.document.tokens, "\(method)")
-                #expect(job.state == "done" && job.statistics.draftersLost >= 1, "\(method)")
+                let job = try await cluster.disturb(Jobs.endless(500, method: method)) {
+                    cluster[drafter].signal(SIGSTOP)
+                }
+                #expect(job.tokens == whole.tokens && job.state == "done", "\(method)")
+                // The free-running method does not wait for anybody: it may be done before the silence is long.
+                #expect(job.statistics.draftersLost >= (method == "stream" ? 0 : 1), "\(method)")
                 try await cluster.kill(drafter)
                 try cluster.startDrafter("drafter-\(number + 2)")
-                try await cluster.until("the next drafter is alone") { coordinator in
-                    try await coordinator.nodes().filter { $0.role == "drafter" }.map(\.name) == ["drafter-\(number + 2)"]
-                }
+                try await cluster.untilDrafters(are: "drafter-\(number + 2)")
             }
         }
     }
@@ -96,6 +101,25 @@ import Testing
                     #expect(statistics.allSatisfy { $0.judged > 0 && $0.accepted * 4 < $0.judged }, "\(method)")
                 }
             }
+        }
+    }
+}
+
+extension TestCluster {
+    /// Submits the job, does `disturbance` once it has put out some tokens, and waits for its end.
+    fileprivate func disturb(
+        _ request: JobRequest, _ disturbance: () async throws -> Void
+    ) async throws -> JobDocument {
+        let id = try await submit(request)
+        try await withClient { try await $0.reach(60, of: id) }
+        try await disturbance()
+        return try await end(of: id)
+    }
+
+    /// Waits until the coordinator knows this drafter and no other.
+    fileprivate func untilDrafters(are name: String) async throws {
+        try await until("\(name) is the only drafter") { coordinator in
+            try await coordinator.nodes().filter { $0.role == "drafter" }.map(\.name) == [name]
         }
     }
 }

@@ -68,7 +68,4 @@ extension CoordinatorClient {
             if case .tokens(let part) = event, part.start + part.tokens.count >= tokens { return }
         }
     }
-
-    /// How many jobs a node serves, as of its last heartbeat.
-    func jobs(of node: String) async throws -> Int { try await nodes().first { $0.name == node }?.jobs ?? 0 }
 }
