@@ -33,7 +33,8 @@ import Testing
     @Test("a queued job is cancelled as well")
     func cancelQueued() async throws {
         try await TestCluster.with(verifiers: 0, drafters: 0) { cluster in
-            let id = try await cluster.nacre("submit", "import os").output.trimmingCharacters(in: .whitespacesAndNewlines)
+            let id = try await cluster.nacre("submit", "import os").output.trimmingCharacters(
+                in: .whitespacesAndNewlines)
             #expect(try await cluster.withClient { try await $0.job(id).state } == "queued")
             #expect(try await cluster.nacre("cancel", id).output == "cancelled\n")
         }
@@ -49,7 +50,9 @@ import Testing
             run.signal(signal)
             let result = try await run.result()
             #expect(result.status == (signal == SIGKILL ? 137 : 130))
-            try await cluster.until("the job is cancelled") { try await $0.jobs().allSatisfy { $0.state == "cancelled" } }
+            try await cluster.until("the job is cancelled") {
+                try await $0.jobs().allSatisfy { $0.state == "cancelled" }
+            }
             let jobs = try await cluster.withClient { try await $0.jobs() }
             #expect(jobs.count == 1 && jobs.allSatisfy { $0.outputTokens < 1_900 })
         }

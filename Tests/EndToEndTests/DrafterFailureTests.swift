@@ -8,7 +8,9 @@ import Testing
     @Test("kill -9 of the drafter: the job goes on with the same tokens, in every method")
     func killed() async throws {
         try await TestCluster.with { cluster in
-            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(500, method: Jobs.plain)).document }
+            let whole = try await cluster.withClient {
+                try await $0.run(Jobs.endless(500, method: Jobs.plain)).document
+            }
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
                 let job = try await cluster.disturb(Jobs.endless(500, method: method)) {
@@ -47,7 +49,9 @@ import Testing
     @Test("a drafter that hangs costs its jobs a second, and no token")
     func hangs() async throws {
         try await TestCluster.with { cluster in
-            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(500, method: Jobs.plain)).document }
+            let whole = try await cluster.withClient {
+                try await $0.run(Jobs.endless(500, method: Jobs.plain)).document
+            }
             // One after the other, so that each method meets the silence by itself.
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"

@@ -17,7 +17,8 @@ import Testing
         try await TestCluster.with { cluster in
             // All methods at once: what one job does between another's passes must not matter either.
             let all = try await cluster.withClient { coordinator in
-                try await coordinator.runAll(requests.flatMap { request in Jobs.methods.map { request.with(method: $0) } })
+                try await coordinator.runAll(
+                    requests.flatMap { request in Jobs.methods.map { request.with(method: $0) } })
             }
             func jobs(of method: String) -> [FinishedJob] { all.filter { $0.document.method == method } }
             let plain = jobs(of: Jobs.plain)

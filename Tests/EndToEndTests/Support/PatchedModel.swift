@@ -44,7 +44,8 @@ enum PatchedModel {
         try copy(model, in: folder) { $0 = $0.prefix(bytes) }
     }
 
-    private static func copy(_ model: String, in folder: String, _ patch: (inout Data) throws -> Void) throws -> String {
+    private static func copy(_ model: String, in folder: String, _ patch: (inout Data) throws -> Void) throws -> String
+    {
         var bytes = try Data(contentsOf: URL(filePath: model))
         try patch(&bytes)
         let path = "\(folder)/\(UUID().uuidString.prefix(8))-\(URL(filePath: model).lastPathComponent)"
