@@ -139,7 +139,9 @@ let package = Package(
             name: "NacreNodeTests", dependencies: ["NacreAPI", "NacreNode", "NacreClient", arguments, log],
             swiftSettings: house),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["NacreAPI", "NacreClient", "NacreNode"], swiftSettings: house),
+            name: "EndToEndTests",
+            dependencies: ["NacreAPI", "NacreClient", "NacreCore", "NacreEngine", "NacreLlama", "NacreNode"],
+            swiftSettings: house),
         .testTarget(name: "TidyTests", swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]

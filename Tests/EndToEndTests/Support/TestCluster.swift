@@ -90,7 +90,32 @@ final class TestCluster {
 
     /// Runs `nacre` against this cluster to its end.
     func nacre(_ arguments: String..., input: String = "") async throws -> CommandResult {
-        try await Command.start(arguments + ["--coordinator", "\(http)"], input: input).result()
+        try await Command.run("nacre", arguments + ["--coordinator", "\(http)"], input: input)
+    }
+
+    /// Starts `nacre` against this cluster. It is killed with the last use of what is returned.
+    func start(_ arguments: String...) throws -> Command {
+        try Command("nacre", arguments + ["--coordinator", "\(http)"])
+    }
+
+    /// The processes that have ended, of those not killed by `kill`.
+    var casualties: [String] { children.values.filter { $0.ending != nil }.map(\.name).sorted() }
+
+    // MARK: jobs
+
+    /// Submits a job that goes on by itself; its id.
+    func submit(_ request: JobRequest) async throws -> String {
+        try await withClient { try await $0.submit(request).id }
+    }
+
+    /// The job at its end.
+    func end(of id: String) async throws -> JobDocument {
+        try await withClient { try await $0.end(of: id, within: Self.patience) }
+    }
+
+    /// The verifier that a job runs on, or ran on last.
+    func verifier(of id: String) async throws -> String {
+        try #require(try await withClient { try await $0.job(id).verifiers.last })
     }
 
     // MARK: processes

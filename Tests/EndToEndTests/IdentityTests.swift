@@ -1,0 +1,49 @@
+import NacreAPI
+import NacreClient
+import Testing
+
+/// The promise: whatever the method, the output is the target's own.
+@Suite(.serialized) struct IdentityTests {
+    private static let tokensMax = 256
+
+    @Test("every method gives the tokens of plain decoding, 50 prompts of 256 tokens, eight jobs at once")
+    func everyMethod() async throws {
+        let requests = try Jobs.identityPrompts().map { prompt in
+            var request = JobRequest(prompt: prompt)
+            request.maxTokens = Self.tokensMax
+            return request
+        }
+        #expect(requests.count == 50)
+        try await TestCluster.with { cluster in
+            // All methods at once: what one job does between another's passes must not matter either.
+            let all = try await cluster.withClient { coordinator in
+                try await coordinator.runAll(
+                    requests.flatMap { request in Jobs.methods.map { request.with(method: $0) } })
+            }
+            func jobs(of method: String) -> [FinishedJob] { all.filter { $0.document.method == method } }
+            let plain = jobs(of: Jobs.plain)
+            #expect(plain.count == requests.count)
+            #expect(plain.allSatisfy { $0.document.tokens.count == Self.tokensMax || $0.document.outcome == "end" })
+            try Self.compareWithOracle(requests, plain)
+            for method in Jobs.speculating {
+                let others = jobs(of: method)
+                let differences = Jobs.differences(plain, others)
+                #expect(differences.isEmpty, "\(method): \(differences.joined(separator: "; "))")
+                #expect(others.map(\.document.text) == plain.map(\.document.text), "\(method)")
+                #expect(others.map(\.document.outcome) == plain.map(\.document.outcome), "\(method)")
+                // Otherwise nothing was put to the test.
+                #expect(others.reduce(0) { $0 + $1.document.statistics.accepted } > 500, "\(method)")
+            }
+        }
+    }
+
+    private static func compareWithOracle(_ requests: [JobRequest], _ plain: [FinishedJob]) throws {
+        let oracle = try PlainDecoder(Jobs.target)
+        for number in stride(from: 0, to: requests.count, by: 7) {
+            let tokens = try oracle.greedy(requests[number].prompt, tokensMax: tokensMax)
+            let divergence = Divergence(
+                prompt: number, plain: tokens, margins: plain[number].margins, other: plain[number].document.tokens)
+            #expect(divergence == nil, "against the engine alone: \(divergence?.sentence ?? "")")
+        }
+    }
+}
