@@ -142,7 +142,9 @@ struct PatienceTests {
     func closedWhileDialling() async throws {
         let listener = try await PeerListener.listen(at: anyPort, on: loop) { _, _ in }
         let client = EventRecorder()
-        PeerDialer.dial(listener.address, on: loop, handler: client.handler).close()
+        // In one turn of the loop: from another thread the connection might stand before it is closed.
+        let (loop, address, handler) = (loop, listener.address, client.handler)
+        try await loop.submit { PeerDialer.dial(address, on: loop, handler: handler).close() }.get()
         await client.waitForClosing()
         #expect(client.events == [.closed(reason: "closed by this side")])
         await listener.close()
