@@ -1,5 +1,6 @@
 package import ArgumentParser
 import Foundation
+import NacreAPI
 
 /// Runs a command with Nacre's exit codes: 0 done, 1 failed, 2 bad usage, 3 coordinator unreachable, 130 interrupted.
 ///
@@ -22,7 +23,7 @@ package enum CommandLineMain {
             }
             finish(0)
         } catch {
-            let ending = ending(of: error, in: root)
+            let ending = ending(of: error, in: root, arguments: Array(CommandLine.arguments.dropFirst()))
             if !ending.output.isEmpty { print(ending.output) }
             if !ending.complaint.isEmpty {
                 let lines = ending.complaint.split(separator: "\n").map { "\(name): \($0)\n" }
@@ -33,8 +34,10 @@ package enum CommandLineMain {
     }
 
     /// What a thrown error prints to stdout and stderr, and the exit status it stands for.
+    ///
+    /// - Parameter arguments: what was parsed, for the name of a command that is none.
     package static func ending(
-        of error: any Error, in root: any ParsableCommand.Type
+        of error: any Error, in root: any ParsableCommand.Type, arguments: [String] = []
     ) -> (output: String, complaint: String, status: Int32) {
         switch error {
         case let error as NacreError:
@@ -51,7 +54,8 @@ package enum CommandLineMain {
             // --help and --version arrive as errors that are none.
             return (root.fullMessage(for: error), "", 0)
         case .validationFailure:
-            return ("", usageComplaint(error, in: root), NacreError.Code.badUsage.exitStatus)
+            let complaint = unknownCommand(arguments, in: root) ?? usageComplaint(error, in: root)
+            return ("", complaint, NacreError.Code.badUsage.exitStatus)
         default:
             return ("", "\(error)", NacreError.Code.failed.exitStatus)
         }
@@ -64,6 +68,17 @@ package enum CommandLineMain {
         let message = root.message(for: error).split(separator: "\n").map { $0.trimmingPrefix("Error: ") }
         let help = hint.map { $0.trimmingCharacters(in: .whitespaces) } ?? "See '\(root._commandName) --help'."
         return "\(message.joined(separator: " ")) (\(help))"
+    }
+
+    // The parser only counts the words that it has no use for.
+    private static func unknownCommand(_ arguments: [String], in root: any ParsableCommand.Type) -> String? {
+        let names = root.configuration.subcommands.map { $0._commandName }
+        guard let name = arguments.first, !name.hasPrefix("-"), !names.isEmpty, !(names + ["help"]).contains(name)
+        else {
+            return nil
+        }
+        let complaint = NearestName.complaint(about: name, kind: "command", among: names)
+        return "\(complaint) (See '\(root._commandName) --help' for more information.)"
     }
 
     private static func finish(_ status: Int32) -> Never {

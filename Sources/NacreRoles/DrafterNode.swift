@@ -83,6 +83,8 @@ package actor DrafterNode: EventLoopActor {
         switch event {
         case .registered: log.notice("registered with the coordinator")
         case .lost: log.warning("the coordinator is lost")
+        case .unreachable(let reason):
+            log.warning("cannot register with the coordinator yet", metadata: ["reason": "\(reason)"])
         case .refused(let reason):
             refusal = reason
             stop()

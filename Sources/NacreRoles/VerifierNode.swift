@@ -104,6 +104,8 @@ package actor VerifierNode: EventLoopActor {
         case .lost:
             log.warning("the coordinator is lost; its jobs are dropped")
             step(.coordinatorLost)
+        case .unreachable(let reason):
+            log.warning("cannot register with the coordinator yet", metadata: ["reason": "\(reason)"])
         case .refused(let reason):
             refusal = reason
             stop()

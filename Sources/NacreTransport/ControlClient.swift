@@ -9,6 +9,8 @@ package actor ControlClient: EventLoopActor {
         case registered
         /// The link is gone; it is dialled again.
         case lost
+        /// The coordinator was not reached or is none; it is dialled again. Told once per reason.
+        case unreachable(String)
         /// The coordinator will never take this node.
         case refused(String)
         /// A message for the role.
@@ -20,6 +22,10 @@ package actor ControlClient: EventLoopActor {
     private let handler: @Sendable (Event) -> Void
     private var link: ControlLink
     private var connection: PeerConnection?
+    /// Whether anything came over the connection.
+    private var hasHeard = false
+    /// The last reason why this node is not registered, so that each is told once.
+    private var obstacle: String?
 
     /// - Parameter handler: called on the event loop, in order.
     package init(
@@ -62,7 +68,10 @@ package actor ControlClient: EventLoopActor {
             let closing = connection
             connection = nil
             closing?.close(after: goodbye)
-        case .registered: handler(.registered)
+            if !link.isRegistered { report(goodbye.detail) }
+        case .registered:
+            obstacle = nil
+            handler(.registered)
         case .lost: handler(.lost)
         case .refused(let reason): handler(.refused(reason))
         case .deliver(let message): handler(.message(message))
@@ -70,6 +79,7 @@ package actor ControlClient: EventLoopActor {
     }
 
     private func dial() {
+        hasHeard = false
         connection = PeerDialer.dial(coordinator, on: eventLoop) { [weak self] peer, event in
             self?.assumeIsolated { client in client.receive(event, from: peer) }
         }
@@ -82,10 +92,25 @@ package actor ControlClient: EventLoopActor {
             // The node chose whom to dial; what it checks is the first message.
             peer.raiseFrameLimit()
             step(.dialed)
-        case .message(let message): step(.received(message))
-        case .closed:
+        case .message(let message):
+            hasHeard = true
+            step(.received(message))
+        case .closed(let reason):
             connection = nil
+            if !link.isRegistered { report(link.isDialing || hasHeard ? reason : stranger(reason)) }
             step(link.isDialing ? .dialFailed : .lost)
         }
+    }
+
+    /// Something took the call and did not answer as a coordinator does.
+    private func stranger(_ reason: String) -> String {
+        "what listens at \(coordinator) is no coordinator, or not its port for nodes (\(reason)): "
+            + "give the address of the coordinator's --listen, not that of its --http"
+    }
+
+    private func report(_ reason: String) {
+        guard reason != obstacle else { return }
+        obstacle = reason
+        handler(.unreachable(reason))
     }
 }

@@ -49,6 +49,9 @@ struct DrafterCommand: AsyncParsableCommand {
                 .badUsage, "verifiers cannot connect to \(settings[Self.listen].host)",
                 remedy: "add --advertise with this host's own address")
         }
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        // A port that cannot be had shall be known before the model is loaded, which can take minutes.
+        try await PeerListener.listen(at: PeerAddress(settings[Self.listen]), on: loop) { _, _ in }.close()
         let loaded = try await options.load(settings, role: .drafter, log: log)
         let shape = loaded.host.shape
         guard shape.canRewind else {
@@ -58,7 +61,6 @@ struct DrafterCommand: AsyncParsableCommand {
         }
         // The first passes touch memory for the first time; better now than in a job.
         _ = try await loaded.host.calibrate(budget: .milliseconds(100))
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
         let incarnation = Incarnation(rawValue: .random(in: 1 ... .max))
         let name = options.nodeName(settings, role: .drafter)
         let node = DrafterNode(
