@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test install clean lint bench-smoke fuzz mutants simulate proto
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
 BIN := .build/release
 # One configuration for everything: tests run the very binaries that users run.
@@ -33,7 +34,7 @@ install: build ## install to PREFIX (default /usr/local)
 lint: ## check the format and the house rules
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
 	@$(MAKE) --no-print-directory setup
-	@$(SWIFT_BUILD) --build-tests 2>&1 | grep -E 'error|warning: [^a]' || true
+	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests
 	@swift test -c release --skip-build --filter TidyTests
 
 bench-smoke: build ## the figures that README quotes, as ratios in one run (minutes)
@@ -43,7 +44,7 @@ fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz
 
 simulate: setup ## 50,000 seeds of the deterministic simulation
-	@$(SWIFT_BUILD) --product nacre-sim 2>&1 | tail -1
+	@Scripts/step "build" $(SWIFT_BUILD) --product nacre-sim
 	@$(BIN)/nacre-sim --seeds 50000
 
 mutants: setup ## plant three bugs and count the seeds that find them
@@ -53,4 +54,4 @@ proto: ## regenerate Sources/CNacreProto from proto/
 	@Scripts/generate-proto
 
 clean: ## remove build products (the libllama cache stays)
-	@rm -rf .build .build-* .engine Tests/Fuzz/.build
+	@rm -rf .build .build-* .engine

@@ -107,9 +107,9 @@ package actor DrafterNode: EventLoopActor {
             step(.opened(link))
         case .message(let message):
             guard let link = links[peer.id] else { return }
-            // The greeting is checked by the machine, which closes the link if it is not one.
-            if case .greeting = message { peer.raiseFrameLimit() }
             step(.received(link, message))
+            // The machine has closed the link unless the greeting was a good one.
+            if case .greeting = message, peers[link] != nil { peer.raiseFrameLimit() }
         case .closed(let reason):
             guard let link = links.removeValue(forKey: peer.id) else { return }
             peers[link] = nil

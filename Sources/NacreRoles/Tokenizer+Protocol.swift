@@ -25,6 +25,11 @@ extension Tokenizer {
         do {
             // Text of a user is text: what looks like a control token in it is not one.
             let tokens = try tokenize(request.text, addSpecial: true, parseSpecial: false)
+            guard tokens.count <= Limits.promptTokensMax else {
+                let error =
+                    "the prompt has \(tokens.count) tokens, at most \(Limits.promptTokensMax) are taken: shorten it"
+                return Tokenized(request: request.request, tokens: [], error: error)
+            }
             return Tokenized(request: request.request, tokens: tokens, error: "")
         } catch {
             return Tokenized(request: request.request, tokens: [], error: "\(error)")

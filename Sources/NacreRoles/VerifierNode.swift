@@ -10,6 +10,7 @@ package actor VerifierNode: EventLoopActor {
     package nonisolated let eventLoop: any EventLoop
     private var machine: VerifierMachine
     private let tokenizer: any Tokenizer
+    private let tokenizerHost: TokenizerHost
     private let pump: EnginePump
     private let log: Logger
     private var control: ControlClient?
@@ -24,6 +25,7 @@ package actor VerifierNode: EventLoopActor {
     ) {
         self.eventLoop = eventLoop
         self.tokenizer = tokenizer
+        tokenizerHost = TokenizerHost(tokenizer)
         pump = EnginePump(log: log, runPass: runPass)
         self.log = log
         machine = VerifierMachine(configuration)
@@ -110,8 +112,11 @@ package actor VerifierNode: EventLoopActor {
             refusal = reason
             stop()
         case .message(.tokenize(let request)):
-            let answer = tokenizer.answer(request)
-            control?.assumeIsolated { $0.send(.tokenized(answer)) }
+            // Ends by itself; an answer that comes after the end finds no link and is dropped.
+            Task { [tokenizerHost, control] in
+                let answer = await tokenizerHost.answer(request)
+                await control?.send(.tokenized(answer))
+            }
         case .message(let message): step(.control(message))
         }
     }

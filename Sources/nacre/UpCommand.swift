@@ -71,10 +71,17 @@ private final class UpSession: Sendable {
         let cluster: Cluster
         do {
             cluster = try await Cluster.launch(plan, attachment: attachment, progress: progress)
+        } catch {
+            folder.clear()
+            throw error
+        }
+        do {
             try folder.write(ClusterRecord(cluster, isDetached: isDetached))
             logsShown.withLock { $0 = true }
             try announce(cluster, after: start.duration(to: .now))
         } catch {
+            // Nobody could find these processes again.
+            await cluster.stop()
             folder.clear()
             throw error
         }

@@ -20,7 +20,7 @@ extension CoordinatorMachine {
             finish(id, .failed(reason), at: now, into: &effects)
             return
         }
-        let contextMax = nodes.values.filter { $0.isVerifier }.map(\.hello.capacity.context).max() ?? 0
+        let contextMax = verifiers(of: node.hello.modelDigest).map(\.hello.capacity.context).max() ?? 0
         guard tokenized.tokens.count < contextMax else {
             finish(
                 id,
@@ -38,34 +38,24 @@ extension CoordinatorMachine {
     mutating func receive(
         _ commit: Commit, from link: LinkID, at now: Instant, into effects: inout [Effect]
     ) throws(ProtocolFault) {
-        guard isCurrent(commit.job, commit.attempt, on: link), var job = jobs[commit.job],
-            let digest = nodes[link]?.hello.vocabularyDigest, let vocabulary = vocabularies[digest]
+        guard isCurrent(commit.job, commit.attempt, on: link), let state = jobs[commit.job]?.state,
+            let length = jobs[commit.job]?.length, let digest = nodes[link]?.hello.vocabularyDigest,
+            let vocabulary = vocabularies[digest]
         else {
             staleMessages += 1
             return
         }
-        guard case .running = job.state else { return }  // its outcome is known already
-        guard commit.start == job.length else {
-            throw ProtocolFault("Commit starts at \(commit.start), the text ends at \(job.length)")
+        guard case .running = state else { return }  // its outcome is known already
+        guard commit.start == length else {
+            throw ProtocolFault("Commit starts at \(commit.start), the text ends at \(length)")
         }
-        if job.output.isEmpty { job.firstToken = now }
-        for (token, margin) in zip(commit.tokens, commit.margins) {
-            let text = job.assembler.append(vocabulary.text(of: token))
-            job.output.append(OutputToken(token: token, margin: margin, text: text))
-            if job.assembler.isStopped {
-                job.state = .ending(link, commit.attempt, .stopString, since: now)
-                effects.append(.send(link, .cancelJob(CancelJob(job: job.id, attempt: commit.attempt))))
-                break
-            }
-            // The verifier ends the job by itself. If it dies before it says so the text is whole all the same:
-            // another attempt would go on behind its end.
-            if vocabulary.endsGeneration(token) {
-                job.state = .ending(link, commit.attempt, .endOfGeneration, since: now)
-                break
-            }
-            if job.length >= job.lengthMax { job.state = .ending(link, commit.attempt, .length, since: now) }
+        // In place: a copy of the record would copy the whole output with every commit.
+        let end = jobs[commit.job]?.append(commit, vocabulary, at: now) ?? nil
+        if let end { jobs[commit.job]?.state = .ending(link, commit.attempt, end, since: now) }
+        // At its own ends the verifier stops by itself; of a stop string it does not know.
+        if end == .stopString {
+            effects.append(.send(link, .cancelJob(CancelJob(job: commit.job, attempt: commit.attempt))))
         }
-        jobs[commit.job] = job
         effects.append(.changed(commit.job))
     }
 

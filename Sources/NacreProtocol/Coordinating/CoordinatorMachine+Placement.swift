@@ -4,13 +4,20 @@ import NacreCore
 extension CoordinatorMachine {
     /// Gives queued jobs, oldest first, what they need next: tokens, then a verifier.
     mutating func place(at now: Instant, into effects: inout [Effect]) {
-        for id in order {
-            guard let job = jobs[id], job.state == .queued, notBefore[id] ?? now <= now else { continue }
+        for id in order where jobs[id]?.state == .queued {
+            guard let job = jobs[id], notBefore[id] ?? now <= now else { continue }
             notBefore[id] = nil
             if job.promptTokens.isEmpty {
                 tokenize(job, into: &effects)
             } else if let verifier = verifier(for: job) {
                 assign(job, to: verifier, into: &effects)
+            } else if let context = verifiers(of: job.modelDigest).map(\.hello.capacity.context).max(),
+                context <= job.length.rawValue
+            {
+                let reason =
+                    "its text has \(job.length) tokens and no verifier's context holds more than \(context): "
+                    + "start one with a larger --context"
+                finish(id, .failed(reason), at: now, into: &effects)
             }
         }
     }
@@ -28,6 +35,11 @@ extension CoordinatorMachine {
     private var usableVerifiers: [NodeRecord] {
         nodes.values.filter { $0.isVerifier && vocabularies[$0.hello.vocabularyDigest] != nil }
             .sorted { $0.link < $1.link }
+    }
+
+    /// Verifiers of one target.
+    func verifiers(of modelDigest: UInt64?) -> [NodeRecord] {
+        nodes.values.filter { $0.isVerifier && $0.hello.modelDigest == modelDigest }
     }
 
     private func jobs(on link: LinkID) -> Int {

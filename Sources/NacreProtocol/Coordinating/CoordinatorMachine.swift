@@ -124,8 +124,14 @@ package struct CoordinatorMachine: Machine, Sendable {
             receive(ended, from: link, at: now, into: &effects)
         case .jobRefused(let refused):
             guard isCurrent(refused.job, refused.attempt, on: link) else { return }
-            jobs[refused.job]?.state = .queued
-            notBefore[refused.job] = now + Instant.milliseconds(200)
+            hired[refused.job] = nil
+            wishes.remove(refused.job)
+            if case .ending(_, _, let outcome, since: _) = jobs[refused.job]?.state {
+                finish(refused.job, outcome, at: now, into: &effects)
+            } else {
+                jobs[refused.job]?.state = .queued
+                notBefore[refused.job] = now + Instant.milliseconds(200)
+            }
         case .hire(let hire):
             guard isCurrent(hire.job, hire.attempt, on: link) else { return }
             jobs[hire.job]?.lostDrafter = hired.removeValue(forKey: hire.job)
@@ -150,7 +156,10 @@ package struct CoordinatorMachine: Machine, Sendable {
         }
         // A node that starts again under its name takes the place of its former self.
         for former in nodes.values.sorted(by: { $0.link < $1.link }) where former.hello.node == hello.node {
-            effects.append(.close(former.link, Goodbye(code: .replaced, detail: "\(hello.node) registered again")))
+            // The same start of it may dial twice, and the older call come last; then there is no one to refuse.
+            let isItself = former.hello.incarnation == hello.incarnation
+            let code: GoodbyeCode = isItself ? .shuttingDown : .replaced
+            effects.append(.close(former.link, Goodbye(code: code, detail: "\(hello.node) registered again")))
             lose(former.link, reason: "it registered again", at: now, into: &effects)
         }
         let node = NodeRecord(link: link, hello: hello, joined: now, lastHeard: now)
@@ -188,12 +197,16 @@ package struct CoordinatorMachine: Machine, Sendable {
         strangers[link] = nil
         guard let node = nodes.removeValue(forKey: link) else { return }
         reports[link] = nil
-        for (job, drafter) in hired where drafter == link { hired[job] = nil }
+        // Their verifiers may not know yet, and take another drafter if this one has not begun.
+        for (job, drafter) in hired where drafter == link {
+            hired[job] = nil
+            wishes.insert(job)
+        }
         effects.append(.nodeLost(node, reason: reason))
         for id in order {
             switch jobs[id]?.state {
-            case .tokenizing(link, request: _): jobs[id]?.state = .queued
-            case .running(link, _): retry(id, reason: "its verifier was lost", at: now, into: &effects)
+            case .tokenizing(link, request: _), .running(link, _):
+                retry(id, reason: "its verifier was lost", at: now, into: &effects)
             case .ending(link, _, let outcome, since: _): finish(id, outcome, at: now, into: &effects)
             default: break
             }

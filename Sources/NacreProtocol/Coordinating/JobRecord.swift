@@ -115,6 +115,21 @@ package struct JobRecord: Sendable {
     }
     var length: Position { Position(rawValue: promptTokens.count + output.count) }
 
+    /// Appends committed tokens as far as the text goes.
+    /// - Returns: why the text is over, if it is. If the verifier dies before it says so the text is whole all the
+    ///   same: another attempt would go on behind its end.
+    mutating func append(_ commit: Commit, _ vocabulary: Vocabulary, at now: Instant) -> JobOutcome? {
+        if output.isEmpty { firstToken = now }
+        for (token, margin) in zip(commit.tokens, commit.margins) {
+            output.append(
+                OutputToken(token: token, margin: margin, text: assembler.append(vocabulary.text(of: token))))
+            if assembler.isStopped { return .stopString }
+            if vocabulary.endsGeneration(token) { return .endOfGeneration }
+            if length >= lengthMax { return .length }
+        }
+        return nil
+    }
+
     mutating func add(_ other: JobStatistics) {
         statistics.rounds += other.rounds
         statistics.drafted += other.drafted
@@ -123,7 +138,7 @@ package struct JobRecord: Sendable {
         statistics.passMicroseconds += other.passMicroseconds
         statistics.elapsedMicroseconds += other.elapsedMicroseconds
         statistics.draftersLost += other.draftersLost
-        // The median of the longest attempt stands for the job.
+        // Medians do not add up: that of the last attempt stands for the job.
         if other.gapMicroseconds > 0 { statistics.gapMicroseconds = other.gapMicroseconds }
     }
 }

@@ -48,6 +48,9 @@ package struct ControlLink: Machine, Sendable {
     /// How long the coordinator may take to answer Hello, in microseconds.
     private static let greetingMax = Instant.seconds(5)
 
+    /// The pause of a node whose name another one took, in microseconds.
+    private static let replacedPause = Instant.seconds(5)
+
     package init(hello: Hello, vocabulary: [VocabularyChunk]) {
         self.hello = hello
         self.vocabulary = vocabulary
@@ -97,6 +100,10 @@ package struct ControlLink: Machine, Sendable {
             effects.append(.registered(welcome.generation))
         case (.goodbye(let goodbye), _) where goodbye.code == .wireVersion:
             effects.append(.refused(goodbye.detail))
+        case (.goodbye(let goodbye), _) where goodbye.code == .replaced:
+            // Two nodes of one name would push each other out as fast as they can dial.
+            giveUp(at: now, into: &effects)
+            state = .waiting(until: now + ControlLink.replacedPause)
         case (.goodbye, _): giveUp(at: now, into: &effects)
         case (.heartbeatAck, .registered): break
         case (_, .registered): effects.append(.deliver(message))

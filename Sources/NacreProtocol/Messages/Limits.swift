@@ -18,7 +18,6 @@ package enum Limits {
     package static let gammaMax = 32
     /// Draft positions in flight beyond the committed length.
     package static let windowPositionsMax = 256
-    package static let streamsPerConnection = 256
     package static let jobsQueuedMax = 1_024
     package static let attemptsMax = 3
     package static let stopStringsMax = 16

@@ -54,6 +54,7 @@ package struct DraftInbox: Sendable {
     package mutating func receive(
         _ draft: Draft, committed: [TokenID], vocabularySize: Int
     ) throws(ProtocolFault) -> Judgement {
+        guard !draft.tokens.isEmpty else { throw ProtocolFault("Draft without tokens") }
         guard draft.epoch >= epoch else {
             staleNodes += draft.tokens.count
             return Judgement()
@@ -146,7 +147,4 @@ package struct DraftInbox: Sendable {
     package var isExhausted: Bool {
         !isDead && (end == .endOfGeneration || end == .contextFull)
     }
-
-    /// Whether the drafter will not draft further in any epoch.
-    package var isContextFull: Bool { !isDead && end == .contextFull }
 }

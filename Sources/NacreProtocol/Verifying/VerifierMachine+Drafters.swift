@@ -81,20 +81,22 @@ extension VerifierMachine {
             drafterLost(address, at: now, into: &effects)
         case (.draftReady(let ready), .ready):
             guard let index = index(of: ready.stream, at: address) else { return }
+            guard jobs[index].drafter?.isReady == false else { throw ProtocolFault("DraftReady came twice") }
             jobs[index].drafter?.isReady = true
             jobs[index].drafter?.microsecondsPerToken = Int(ready.microsecondsPerToken)
             jobs[index].drafter?.attentionSince = now
             jobs[index].schedule.restart()
         case (.draft(let draft), .ready):
             guard let index = index(of: draft.stream, at: address) else { return }
-            jobs[index].drafter?.attentionSince = now
-            let text = jobs[index].tokens
+            let (text, before) = (jobs[index].tokens, jobs[index].view.unjudged)
             guard
                 let judgement = try jobs[index].drafter?.inbox.receive(
                     draft, committed: text, vocabularySize: configuration.vocabularySize)
             else { return }
             jobs[index].record(judgement)
             let standing = jobs[index].view.unjudged
+            // Only what can be judged is a sign of work: a drafter must not hold a job up with words.
+            if standing > before || judgement != DraftInbox.Judgement() { jobs[index].drafter?.attentionSince = now }
             jobs[index].drafter?.pace.arrived(standing: standing, end: draft.end, at: now)
         case (.draftClose(let close), .ready):
             guard let index = index(of: close.stream, at: address) else { return }

@@ -1,7 +1,7 @@
 package import NacreCore
 
 /// The step loop of one verifier: packs the turns of all its jobs into one forward pass, judges, commits, starts the
-/// next. It never waits for a draft unless a job's method says so, and then no other job waits with it.
+/// next. A job waits for drafts only as its method says, or for a moment that pays; no other job waits with it.
 package struct VerifierMachine: Machine, Sendable {
     package struct Configuration: Sendable {
         package var node: String
@@ -133,7 +133,10 @@ package struct VerifierMachine: Machine, Sendable {
             guard let index = index(of: cancel.job, cancel.attempt) else { return }
             end(at: index, .cancelled, into: &effects)
         case .offers(let offers):
-            guard let index = index(of: offers.job, offers.attempt), jobs[index].drafter == nil else { return }
+            guard let index = index(of: offers.job, offers.attempt), jobs[index].drafter?.isReady != true else {
+                return
+            }
+            release(jobs[index].drafter, .dismissed, into: &effects)
             bind(index, to: offers.offers, at: now, into: &effects)
         default: throw ProtocolFault("this message is not for a verifier")
         }
