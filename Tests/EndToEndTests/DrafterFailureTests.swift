@@ -9,11 +9,11 @@ import Testing
     func killed() async throws {
         try await TestCluster.with { cluster in
             let whole = try await cluster.withClient {
-                try await $0.run(Jobs.endless(500, method: Jobs.plain)).document
+                try await $0.run(Jobs.endless(400, method: Jobs.plain)).document
             }
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
-                let job = try await cluster.disturb(Jobs.endless(500, method: method)) {
+                let job = try await cluster.disturb(Jobs.endless(400, method: method)) {
                     try await cluster.kill(drafter)
                     try cluster.startDrafter("drafter-\(number + 2)")
                 }
@@ -28,12 +28,12 @@ import Testing
     @Test("a job whose drafter was killed takes up the next one that registers")
     func takenUp() async throws {
         try await TestCluster.with { cluster in
-            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(1_900)).document }
+            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(900)).document }
             var number = 1
             try await cluster.until("a job is drafted for by the second drafter") { coordinator in
                 // The first one is hired and does nothing, so that all drafts are the second one's.
                 cluster["drafter-\(number)"].signal(SIGSTOP)
-                let job = try await cluster.disturb(Jobs.endless(1_900)) {
+                let job = try await cluster.disturb(Jobs.endless(900)) {
                     try await cluster.kill("drafter-\(number)")
                     number += 1
                     try cluster.startDrafter("drafter-\(number)")
@@ -50,12 +50,12 @@ import Testing
     func hangs() async throws {
         try await TestCluster.with { cluster in
             let whole = try await cluster.withClient {
-                try await $0.run(Jobs.endless(500, method: Jobs.plain)).document
+                try await $0.run(Jobs.endless(400, method: Jobs.plain)).document
             }
             // One after the other, so that each method meets the silence by itself.
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
-                let job = try await cluster.disturb(Jobs.endless(500, method: method)) {
+                let job = try await cluster.disturb(Jobs.endless(400, method: method)) {
                     cluster[drafter].signal(SIGSTOP)
                 }
                 #expect(job.tokens == whole.tokens && job.state == "done", "\(method)")
