@@ -188,6 +188,16 @@ import Testing
         #expect(offersAfterHire() == ["a11"])
     }
 
+    @Test("a refusal that crosses a cancel does not revive the job")
+    func refusedWhileEnding() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit()
+        rig.step(.cancel(Rig.job))
+        rig.step(.received(1, .jobRefused(JobRefused(job: Rig.job, attempt: 1, reason: .noRoom))))
+        #expect(rig.record?.outcome == .cancelled && rig.record?.isOver == true)
+    }
+
     @Test("a plain job is offered no drafter")
     func autoregressive() {
         var rig = Rig()

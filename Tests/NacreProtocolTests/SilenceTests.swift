@@ -27,6 +27,24 @@ import Testing
         #expect((answer + wait(&rig, 200)).hires == 1)
     }
 
+    @Test("a drafter that talks of what is over is as good as silent")
+    func talkative() {
+        var rig = VerifierRig()
+        rig.begin(.speculative, gamma: 2)
+        rig.draft([11, 12], end: .windowFull)
+        rig.choose([90, 91, 92])
+        rig.enter(1, root: 3)
+        rig.draft([31])
+        var answer: [VerifierMachine.Effect] = []
+        for _ in 0..<12 {
+            let stale = Draft(stream: 0, epoch: 0, root: 2, firstNode: 2, tokens: [13], end: .open)
+            answer += rig.step(rig.data(.draft(stale)))
+            answer += wait(&rig, 100)
+        }
+        #expect(answer.goodbyes == [.tooSlow])
+        #expect(rig.choose([60]).commits == [[60]])
+    }
+
     @Test("the verdict that PEARL held for a hung drafter is not lost")
     func heldVerdict() {
         var rig = VerifierRig()
