@@ -1,3 +1,5 @@
+import RealModule
+
 /// How many nodes one pass should hold and how many drafts should be in flight (ALGORITHMS 10.5).
 package enum DraftWindow {
     /// The bounds of a window: one draft keeps the measurement of α̂ alive, more than 256 only fill memory.
@@ -19,8 +21,9 @@ package enum DraftWindow {
         return best.nodes
     }
 
-    /// W* = n_cap + ⌈(t_p(n_cap) + 2d) / t_q⌉, clamped to `range`: while one pass runs and its verdict travels, the
-    /// drafter fills the next. Smaller starves the verifier; larger only wastes the drafter's work.
+    /// W* = n_cap + ⌈(t_p(n_cap) + 2d) / t_q⌉, the second part at most `reach`, clamped to `range`: while one pass runs
+    /// and its verdict travels, the drafter fills the next. Smaller starves the verifier; larger only wastes the
+    /// drafter's work.
     ///
     /// - Parameters:
     ///   - roundTripMicroseconds: 2d, to the drafter and back.
@@ -30,8 +33,16 @@ package enum DraftWindow {
     ) -> Int {
         let cap = batchCap(alpha: alpha, cost: cost)
         let ahead = ((cost.microseconds(nodes: cap) + roundTripMicroseconds) / draftMicroseconds).rounded(.up)
-        // Also when t_q is 0 or was never measured: the quotient is then infinite or NaN.
-        guard ahead < Double(range.upperBound) else { return range.upperBound }
-        return min(max(cap + Int(max(ahead, 0)), range.lowerBound), range.upperBound)
+        // When t_q is 0 or was never measured the quotient is infinite or NaN.
+        let useful = ahead < Double(reach(alpha: alpha)) ? Int(max(ahead, 0)) : reach(alpha: alpha)
+        return min(max(cap + useful, range.lowerBound), range.upperBound)
+    }
+
+    /// The depth that a chain survives to with a probability of 1 %, ln 0.01 / ln α: what is drafted beyond it is
+    /// thrown away unseen, and a useless drafter's messages would cost the verifier more than its drafts.
+    static func reach(alpha: Double) -> Int {
+        guard alpha > 0 else { return 0 }
+        guard alpha < 1 else { return range.upperBound }
+        return Int(min((Double.log(0.01) / Double.log(alpha)).rounded(.up), Double(range.upperBound)))
     }
 }
