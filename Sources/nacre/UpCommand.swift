@@ -127,24 +127,37 @@ struct DownCommand: AsyncParsableCommand {
         discussion: """
             Stops only processes that `nacre up` has written down and that are still the same ones.
 
-            Example:
+            Examples:
               nacre down
+              nacre down --json
             """)
+
+    @Flag(help: "Write what was stopped as JSON.") var json = false
+
+    /// What `--json` prints.
+    private struct Report: Encodable {
+        /// The cluster's address; absent if none was running.
+        let http: String?
+        let stopped: [ClusterRecord.Process]
+    }
 
     func run() async throws {
         let folder = ClusterFolder.standard()
         let terminal = Terminal.standard()
         guard let record = try folder.running() else {
             folder.clear()
+            if json { return try terminal.write(json: Report(http: nil, stopped: [])) }
             if terminal.showsProgress { terminal.note("no cluster is running") }
             return
         }
+        let stopped = record.running
         await record.stop()
         guard record.running.isEmpty else {
             let left = record.running.map { "\($0.name) (pid \($0.pid))" }.joined(separator: ", ")
             throw NacreError(.failed, "\(left) did not stop", remedy: "look at them with ps")
         }
         folder.clear()
+        if json { return try terminal.write(json: Report(http: "\(record.http)", stopped: stopped)) }
         if terminal.showsProgress { terminal.note("stopped the cluster at \(record.http)") }
     }
 }

@@ -19,8 +19,9 @@ import Testing
             #expect(run.status == 0 && !run.output.isEmpty && run.errors.isEmpty, "\(run)")
             let second = try await Command.run("nacre", ["up"], environment: own)
             #expect(second.status == 1 && second.complaints.count == 1 && second.errors.contains("nacre down"))
-            let down = try await Command.run("nacre", ["down"], environment: own)
+            let down = try await Command.run("nacre", ["down", "--json"], environment: own)
             #expect(down.status == 0 && down.errors.isEmpty, "\(down)")
+            #expect(Set(Self.pids(down.output)) == Set(pids), "\(down)")
             #expect(!pids.contains(where: Self.isRunning))
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
         }

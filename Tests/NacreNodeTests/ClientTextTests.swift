@@ -36,6 +36,22 @@ import Testing
         #expect(long.position == 1 && long.token == 2 && long.plainToken == nil)
     }
 
+    @Test("a divergence is explained by noise measured on equal tokens, and by nothing else")
+    func noise() {
+        var quiet = MethodComparison(method: "stream")
+        quiet.compare([1, 2, 9], [3, 0.5, 1], against: [1, 2, 3], [3, 0.5, 0.0625], prompt: 0)
+        #expect(quiet.noise == 0 && quiet.divergences == 1 && quiet.unexplained == 1)
+        #expect(quiet.firstSentence?.hasSuffix(": not explained by the noise of 0.000000 nats") == true)
+        var noisy = MethodComparison(method: "stream")
+        noisy.compare([1, 2, 9], [3, 0.5, 1], against: [1, 2, 3], [3, 0.5, 0.0625], prompt: 0)
+        // A later prompt may show how large the noise is; what follows a divergence says nothing of it.
+        noisy.compare([1, 2, 9, 4], [3, 0.625, nil, 9], against: [1, 2, 3, 4], [3, 0.5, 0.25, 0], prompt: 1)
+        #expect(noisy.noise == 0.125 && noisy.divergences == 2 && noisy.unexplained == 1)
+        #expect(noisy.firstSentence?.hasSuffix("led by 0.062500 nats: within the noise of 0.125000 nats") == true)
+        noisy.compare([1], [3], against: [1, 2], [3], prompt: 2)
+        #expect(noisy.unexplained == 2, "a missing token is no tie")
+    }
+
     @Test("the beginning of an id names the job if it is the only one")
     func prefixes() throws {
         let ids = ["abc1", "abd2", "ffff"]

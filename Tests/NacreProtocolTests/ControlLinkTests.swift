@@ -89,6 +89,21 @@ import Testing
         #expect(step(&link, .tick(load), at: 60) == ["dial"])
     }
 
+    @Test("a vocabulary that no target has is final at the first registration, later a long pause")
+    func strangeVocabulary() {
+        let goodbye = ControlLink.Input.received(.goodbye(Goodbye(code: .vocabularyMismatch, detail: "2 of 3")))
+        var link = registered()
+        #expect(step(&link, goodbye, at: 10) == ["refused"])
+        link = registered()
+        #expect(step(&link, .lost, at: 10) == ["lost"])
+        #expect(step(&link, .tick(load), at: 60) == ["dial"])
+        _ = step(&link, .dialed, at: 61)
+        _ = step(&link, .received(.welcome(welcome)), at: 62)
+        #expect(step(&link, goodbye, at: 70) == ["lost"])
+        #expect(step(&link, .tick(load), at: 5_069) == [])
+        #expect(step(&link, .tick(load), at: 5_070) == ["dial"])
+    }
+
     @Test("another wire version is final; anything else before Welcome is an error")
     func refusals() {
         var link = link()

@@ -17,22 +17,24 @@ import Testing
             return effects
         }
 
-        mutating func join(_ link: LinkID, _ role: Role, name: String? = nil, reportsVocabulary: Bool = true) {
+        mutating func join(
+            _ link: LinkID, _ role: Role, name: String? = nil, vocabulary: UInt64 = 7, reportsVocabulary: Bool = true
+        ) {
             step(.opened(link))
             let capacity = Capacity(sequences: 1, context: 64, nodesMax: 16)
             let hello = Hello(
                 node: name ?? "n\(link)", incarnation: 1, role: role, wireMin: 1, wireMax: 1, modelDigest: 5,
-                vocabularyDigest: 7, dataAddress: "a\(link)", capacity: capacity, modelName: "", engineVersion: "",
+                vocabularyDigest: vocabulary, dataAddress: "a\(link)", capacity: capacity, modelName: "", engineVersion: "",
                 cores: "")
             step(.received(link, .hello(hello)))
-            if reportsVocabulary { for part in 0..<3 { report(link, part) } }
+            if reportsVocabulary { for part in 0..<3 { report(link, part, of: vocabulary) } }
         }
 
-        /// A vocabulary of three pieces in three parts: a, b and the end.
-        mutating func report(_ link: LinkID, _ part: Int) {
+        /// A vocabulary of three pieces in three parts: a, b and the end; others have c in b's place.
+        mutating func report(_ link: LinkID, _ part: Int, of vocabulary: UInt64 = 7) {
             let entry = VocabularyChunk.Entry(
-                piece: Array(["a", "b", "<end>"][part].utf8), endsGeneration: part == 2, isControl: false)
-            step(.received(link, .vocabularyChunk(VocabularyChunk(digest: 7, total: 3, first: part, entries: [entry]))))
+                piece: Array(["a", vocabulary == 7 ? "b" : "c", "<end>"][part].utf8), endsGeneration: part == 2, isControl: false)
+            step(.received(link, .vocabularyChunk(VocabularyChunk(digest: vocabulary, total: 3, first: part, entries: [entry]))))
         }
 
         mutating func submit(_ method: DecodingMethod = .stream, tokensMax: Int = 8, stops: [String] = []) {
@@ -91,6 +93,30 @@ import Testing
         #expect(rig.record?.isOver == false && rig.machine.staleMessages == 2)
         rig.commit(2, 2, 3, [1])
         #expect(rig.output == [0, 1, 1])
+    }
+
+    @Test("a drafter that no target can use is sent away with the overlap, whoever came first", arguments: [true, false])
+    func strangers(drafterFirst: Bool) {
+        var rig = Rig()
+        if drafterFirst { rig.join(10, .drafter, vocabulary: 8) }
+        #expect(rig.machine.nodes.count == (drafterFirst ? 1 : 0), "without a target there is nothing to hold it against")
+        rig.join(1, .verifier)
+        if !drafterFirst { rig.join(10, .drafter, vocabulary: 8) }
+        let goodbyes = rig.effects.compactMap { if case .close(10, let goodbye) = $0 { goodbye } else { nil } }
+        #expect(goodbyes.map(\.code) == [.vocabularyMismatch])
+        #expect(goodbyes.first?.detail.contains("2 of the target's 3 tokens") == true)
+        #expect(rig.machine.nodes.keys.sorted() == [1])
+    }
+
+    @Test("a drafter stays while its own target is away")
+    func targetAway() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.join(2, .verifier, vocabulary: 8)
+        rig.join(10, .drafter, vocabulary: 8)
+        rig.step(.closed(2))
+        rig.wait(100)
+        #expect(rig.machine.nodes.keys.sorted() == [1, 10])
     }
 
     @Test("a commit that leaves a gap or repeats text is a protocol error", arguments: [2, 0] as [Position])

@@ -109,27 +109,13 @@ package struct Cluster: Sendable {
                 // In this order: once a target is known, every drafter registered by then has been held against it.
                 let isReady = try await coordinator.status().ready
                 let nodes = try await coordinator.nodes()
-                if let node = nodes.first(where: { $0.problem != nil }) {
-                    throw try await Self.complaint(about: node.name, at: coordinator)
-                }
-                if isReady, Set(names).isSubset(of: nodes.map(\.name)) { return }
+                // One with a problem is about to be refused, and ends with the reason.
+                let usable = nodes.filter { $0.problem == nil }.map(\.name)
+                if isReady, Set(names).isSubset(of: usable) { return }
                 try await Task.sleep(for: Self.pollEvery)
             }
             throw NacreError(.failed, "the cluster did not become ready within \(Self.readyMax)")
         }
-    }
-
-    // The reason grows while the vocabularies arrive; it is told once it has settled.
-    private static func complaint(about name: String, at coordinator: CoordinatorClient) async throws -> NacreError {
-        var text = ""
-        var settled = 0
-        while settled < 20 {
-            try await Task.sleep(for: .milliseconds(25))
-            let now = try await coordinator.nodes().first { $0.name == name }?.problem ?? text
-            settled = now == text ? settled + 1 : 0
-            text = now
-        }
-        return NacreError(.failed, "\(name) cannot be used: \(text)")
     }
 
     // A daemon's own complaint stands for itself; a crash is told with what came before it.

@@ -32,7 +32,7 @@ extension CoordinatorMachine {
     }
 
     /// Verifiers whose vocabulary is here, in the order they joined.
-    private var usableVerifiers: [NodeRecord] {
+    var usableVerifiers: [NodeRecord] {
         nodes.values.filter { $0.isVerifier && vocabularies[$0.hello.vocabularyDigest] != nil }
             .sorted { $0.link < $1.link }
     }
@@ -121,18 +121,5 @@ extension CoordinatorMachine {
             guard !offers.isEmpty else { continue }
             effects.append(.send(link, .offers(Offers(job: id, attempt: attempt, offers: offers))))
         }
-    }
-
-    /// Why no job can use this drafter, in words with the overlap; `nil` if one can or no target is known yet.
-    package func incompatibility(of node: NodeRecord) -> String? {
-        guard !node.isVerifier, let verifier = usableVerifiers.first,
-            !usableVerifiers.contains(where: { $0.hello.vocabularyDigest == node.hello.vocabularyDigest })
-        else { return nil }
-        guard let draft = vocabularies[node.hello.vocabularyDigest],
-            let target = vocabularies[verifier.hello.vocabularyDigest]
-        else { return "its vocabulary differs from the target's" }
-        let shared = target.overlap(with: draft)
-        return "its vocabulary differs from the target's (\(shared) of the target's \(target.total) tokens shared): "
-            + "use a draft model with the target's tokenizer"
     }
 }

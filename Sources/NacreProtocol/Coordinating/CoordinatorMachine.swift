@@ -89,6 +89,7 @@ package struct CoordinatorMachine: Machine, Sendable {
         case .tick:
             expire(at: now, into: &effects)
         }
+        turnAway(at: now, into: &effects)
         place(at: now, into: &effects)
         grantWishes(into: &effects)
     }
@@ -193,7 +194,7 @@ package struct CoordinatorMachine: Machine, Sendable {
 
     // MARK: - Losing nodes
 
-    private mutating func lose(_ link: LinkID, reason: String, at now: Instant, into effects: inout [Effect]) {
+    mutating func lose(_ link: LinkID, reason: String, at now: Instant, into effects: inout [Effect]) {
         strangers[link] = nil
         guard let node = nodes.removeValue(forKey: link) else { return }
         reports[link] = nil

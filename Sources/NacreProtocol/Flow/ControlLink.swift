@@ -2,6 +2,9 @@ import NacreCore
 
 /// A node's side of its link to the coordinator: dial, hello, vocabulary if it is wanted, heartbeats; again after a
 /// loss, with growing pauses. Everything else on the link is the role's.
+///
+/// A node is refused for good by another wire version, and by a vocabulary that no target has if its first
+/// registration ends so.
 package struct ControlLink: Machine, Sendable {
     package enum Input: Sendable {
         case start
@@ -44,12 +47,13 @@ package struct ControlLink: Machine, Sendable {
     private var nextHeartbeat: Instant = 0
     private var beats: UInt64 = 0
     private var lastHeard: Instant = 0
+    private var registrations = 0
 
     /// How long the coordinator may take to answer Hello, in microseconds.
     private static let greetingMax = Instant.seconds(5)
 
-    /// The pause of a node whose name another one took, in microseconds.
-    private static let replacedPause = Instant.seconds(5)
+    /// The pause of a node whose name another one took, or whose target is not here now, in microseconds.
+    private static let longPause = Instant.seconds(5)
 
     package init(hello: Hello, vocabulary: [VocabularyChunk]) {
         self.hello = hello
@@ -90,6 +94,7 @@ package struct ControlLink: Machine, Sendable {
                 return
             }
             state = .registered
+            registrations += 1
             backoff.reset()
             heartbeat = Instant.milliseconds(Int(welcome.heartbeatMilliseconds))
             lease = Instant.milliseconds(Int(welcome.leaseMilliseconds))
@@ -100,10 +105,13 @@ package struct ControlLink: Machine, Sendable {
             effects.append(.registered(welcome.generation))
         case (.goodbye(let goodbye), _) where goodbye.code == .wireVersion:
             effects.append(.refused(goodbye.detail))
-        case (.goodbye(let goodbye), _) where goodbye.code == .replaced:
-            // Two nodes of one name would push each other out as fast as they can dial.
+        case (.goodbye(let goodbye), _) where goodbye.code == .vocabularyMismatch && registrations <= 1:
+            effects.append(.refused(goodbye.detail))
+        case (.goodbye(let goodbye), _) where goodbye.code == .replaced || goodbye.code == .vocabularyMismatch:
+            // Two nodes of one name would push each other out as fast as they can dial; and after a coordinator's
+            // restart a drafter may be back before its verifier.
             giveUp(at: now, into: &effects)
-            state = .waiting(until: now + ControlLink.replacedPause)
+            state = .waiting(until: now + ControlLink.longPause)
         case (.goodbye, _): giveUp(at: now, into: &effects)
         case (.heartbeatAck, .registered): break
         case (_, .registered): effects.append(.deliver(message))
