@@ -65,6 +65,15 @@ package actor EngineHost<E: Engine & SendableMetatype & ~Copyable> {
             choices: choices, startedNanoseconds: started, endedNanoseconds: EngineHost.monotonicNanoseconds())
     }
 
+    /// Runs one pass and tells `done` on the engine's thread: as `run`, without a task.
+    package nonisolated func submit(
+        _ pass: EnginePass, done: @escaping @Sendable (Result<PassResult, EngineError>) -> Void
+    ) {
+        executor.call {
+            done(self.assumeIsolated { host in Result { () throws(EngineError) in try host.run(pass) } })
+        }
+    }
+
     /// Measures the engine; see `Engine.calibrate`.
     package func calibrate(budget: Duration = .seconds(1)) throws(EngineError) -> [PassCost] {
         try withEngine { (engine) throws(EngineError) in try engine.calibrate(budget: budget) }

@@ -9,8 +9,14 @@ import Glibc
 ///
 /// `@unchecked Sendable`: all mutable state is in `state`, which is read and written only with `mutex` held.
 package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
+    private enum Work {
+        case job(UnownedJob)
+        case call(@Sendable () -> Void)
+    }
+
     private struct State {
-        var jobs: [UnownedJob] = []
+        var queue: [Work] = []
+        var thread: pthread_t?
         var isRunning = false
         var isStopped = false
     }
@@ -37,13 +43,26 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
 
     /// Takes a job; called by the Swift runtime.
     package func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
+        enqueue(.job(UnownedJob(job)))
+    }
+
+    /// Runs `call` on the thread, in turn with the jobs. For callers that cannot afford a task: one would be resumed by
+    /// way of the shared pool, which is another thread to wake.
+    package func call(_ call: @escaping @Sendable () -> Void) { enqueue(.call(call)) }
+
+    private func enqueue(_ work: Work) {
         let mustStart = locked { state in
-            state.jobs.append(job)
+            state.queue.append(work)
             defer { state.isRunning = true }
             return !state.isRunning
         }
         if mustStart { start() } else { pthread_cond_signal(wake) }
+    }
+
+    /// Lets `assumeIsolated` succeed in a call on the thread.
+    package func checkIsolated() {
+        let isHere = locked { state in state.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+        precondition(isHere, "not on the thread \(name)")
     }
 
     /// Lets the thread end after the jobs it has. Callable from any thread, also from a job.
@@ -75,7 +94,13 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
 
     private func loop() {
         setName()
-        while let job = next() { job.runSynchronously(on: asUnownedSerialExecutor()) }
+        locked { $0.thread = pthread_self() }
+        while let work = next() {
+            switch work {
+            case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
+            case .call(let call): call()
+            }
+        }
     }
 
     /// Names the calling thread. Cosmetic, so a failure is passed over. The usual calls are GNU extensions or take
@@ -87,17 +112,18 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         close(file)
     }
 
-    private func next() -> UnownedJob? {
+    private func next() -> Work? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        while state.jobs.isEmpty {
+        while state.queue.isEmpty {
             if state.isStopped {
                 state.isRunning = false
+                state.thread = nil
                 return nil
             }
             pthread_cond_wait(wake, mutex)
         }
-        return state.jobs.removeFirst()
+        return state.queue.removeFirst()
     }
 
     private func locked<Result>(_ body: (inout State) -> Result) -> Result {

@@ -9,7 +9,7 @@ package import NacreTransport
 package actor DrafterNode: EventLoopActor {
     package nonisolated let eventLoop: any EventLoop
     private var machine: DrafterMachine
-    private let pump: EnginePump
+    private var pump: EnginePump
     private let log: Logger
     private var control: ControlClient?
     private var peers: [LinkID: PeerConnection] = [:]
@@ -21,10 +21,10 @@ package actor DrafterNode: EventLoopActor {
 
     package init(
         _ configuration: DrafterMachine.Configuration, on eventLoop: any EventLoop, log: Logger,
-        runPass: @escaping EnginePump.RunPass
+        submit: @escaping EnginePump.Submit
     ) {
         self.eventLoop = eventLoop
-        pump = EnginePump(log: log, runPass: runPass)
+        pump = EnginePump(log: log, submit: submit)
         self.log = log
         machine = DrafterMachine(configuration)
         load = LoadMeter(now: .now)
@@ -41,11 +41,7 @@ package actor DrafterNode: EventLoopActor {
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
             [weak self] _ in self?.assumeIsolated { node in node.tick() }
         }
-        for await pass in pump.passes {
-            let outcome = await pump.outcome(of: pass)
-            load.count(outcome)
-            step(.passed(outcome))
-        }
+        await withCheckedContinuation { pump.wait($0) }
         ticker?.cancel()
         if let refusal { throw NodeRefused(reason: refusal) }
     }
@@ -58,6 +54,18 @@ package actor DrafterNode: EventLoopActor {
         pump.finish()
     }
 
+    private func start(_ pass: EnginePass) {
+        pump.start(pass) { [weak self, eventLoop] outcome in
+            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.passed(outcome) } }
+        }
+    }
+
+    private func passed(_ outcome: PassOutcome) {
+        pump.passEnded()
+        load.count(outcome)
+        step(.passed(outcome))
+    }
+
     private func tick() {
         let current = load.read(jobs: machine.streamCount, at: .now)
         control?.assumeIsolated { $0.tick(current) }
@@ -68,7 +76,7 @@ package actor DrafterNode: EventLoopActor {
         machine.step(input, at: .now, into: &effects)
         for effect in effects {
             switch effect {
-            case .evaluate(let pass): pump.enqueue(pass)
+            case .evaluate(let pass): start(pass)
             case .send(let link, let message): peers[link]?.send(message)
             case .close(let link, let goodbye):
                 guard let peer = peers.removeValue(forKey: link) else { continue }

@@ -3,76 +3,67 @@ package import NacreCore
 package import NacreEngine
 import NacreProtocol
 
-/// Runs a machine's passes on its engine, one at a time, and keeps count of the time.
-package struct EnginePump: Sendable {
-    package typealias RunPass = @Sendable (EnginePass) async throws -> PassResult
+/// Hands a machine's passes to its engine, one at a time. Part of a node, on the node's event loop.
+///
+/// No task takes part in it: a pass goes from the event loop's thread to the engine's and back, and every further
+/// thread to wake would be time in which the engine does nothing.
+package struct EnginePump {
+    /// Starts a pass; the closure is called when it is over, on any thread.
+    package typealias Submit = @Sendable (EnginePass, @escaping @Sendable (Result<PassResult, EngineError>) -> Void) -> Void
 
-    let passes: AsyncStream<EnginePass>
-    private let queue: AsyncStream<EnginePass>.Continuation
-    private let runPass: RunPass
+    private let submit: Submit
     private let log: Logger
+    private var isRunning = false
+    private var isFinished = false
+    private var waiting: CheckedContinuation<Void, Never>?
 
-    init(log: Logger, runPass: @escaping RunPass) {
-        // A machine keeps one pass in flight.
-        (passes, queue) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
+    init(log: Logger, submit: @escaping Submit) {
         self.log = log
-        self.runPass = runPass
+        self.submit = submit
     }
 
-    func enqueue(_ pass: EnginePass) { queue.yield(pass) }
+    /// Starts a pass. `done` is called on the engine's thread with what came of it: an engine's failure is an outcome
+    /// like others, for the machine to decide about. After `finish` nothing is started.
+    mutating func start(_ pass: EnginePass, done: @escaping @Sendable (PassOutcome) -> Void) {
+        guard !isFinished else { return }
+        isRunning = true
+        submit(pass) { [log] result in done(EnginePump.outcome(of: result, log: log)) }
+    }
 
-    /// Ends `passes` after the one in flight.
-    func finish() { queue.finish() }
+    /// To be called when `done` has arrived, before the machine hears of it.
+    mutating func passEnded() {
+        isRunning = false
+        release()
+    }
 
-    /// What came of a pass; an engine's failure is an outcome like others, for the machine to decide about.
-    func outcome(of pass: EnginePass) async -> PassOutcome {
-        do {
-            let result = try await runPass(pass)
+    /// Starts no more passes.
+    mutating func finish() {
+        isFinished = true
+        release()
+    }
+
+    /// Resumes `continuation` once `finish` was called and no pass is in flight.
+    mutating func wait(_ continuation: CheckedContinuation<Void, Never>) {
+        waiting = continuation
+        release()
+    }
+
+    private mutating func release() {
+        guard isFinished, !isRunning else { return }
+        waiting.take()?.resume()
+    }
+
+    private static func outcome(of result: Result<PassResult, EngineError>, log: Logger) -> PassOutcome {
+        switch result {
+        case .success(let result):
             return .done(
                 result.choices, started: Instant(rawValue: Int(result.startedNanoseconds / 1_000)),
                 ended: Instant(rawValue: Int(result.endedNanoseconds / 1_000)))
-        } catch let error as EngineError where error.code == .cacheFull {
+        case .failure(let error) where error.code == .cacheFull:
             return .cacheFull
-        } catch {
+        case .failure(let error):
             log.error("the engine failed", metadata: ["error": "\(error)"])
             return .failed("\(error)")
         }
     }
-}
-
-/// A node's load between two heartbeats.
-struct LoadMeter: Sendable {
-    private var since: Instant
-    private var busy = 0
-    private var passes = 0
-    private var last = Load(jobs: 0, busy: 0, stepMicroseconds: 0)
-
-    /// Shortest span that a share of busy time is taken over, in microseconds.
-    private static let span = Instant.milliseconds(400)
-
-    init(now: Instant) { since = now }
-
-    mutating func count(_ outcome: PassOutcome) {
-        guard case .done(_, let started, let ended) = outcome else { return }
-        busy += ended - started
-        passes += 1
-    }
-
-    mutating func read(jobs: Int, at now: Instant) -> Load {
-        last.jobs = jobs
-        let elapsed = now - since
-        guard elapsed >= LoadMeter.span else { return last }
-        last.busy = min(1, Float(busy) / Float(elapsed))
-        last.stepMicroseconds = passes == 0 ? 0 : UInt32(clamping: busy / passes)
-        since = now
-        busy = 0
-        passes = 0
-        return last
-    }
-}
-
-/// The coordinator will never take this node.
-package struct NodeRefused: Error, Sendable, CustomStringConvertible {
-    package let reason: String
-    package var description: String { reason }
 }

@@ -11,7 +11,7 @@ package actor VerifierNode: EventLoopActor {
     private var machine: VerifierMachine
     private let tokenizer: any Tokenizer
     private let tokenizerHost: TokenizerHost
-    private let pump: EnginePump
+    private var pump: EnginePump
     private let log: Logger
     private var control: ControlClient?
     private var drafters: [String: PeerConnection] = [:]
@@ -21,12 +21,12 @@ package actor VerifierNode: EventLoopActor {
 
     package init(
         _ configuration: VerifierMachine.Configuration, tokenizer: any Tokenizer, on eventLoop: any EventLoop,
-        log: Logger, runPass: @escaping EnginePump.RunPass
+        log: Logger, submit: @escaping EnginePump.Submit
     ) {
         self.eventLoop = eventLoop
         self.tokenizer = tokenizer
         tokenizerHost = TokenizerHost(tokenizer)
-        pump = EnginePump(log: log, runPass: runPass)
+        pump = EnginePump(log: log, submit: submit)
         self.log = log
         machine = VerifierMachine(configuration)
         load = LoadMeter(now: .now)
@@ -43,11 +43,7 @@ package actor VerifierNode: EventLoopActor {
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
             [weak self] _ in self?.assumeIsolated { node in node.tick() }
         }
-        for await pass in pump.passes {
-            let outcome = await pump.outcome(of: pass)
-            load.count(outcome)
-            step(.passed(outcome))
-        }
+        await withCheckedContinuation { pump.wait($0) }
         ticker?.cancel()
         if let refusal { throw NodeRefused(reason: refusal) }
     }
@@ -58,6 +54,18 @@ package actor VerifierNode: EventLoopActor {
         control?.assumeIsolated { $0.close(goodbye) }
         for drafter in drafters.values { drafter.close(after: goodbye) }
         pump.finish()
+    }
+
+    private func start(_ pass: EnginePass) {
+        pump.start(pass) { [weak self, eventLoop] outcome in
+            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.passed(outcome) } }
+        }
+    }
+
+    private func passed(_ outcome: PassOutcome) {
+        pump.passEnded()
+        load.count(outcome)
+        step(.passed(outcome))
     }
 
     private func tick() {
@@ -77,7 +85,7 @@ package actor VerifierNode: EventLoopActor {
         case .evaluate(let pass):
             log.debug(
                 "pass", metadata: ["nodes": "\(pass.nodes.count)", "rows": "\(pass.nodes.count { $0.score != nil })"])
-            pump.enqueue(pass)
+            start(pass)
         case .wake(let instant): wake(at: instant)
         case .toCoordinator(let message): control?.assumeIsolated { $0.send(message) }
         case .toDrafter(let address, let message): drafters[address]?.send(message)

@@ -68,7 +68,7 @@ struct DrafterCommand: AsyncParsableCommand {
                 node: name, incarnation: incarnation, vocabularyDigest: loaded.tokenizer.vocabularyDigest,
                 vocabularySize: shape.vocabularySize, sequences: shape.sequences, contextMax: loaded.contextPerJob,
                 nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens),
-            on: loop, log: log, runPass: { try await loaded.host.run($0) })
+            on: loop, log: log, submit: { loaded.host.submit($0, done: $1) })
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
         let data =

@@ -55,7 +55,7 @@ struct VerifierCommand: AsyncParsableCommand {
                 nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens, canRewind: shape.canRewind,
                 cost: cost),
             tokenizer: loaded.tokenizer, on: MultiThreadedEventLoopGroup.singleton.next(), log: log,
-            runPass: { try await loaded.host.run($0) })
+            submit: { loaded.host.submit($0, done: $1) })
         ReadyLine(role: "verifier").announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])
         let serving = UntilStopped(

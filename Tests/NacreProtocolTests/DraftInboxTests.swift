@@ -16,11 +16,35 @@ import Testing
         try inbox.receive(draft, committed: committed, vocabularySize: 100)
     }
 
+    /// A commit that the drafter is told of at once.
+    private func commit(
+        _ inbox: inout DraftInbox, from start: Position, _ text: [TokenID], limit: Position = 20
+    ) -> (next: Epoch, judgement: DraftInbox.Judgement) {
+        let judgement = inbox.commit(from: start, committed: text)
+        return (inbox.offer(committed: Position(rawValue: text.count), positionLimit: limit), judgement)
+    }
+
+    @Test("one offer may follow several commits, and stands at the end of them")
+    func laterOffer() throws {
+        var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 20)
+        _ = try receive(draft([11, 12]), &inbox)
+        #expect(inbox.commit(from: 2, committed: [1, 2, 50]).rejected)
+        let again = inbox.commit(from: 3, committed: [1, 2, 50, 51])
+        #expect(again.accepted == 0 && !again.rejected, "a chain is rejected once")
+        #expect(inbox.offer(committed: 4, positionLimit: 20) == 1)
+        #expect(throws: ProtocolFault.self) {
+            var other = inbox
+            _ = try receive(draft([60], epoch: 1, root: 3), &other, committed: [1, 2, 50, 51])
+        }
+        _ = try receive(draft([60], epoch: 1, root: 4), &inbox, committed: [1, 2, 50, 51])
+        #expect(Array(inbox.unjudged(after: 4)) == [60])
+    }
+
     @Test("nodes of an epoch that is over are dropped and counted")
     func stale() throws {
         var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 20)
         _ = try receive(draft([11, 12]), &inbox)
-        let (next, judgement) = inbox.commit(from: 2, committed: [1, 2, 50], positionLimit: 20)
+        let (next, judgement) = commit(&inbox, from: 2, [1, 2, 50])
         #expect(next == 1 && judgement.rejected && judgement.accepted == 0)
         #expect(inbox.unjudged(after: 3).isEmpty)
         _ = try receive(draft([13], node: 2), &inbox, committed: [1, 2, 50])
@@ -35,7 +59,7 @@ import Testing
     func newer() {
         var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 20)
         #expect(throws: ProtocolFault.self) { try receive(draft([11], epoch: 1), &inbox) }
-        _ = inbox.commit(from: 2, committed: [1, 2, 50], positionLimit: 20)
+        _ = commit(&inbox, from: 2, [1, 2, 50])
         var other = inbox
         #expect(throws: ProtocolFault.self) { try receive(draft([11], epoch: 2, root: 3), &inbox) }
         #expect(throws: ProtocolFault.self) { try receive(draft([11], epoch: 1, root: 4), &other) }
@@ -59,12 +83,12 @@ import Testing
     func settledOffers() throws {
         var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 20)
         _ = try receive(draft([11, 12]), &inbox)
-        let covered = inbox.commit(from: 2, committed: [1, 2, 11], positionLimit: 20)
-        #expect(covered.nextEpoch == 1 && covered.judgement.accepted == 1)
+        let covered = commit(&inbox, from: 2, [1, 2, 11])
+        #expect(covered.next == 1 && covered.judgement.accepted == 1)
         var settled = inbox
         #expect(throws: ProtocolFault.self) { try receive(draft([9], epoch: 1, root: 3), &settled) }
         let text: [TokenID] = [1, 2, 11, 12, 50]
-        _ = inbox.commit(from: 3, committed: text, positionLimit: 20)
+        _ = commit(&inbox, from: 3, text)
         // The drafter may have drawn 50 itself ...
         var sameChain = inbox
         let late = try receive(draft([50, 60], node: 2), &sameChain, committed: text)
@@ -77,9 +101,9 @@ import Testing
     @Test("limits only grow")
     func limits() throws {
         var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 8)
-        _ = inbox.commit(from: 2, committed: [1, 2, 50], positionLimit: 5)
+        _ = commit(&inbox, from: 2, [1, 2, 50], limit: 5)
         #expect(inbox.positionLimit == 8)
-        _ = inbox.commit(from: 3, committed: [1, 2, 50, 51], positionLimit: 9)
+        _ = commit(&inbox, from: 3, [1, 2, 50, 51], limit: 9)
         #expect(inbox.positionLimit == 9)
     }
 }

@@ -21,9 +21,18 @@ package enum DraftWindow {
         return best.nodes
     }
 
+    /// Rounds from one probe to the next while drafts do not pay.
+    package static let restRounds = 8
+
+    /// Drafts of one probe: enough to learn from where they are good, few where they are not.
+    package static let probe = 4
+
+    /// Whether a pass with drafts yields more tokens per second than one without.
+    package static func pays(alpha: Double, cost: StepCostModel) -> Bool { batchCap(alpha: alpha, cost: cost) > 1 }
+
     /// W* = n_cap + ⌈(t_p(n_cap) + 2d) / t_q⌉, the second part at most `reach`, clamped to `range`: while one pass runs
     /// and its verdict travels, the drafter fills the next. Smaller starves the verifier; larger only wastes the
-    /// drafter's work.
+    /// drafter's work. Where drafts do not pay: `probe`.
     ///
     /// - Parameters:
     ///   - roundTripMicroseconds: 2d, to the drafter and back.
@@ -32,6 +41,7 @@ package enum DraftWindow {
         alpha: Double, cost: StepCostModel, roundTripMicroseconds: Double, draftMicroseconds: Double
     ) -> Int {
         let cap = batchCap(alpha: alpha, cost: cost)
+        guard cap > 1 else { return probe }
         let ahead = ((cost.microseconds(nodes: cap) + roundTripMicroseconds) / draftMicroseconds).rounded(.up)
         // When t_q is 0 or was never measured the quotient is infinite or NaN.
         let useful = ahead < Double(reach(alpha: alpha)) ? Int(max(ahead, 0)) : reach(alpha: alpha)

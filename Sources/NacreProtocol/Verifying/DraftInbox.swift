@@ -96,16 +96,19 @@ package struct DraftInbox: Sendable {
     }
 
     /// The job committed tokens up to the end of `committed`, from `start` on.
-    /// - Returns: the number to offer in the verdict, and what the comparison says about agreement.
-    package mutating func commit(
-        from start: Position, committed: [TokenID], positionLimit limit: Position
-    ) -> (nextEpoch: Epoch, judgement: Judgement) {
+    /// - Returns: what the comparison says about agreement.
+    package mutating func commit(from start: Position, committed: [TokenID]) -> Judgement {
+        isDead ? Judgement() : judge(from: start.rawValue, committed: committed)
+    }
+
+    /// A verdict is about to tell the drafter of everything committed so far.
+    /// - Returns: the number to offer in it.
+    package mutating func offer(committed: Position, positionLimit limit: Position) -> Epoch {
         positionLimit = max(positionLimit, limit)
         lastOffered = lastOffered.next
-        offers.append(Offer(epoch: lastOffered, root: Position(rawValue: committed.count)))
-        let judgement = isDead ? Judgement() : judge(from: start.rawValue, committed: committed)
+        offers.append(Offer(epoch: lastOffered, root: committed))
         dropSettledOffers()
-        return (lastOffered, judgement)
+        return lastOffered
     }
 
     /// Compares nodes from `position` on with the committed text, as far as both reach.

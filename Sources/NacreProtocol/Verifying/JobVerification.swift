@@ -135,6 +135,9 @@ package struct HiredDrafter: Sendable {
     /// The context was sent.
     package var isOpen = false
     package var isReady = false
+    /// Committed tokens that no verdict has told it of, and the rounds they are from.
+    package var untold = 0
+    package var roundsUntold = 0
     /// When the drafter was last heard on this stream, or last given something to do.
     package var attentionSince: Instant
     /// Its measured time per draft token.

@@ -155,6 +155,8 @@ extension VerifierMachine {
 
     /// Whether the drafter may draft further and has not said why it does not.
     func isOwed(_ job: JobVerification, _ drafter: HiredDrafter) -> Bool {
+        // What it has not been told of it cannot answer.
+        guard drafter.untold == 0 else { return false }
         let reached = job.length + drafter.inbox.unjudged(after: job.length).count
         return reached < drafter.inbox.positionLimit && !drafter.inbox.isExhausted
     }
@@ -166,16 +168,5 @@ extension VerifierMachine {
             jobs[index].hireAt = nil
             effects.append(.toCoordinator(.hire(Hire(job: jobs[index].job, attempt: jobs[index].attempt))))
         }
-    }
-
-    /// Positions below which the job's drafter may draft: what its schedule asks for, within the job's budget.
-    func positionLimit(of job: JobVerification) -> Position {
-        // Until the drafter has said how fast it is, a guess that keeps it from running far ahead for nothing.
-        let guess = configuration.cost.microseconds(nodes: 1) / 8
-        let measured = Double(job.drafter?.microsecondsPerToken ?? 0)
-        let window = DraftWindow.size(
-            alpha: job.acceptance.alpha, cost: configuration.cost,
-            roundTripMicroseconds: Double(configuration.roundTrip), draftMicroseconds: measured > 0 ? measured : guess)
-        return min(job.schedule.positionLimit(committed: job.length, windowPositions: window), job.lengthMax)
     }
 }

@@ -204,31 +204,10 @@ extension VerifierMachine {
                     Commit(
                         job: jobs[index].job, attempt: jobs[index].attempt, start: start, tokens: tokens,
                         margins: judged.choices.map(\.margin)))))
-        tellDrafter(index, tokens, from: start, at: now, into: &effects)
+        judgeDrafts(index, from: start)
+        tellDrafter(index, at: now, into: &effects)
         // Silence counts from when there was something to say.
         if !wasOwed { jobs[index].drafter?.attentionSince = now }
         if let reason = judged.end { end(at: index, reason, into: &effects) }
-    }
-
-    private mutating func tellDrafter(
-        _ index: Int, _ tokens: [TokenID], from start: Position, at now: Instant, into effects: inout [Effect]
-    ) {
-        guard let drafter = jobs[index].drafter, drafter.isOpen else { return }
-        let limit = positionLimit(of: jobs[index])
-        let text = jobs[index].tokens
-        guard
-            let (nextEpoch, judgement) = jobs[index].drafter?.inbox.commit(
-                from: start, committed: text, positionLimit: limit)
-        else { return }
-        jobs[index].record(judgement)
-        let standing = jobs[index].view.unjudged
-        jobs[index].drafter?.pace.told(standing: standing, at: now)
-        effects.append(
-            .toDrafter(
-                address: drafter.address,
-                .verdict(
-                    Verdict(
-                        stream: drafter.stream, nextEpoch: nextEpoch, tokens: tokens, committed: jobs[index].length,
-                        positionLimit: limit))))
     }
 }

@@ -1,0 +1,33 @@
+import NacreCore
+import NacreProtocol
+
+/// A node's load between two heartbeats.
+struct LoadMeter: Sendable {
+    private var since: Instant
+    private var busy = 0
+    private var passes = 0
+    private var last = Load(jobs: 0, busy: 0, stepMicroseconds: 0)
+
+    /// Shortest span that a share of busy time is taken over, in microseconds.
+    private static let span = Instant.milliseconds(400)
+
+    init(now: Instant) { since = now }
+
+    mutating func count(_ outcome: PassOutcome) {
+        guard case .done(_, let started, let ended) = outcome else { return }
+        busy += ended - started
+        passes += 1
+    }
+
+    mutating func read(jobs: Int, at now: Instant) -> Load {
+        last.jobs = jobs
+        let elapsed = now - since
+        guard elapsed >= LoadMeter.span else { return last }
+        last.busy = min(1, Float(busy) / Float(elapsed))
+        last.stepMicroseconds = passes == 0 ? 0 : UInt32(clamping: busy / passes)
+        since = now
+        busy = 0
+        passes = 0
+        return last
+    }
+}
