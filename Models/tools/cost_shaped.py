@@ -19,8 +19,9 @@ random quants under a block scale of zero.
 q8_0 copies the trained blocks: sums are the small model's with zeros added in between, and its logits come out bit
 for bit. q4_0 cannot hold a weight of 8 bits in 4, and rounding it would make another model. It holds each trained
 weight in three, 16 a + b + c, on inputs that are there three times (copies of the stream, equal heads, equal units):
-the small model's function up to the rounding of sums in float, of which a token in some hundreds notices. The token
-embedding, which is also the output matrix, stays Q8_0.
+the small model's function up to the rounding of sums in float, of which a token in some hundreds notices. bf16 keeps
+8 bits of a number; a trained weight, scale times quant, has up to 19, and lies in three as well, each the rounding of
+what the ones before it leave. The token embedding, which is also the output matrix, stays Q8_0.
 
 Such a file knows nothing that the small model did not: it is for measuring, and its `nacre.cost_shaped` says so.
 """
@@ -30,9 +31,11 @@ from dataclasses import dataclass
 import gguf
 import numpy as np
 
-BLOCK = 32  # weights per quantised block, of both types
+BLOCK = 32  # weights per block, of all types (bf16 has none: any number would do)
 Q8 = np.dtype([("d", "<f2"), ("q", "i1", BLOCK)])
 Q4 = np.dtype([("d", "<f2"), ("q", "u1", BLOCK // 2)])
+
+BF16 = np.dtype([("w", "<u2", BLOCK)])
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Type:
 TYPES = {
     "q8_0": Type(Q8, gguf.GGMLQuantizationType.Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0, parts=1, spread=42),
     "q4_0": Type(Q4, gguf.GGMLQuantizationType.Q4_0, gguf.LlamaFileType.MOSTLY_Q4_0, parts=3, spread=4.6),
+    "bf16": Type(BF16, gguf.GGMLQuantizationType.BF16, gguf.LlamaFileType.MOSTLY_BF16, parts=3, spread=1),
 }
 
 
@@ -138,12 +142,39 @@ def split(blocks, kind):
     """Q8_0 blocks as arrays of the wanted type that sum to them exactly."""
     if kind.parts == 1:
         return [blocks]
+    if kind.blocks == BF16:
+        return split_floats(blocks, kind.parts)
     q = blocks["q"].astype(np.int16)
     a = np.minimum((q + 8) >> 4, 7)
     b = np.minimum(q - 16 * a, 7)
     c = q - 16 * a - b  # 0 ... 8; 4 bits hold -8 ... 7, hence its negative under a negative scale
     d = blocks["d"]
     return [pack(np.float16(16) * d, a), pack(d, b), pack(-d, -c)]
+
+
+def split_floats(blocks, parts):
+    """Q8_0 blocks as bf16 arrays that sum to them exactly: 3 times 8 bits hold the 19 of a scale times a quant."""
+    left = blocks["d"].astype(np.float32)[..., None] * blocks["q"]
+    arrays = []
+    for _ in range(parts):
+        part = to_bf16(left)
+        left = left - from_bf16(part)
+        block = np.empty(blocks.shape, BF16)
+        block["w"] = part
+        arrays.append(block)
+    if left.any():
+        raise Misfit("a weight does not fit three bf16 numbers: choose another type")
+    return arrays
+
+
+def to_bf16(numbers):
+    """Rounded to even, as bits; numbers are finite."""
+    bits = numbers.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def from_bf16(bits):
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def pack(d, values):
@@ -160,15 +191,21 @@ class Filler:
 
     def __init__(self):
         rng = np.random.default_rng(1)
-        q8, q4 = np.zeros(65_537, Q8), np.zeros(65_537, Q4)
+        q8, q4, self.floats = np.zeros(65_537, Q8), np.zeros(65_537, Q4), rng.normal(0, 1, (65_537, BLOCK))
         q8["q"] = np.clip(np.rint(rng.normal(0, TYPES["q8_0"].spread, q8["q"].shape)), -127, 127)
         q4["q"] = rng.integers(0, 256, q4["q"].shape)
         self.tiles = {Q8: q8, Q4: q4}
 
     def matrix(self, rows, columns, kind, zero=False):
         """Blocks whose products with normed inputs are of order one, or add nothing (`zero`)."""
-        tile = self.tiles[kind.blocks].copy()
-        tile["d"] = 0 if zero else 1 / (kind.spread * columns ** 0.5)
+        scale = 0 if zero else 1 / (kind.spread * columns ** 0.5)
+        if kind.blocks == BF16:
+            # Here the zeros are absent for once: a float has no scale beside it. Its kernels take no shortcuts.
+            tile = np.empty(len(self.floats), BF16)
+            tile["w"] = to_bf16(self.floats * scale)
+        else:
+            tile = self.tiles[kind.blocks].copy()
+            tile["d"] = scale
         return np.resize(tile, (rows, columns // BLOCK))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 # preset: layers, width, heads, key-value heads, feed-forward units
 PRESETS = {
+    "25m": (8, 512, 8, 2, 1408),  # for drafters
     "100m": (10, 1024, 16, 4, 2304),
     "350m": (24, 1024, 16, 4, 3840),
     # TinyLlama's shape; 0.98 instead of 1.1 B parameters, because the vocabulary is the small model's.
@@ -45,7 +46,7 @@ def main():
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("preset", choices=PRESETS)
-    p.add_argument("type", choices=["q8_0", "q4_0"])
+    p.add_argument("type", choices=["q8_0", "q4_0", "bf16"])
     p.add_argument("--source", type=Path, default=HERE.parent / "pycode-8m-q8_0.gguf",
                    help="the small model: llama architecture, Q8_0, tied embeddings (default: %(default)s)")
     p.add_argument("--out", type=Path, help="default: in the cache, named after source, preset and type")
