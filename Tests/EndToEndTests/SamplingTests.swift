@@ -43,13 +43,15 @@ import Testing
             try await coordinator.runAll(
                 ways.flatMap { method, gamma in requests.map { $0.with(method: method, gamma: gamma) } })
         }
+        var drafted = 0
         for (number, (method, gamma)) in ways.enumerated() {
             let others = Array(jobs[number * requests.count..<(number + 1) * requests.count])
             let differences = Jobs.differences(plain, others)
             #expect(differences.isEmpty, "\(method), γ \(gamma), \(drafters) drafters: \(differences)")
-            let drafted = others.reduce(0) { $0 + $1.document.statistics.drafted }
-            #expect((drafted > 0) == (drafters > 0), "\(method), γ \(gamma), \(drafters) drafters: \(drafted) drafted")
+            drafted += others.reduce(0) { $0 + $1.document.statistics.drafted }
         }
+        // Of all ways together: on a busy machine a short job may be over before its drafter is ready.
+        #expect((drafted > 0) == (drafters > 0), "\(drafters) drafters: \(drafted) drafted")
     }
 
     @Test("without a seed one is drawn and returned, and repeats the answer; the next is another")
