@@ -114,6 +114,16 @@ struct AdaptationTests {
         #expect(DraftWindow.batchCap(alpha: 1, cost: flat) == 256)
         #expect(DraftWindow.batchCap(alpha: 0, cost: flat) == 1)
     }
+
+    @Test("Where no pass with drafts is worth its cost the window is a probe")
+    func probe() {
+        let linear = StepCostModel(nodesMax: 64, priorFixed: 0, perNode: 10_000)
+        #expect(!DraftWindow.pays(alpha: 0.9, cost: linear))
+        let size = DraftWindow.size(alpha: 0.9, cost: linear, roundTripMicroseconds: 0, draftMicroseconds: 1)
+        #expect(size == DraftWindow.probe)
+        let cheap = StepCostModel(nodesMax: 64, priorFixed: 10_000, perNode: 1)
+        #expect(DraftWindow.pays(alpha: 0.1, cost: cheap))
+    }
 }
 
 @Suite("The forest packer")
