@@ -18,10 +18,11 @@ import Testing
         }
 
         mutating func join(
-            _ link: LinkID, _ role: Role, name: String? = nil, vocabulary: UInt64 = 7, reportsVocabulary: Bool = true
+            _ link: LinkID, _ role: Role, name: String? = nil, vocabulary: UInt64 = 7, reportsVocabulary: Bool = true,
+            sequences: Int = 1
         ) {
             step(.opened(link))
-            let capacity = Capacity(sequences: 1, context: 64, nodesMax: 16)
+            let capacity = Capacity(sequences: sequences, context: 64, nodesMax: 16)
             let hello = Hello(
                 node: name ?? "n\(link)", incarnation: 1, role: role, wireMin: 1, wireMax: 1, modelDigest: 5,
                 vocabularyDigest: vocabulary, dataAddress: "a\(link)", capacity: capacity, modelName: "", engineVersion: "",
@@ -37,11 +38,13 @@ import Testing
             step(.received(link, .vocabularyChunk(VocabularyChunk(digest: vocabulary, total: 3, first: part, entries: [entry]))))
         }
 
-        mutating func submit(_ method: DecodingMethod = .stream, tokensMax: Int = 8, stops: [String] = []) {
+        mutating func submit(
+            _ method: DecodingMethod = .stream, tokensMax: Int = 8, stops: [String] = [], job: JobID = Rig.job
+        ) {
             let specification = JobSpecification(
                 prompt: [97], method: method, gamma: 0, sampling: .greedy, seed: 1, tokensMax: tokensMax,
                 stops: stops.map { Array($0.utf8) })
-            step(.submit(Rig.job, specification))
+            step(.submit(job, specification))
             for case .send(let link, .tokenize(let tokenize)) in effects {
                 step(.received(link, .tokenized(Tokenized(request: tokenize.request, tokens: [0], error: ""))))
             }
@@ -147,6 +150,21 @@ import Testing
         }
         #expect(reason.contains("3 times"))
         #expect(rig.machine.isIdle)
+    }
+
+    @Test("a cache that other jobs fill is no lost attempt")
+    func crowdedCache() {
+        var rig = Rig()
+        rig.join(1, .verifier, sequences: 2)
+        rig.submit()
+        rig.submit(job: JobID(high: 0, low: 2))
+        for attempt in 1...5 as ClosedRange<UInt32> {
+            #expect(rig.record?.attempts == Attempt(rawValue: attempt))
+            rig.end(1, Attempt(rawValue: attempt), .cacheFull)
+            #expect(rig.placed == nil, "there is no room now")
+            rig.wait(200)
+        }
+        #expect(rig.record?.isOver == false && rig.record?.attemptsLost == 0)
     }
 
     @Test("a refusal is no lost attempt: the job waits and is placed again")

@@ -76,9 +76,14 @@ extension CoordinatorMachine {
         case .length: finish(ended.job, .length, at: now, into: &effects)
         case .cancelled: finish(ended.job, .cancelled, at: now, into: &effects)
         case .cacheFull:
-            // Other jobs may have filled it: later, or on another verifier, there may be room.
-            let reason = "the target's KV cache was full (start verifiers with a larger --context, or fewer --slots)"
-            retry(ended.job, reason: reason, at: now, into: &effects)
+            // Later, or on another verifier, there may be room. Only a job that is alone and finds none is at fault.
+            if jobs(on: link) > 1 {
+                requeue(ended.job)
+                effects.append(.changed(ended.job))
+            } else {
+                let reason = "the target's KV cache was full (start verifiers with a larger --context)"
+                retry(ended.job, reason: reason, at: now, into: &effects)
+            }
             if jobs[ended.job]?.isOver == false { notBefore[ended.job] = now + Instant.milliseconds(200) }
         case .engineFailed:
             retry(ended.job, reason: "the target's engine failed (\(ended.detail))", at: now, into: &effects)
@@ -98,18 +103,21 @@ extension CoordinatorMachine {
 
     /// The attempt is lost through no fault of the job's own; after too many, the job itself is suspected.
     mutating func retry(_ id: JobID, reason: String, at now: Instant, into effects: inout [Effect]) {
-        guard var job = jobs[id] else { return }
-        job.attemptsLost += 1
-        job.state = .queued
-        jobs[id] = job
-        hired[id] = nil
-        wishes.remove(id)
+        jobs[id]?.attemptsLost += 1
+        requeue(id)
+        guard let job = jobs[id] else { return }
         if job.attemptsLost >= Limits.attemptsMax {
             let detail = "\(reason), \(job.attemptsLost) times: it is not tried again, to spare the other jobs"
             finish(id, .failed(detail), at: now, into: &effects)
         } else {
             effects.append(.changed(id))
         }
+    }
+
+    private mutating func requeue(_ id: JobID) {
+        jobs[id]?.state = .queued
+        hired[id] = nil
+        wishes.remove(id)
     }
 
     mutating func finish(_ id: JobID, _ outcome: JobOutcome, at now: Instant, into effects: inout [Effect]) {

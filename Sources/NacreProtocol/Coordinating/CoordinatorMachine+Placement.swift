@@ -42,7 +42,8 @@ extension CoordinatorMachine {
         nodes.values.filter { $0.isVerifier && $0.hello.modelDigest == modelDigest }
     }
 
-    private func jobs(on link: LinkID) -> Int {
+    /// Jobs that hold one of the verifier's slots.
+    func jobs(on link: LinkID) -> Int {
         jobs.values.count {
             switch $0.state {
             case .running(link, _), .ending(link, _, _, since: _): true
