@@ -9,7 +9,8 @@ import NacreProtocol
 /// thread to wake would be time in which the engine does nothing.
 package struct EnginePump {
     /// Starts a pass; the closure is called when it is over, on any thread.
-    package typealias Submit = @Sendable (EnginePass, @escaping @Sendable (Result<PassResult, EngineError>) -> Void) -> Void
+    package typealias Submit =
+        @Sendable (EnginePass, @escaping @Sendable (Result<PassResult, EngineError>) -> Void) -> Void
 
     private let submit: Submit
     private let log: Logger

@@ -25,7 +25,8 @@ import Testing
             let capacity = Capacity(sequences: sequences, context: 64, nodesMax: 16)
             let hello = Hello(
                 node: name ?? "n\(link)", incarnation: 1, role: role, wireMin: 1, wireMax: 1, modelDigest: 5,
-                vocabularyDigest: vocabulary, dataAddress: "a\(link)", capacity: capacity, modelName: "", engineVersion: "",
+                vocabularyDigest: vocabulary, dataAddress: "a\(link)", capacity: capacity, modelName: "",
+                engineVersion: "",
                 cores: "")
             step(.received(link, .hello(hello)))
             if reportsVocabulary { for part in 0..<3 { report(link, part, of: vocabulary) } }
@@ -34,8 +35,12 @@ import Testing
         /// A vocabulary of three pieces in three parts: a, b and the end; others have c in b's place.
         mutating func report(_ link: LinkID, _ part: Int, of vocabulary: UInt64 = 7) {
             let entry = VocabularyChunk.Entry(
-                piece: Array(["a", vocabulary == 7 ? "b" : "c", "<end>"][part].utf8), endsGeneration: part == 2, isControl: false)
-            step(.received(link, .vocabularyChunk(VocabularyChunk(digest: vocabulary, total: 3, first: part, entries: [entry]))))
+                piece: Array(["a", vocabulary == 7 ? "b" : "c", "<end>"][part].utf8), endsGeneration: part == 2,
+                isControl: false)
+            step(
+                .received(
+                    link, .vocabularyChunk(VocabularyChunk(digest: vocabulary, total: 3, first: part, entries: [entry]))
+                ))
         }
 
         mutating func submit(
@@ -98,11 +103,13 @@ import Testing
         #expect(rig.output == [0, 1, 1])
     }
 
-    @Test("a drafter that no target can use is sent away with the overlap, whoever came first", arguments: [true, false])
+    @Test(
+        "a drafter that no target can use is sent away with the overlap, whoever came first", arguments: [true, false])
     func strangers(drafterFirst: Bool) {
         var rig = Rig()
         if drafterFirst { rig.join(10, .drafter, vocabulary: 8) }
-        #expect(rig.machine.nodes.count == (drafterFirst ? 1 : 0), "without a target there is nothing to hold it against")
+        #expect(
+            rig.machine.nodes.count == (drafterFirst ? 1 : 0), "without a target there is nothing to hold it against")
         rig.join(1, .verifier)
         if !drafterFirst { rig.join(10, .drafter, vocabulary: 8) }
         let goodbyes = rig.effects.compactMap { if case .close(10, let goodbye) = $0 { goodbye } else { nil } }
