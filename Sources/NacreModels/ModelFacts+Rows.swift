@@ -38,7 +38,14 @@ extension ModelFacts.Quantisation {
         guard all > 0, let bitsPerWeight else { return "none" }
         let shares = types.map { type in
             let share = 100 * Double(type.weights) / Double(all)
-            return "\(type.type) \(share < 0.05 && share > 0 ? "under 0.1" : share.rounded(to: 1)) %"
+            let words =
+                switch share {
+                case 100: "100"
+                case 99.95...: "over 99.9"
+                case ..<0.05: "under 0.1"
+                default: share.rounded(to: 1)
+                }
+            return "\(type.type) \(words) %"
         }
         return "\(shares.joined(separator: ", ")) of the weights; \(bitsPerWeight.rounded(to: 2)) bits per weight"
     }
