@@ -55,16 +55,18 @@ import Testing
         }
     }
 
-    @Test("in Q4_0 the greedy tokens are the small target's, but for near ties", arguments: presets)
-    func sameTokens(preset: Substring) throws {
+    @Test(
+        "in Q4_0 and BF16 the greedy tokens are the small target's, but for near ties", arguments: presets,
+        ["q4_0", "bf16"])
+    func sameTokens(preset: Substring, type: String) throws {
         let references = try Self.references.get()
-        let rows = try rows(CostShaped.path(String(preset), "q4_0"), of: references.map(\.text))
+        let rows = try rows(CostShaped.path(String(preset), type), of: references.map(\.text))
         let flips = zip(references, rows).map { reference, shaped in
             zip(reference.rows, shaped).filter { $0.choice.token != $1.choice.token }.map(\.0.choice.margin)
         }
         let (equal, all) = (flips.count { $0.isEmpty }, flips.count)
         print(
-            "cost-shaped \(preset) q4_0: \(flips.joined().count) of \(rows.joined().count) tokens differ, by at most",
+            "cost-shaped \(preset) \(type): \(flips.joined().count) of \(rows.joined().count) tokens differ, by at most",
             "\(flips.joined().max() ?? 0) nats; \(equal) of \(all) texts are equal")
         #expect(equal >= 15, "\(flips)")
         #expect(flips.joined().allSatisfy { $0 < 0.1 }, "\(flips)")
