@@ -18,7 +18,7 @@ struct NacreCommand: AsyncParsableCommand {
               nacre run "def main():"                     a job, streamed
               nacre run --file prompt.txt --max-tokens 64 --json
               nacre nodes
-              nacre models info T.gguf D.gguf             what two model files hold, and whether they fit
+              nacre models info T.gguf D.gguf             two files: do they fit?
 
             Exit status: 0 done, 1 failed, 2 bad usage, 3 coordinator unreachable, 130 interrupted.
             """,
