@@ -50,6 +50,8 @@ let package = Package(
         .target(name: "NacreEngine", dependencies: ["NacreCore"], swiftSettings: house),
         .target(name: "NacreLlama", dependencies: ["NacreCore", "NacreEngine", "CLlama"], swiftSettings: house),
         .binaryTarget(name: "CLlama", path: ".engine/llama.artifactbundle"),
+        // What a model file holds, and whether two fit.
+        .target(name: "NacreModels", dependencies: ["NacreCore", "NacreEngine", "NacreLlama"], swiftSettings: house),
         // Sockets.
         .target(
             name: "NacreWire", dependencies: ["NacreCore", "NacreProtocol", "CNacreProto", nio],
@@ -91,7 +93,9 @@ let package = Package(
             swiftSettings: house),
         // Thin mains.
         .executableTarget(
-            name: "nacre", dependencies: ["NacreAPI", "NacreClient", "NacreNode", arguments], swiftSettings: house),
+            name: "nacre",
+            dependencies: ["NacreAPI", "NacreClient", "NacreLlama", "NacreModels", "NacreNode", arguments],
+            swiftSettings: house),
         .executableTarget(
             name: "nacre-coordinator",
             dependencies: [
@@ -121,7 +125,8 @@ let package = Package(
         .testTarget(
             name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol"], swiftSettings: house),
         .testTarget(
-            name: "NacreLlamaTests", dependencies: ["NacreCore", "NacreEngine", "NacreLlama"], swiftSettings: house),
+            name: "NacreLlamaTests", dependencies: ["NacreCore", "NacreEngine", "NacreLlama", "NacreModels"],
+            swiftSettings: house),
         .testTarget(
             name: "NacreWireTests",
             dependencies: [

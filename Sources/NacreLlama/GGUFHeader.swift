@@ -26,6 +26,8 @@ package struct GGUFHeader: Sendable, Equatable {
     package let quantisation: String
     /// Whether attention is causal: a model that looks ahead (an embedding model) cannot generate text.
     package let isCausal: Bool
+    /// What else a person wants to know before using the model.
+    package let details: GGUFDetails
 
     /// Number types whose rows libllama interleaves for speed when there is no AMX.
     #if arch(x86_64)
@@ -49,7 +51,8 @@ package struct GGUFHeader: Sendable, Equatable {
 
     /// Reads and checks the header of the file at `path`.
     ///
-    /// - Throws: `.modelUnreadable`: no such file, a directory, no permission, empty, not a GGUF, damaged, truncated.
+    /// - Throws: `.modelUnreadable`: no such file, a directory, no permission, empty, not a GGUF, damaged, truncated;
+    ///   `.modelUnsupported`: a GGUF of another byte order or version, or of something that is not a model.
     package init(path: String) throws(EngineError) {
         LlamaBackend.start()
         let file = try FileBytes(path: path)
@@ -57,11 +60,7 @@ package struct GGUFHeader: Sendable, Equatable {
             throw EngineError(.modelUnreadable, "\(path) is empty", remedy: "download it again")
         }
         let start = try file.bytes(at: 0, count: 64)
-        guard start.starts(with: "GGUF".utf8) else {
-            throw EngineError(
-                .modelUnreadable, "\(path) is not a GGUF file: it \(Self.describe(start))",
-                remedy: "name a model in llama.cpp's format, a file that ends in .gguf")
-        }
+        try ForeignFile.refuse(path, start)
         let parameters = gguf_init_params(no_alloc: true, ctx: nil)
         let (context, errors) = LlamaLog.shared.quoting { gguf_init_from_file(path, parameters) }
         guard let context else {
@@ -89,6 +88,7 @@ package struct GGUFHeader: Sendable, Equatable {
                 .modelUnreadable, "\(path) is cut short: it has \(bytes) of \(bytesExpected) bytes",
                 remedy: "download it again")
         }
+        if let error = ForeignFile.notModel(path, table) { throw error }
         guard let architecture = table.text("general.architecture") else {
             throw EngineError(
                 .modelUnreadable, "\(path) does not name its architecture", remedy: "convert the model again")
@@ -98,6 +98,7 @@ package struct GGUFHeader: Sendable, Equatable {
         }
         self.architecture = architecture
         name = table.text("general.name") ?? ""
+        details = GGUFDetails(table, architecture, tensors)
         isCausal = table.flag("\(architecture).attention.causal") ?? true
         parameters = tensors.reduce(0) { $0 + $1.elements }
         var counts: [String: Int] = [:]
@@ -112,38 +113,35 @@ package struct GGUFHeader: Sendable, Equatable {
 
     /// Throws unless the file holds a model that can generate text, as far as its header tells.
     ///
-    /// - Throws: `.modelUnsupported`: a vocabulary without weights, one that does not generate text.
+    /// - Throws: `.modelUnsupported`: a later part of a model in several files, a vocabulary without weights, a model
+    ///   that does not generate text, one without a tokenizer.
     package func requireGenerator() throws(EngineError) {
+        if let part = details.part, part.number > 1 {
+            throw EngineError(
+                .modelUnsupported, "\(path) is part \(part.number) of \(part.count) of a model",
+                remedy: "name the first part; the others are found beside it")
+        }
         guard !tensorTypes.isEmpty else {
             throw EngineError(
                 .modelUnsupported, "\(path) holds a vocabulary only, no weights",
                 remedy: "name the file of the model itself")
         }
         guard isCausal else { throw Self.notGenerator(path, architecture) }
+        try requireVocabulary()
+    }
+
+    /// - Throws: `.modelUnsupported` if the file has no tokenizer.
+    func requireVocabulary() throws(EngineError) {
+        guard let tokenizer = details.tokenizer, tokenizer != "no_vocab", tokenizer != "none" else {
+            throw EngineError(
+                .modelUnsupported, "\(path) has no tokenizer (architecture \(architecture))",
+                remedy: "convert the model again with its tokenizer files beside the weights")
+        }
     }
 
     static func notGenerator(_ path: String, _ architecture: String) -> EngineError {
         EngineError(
             .modelUnsupported, "\(path) does not generate text from left to right (architecture \(architecture))",
             remedy: "use a causal language model")
-    }
-
-    // MARK: - Files that are something else
-
-    /// What the first bytes of a file look like, as the rest of a sentence that starts with "it".
-    private static func describe(_ start: [UInt8]) -> String {
-        let known: [(String, String)] = [
-            ("version https://git-lfs", "is a Git LFS pointer; the content was not fetched (git lfs pull)"),
-            ("<!DOCTYPE", "is a web page"), ("<html", "is a web page"),
-            ("PK\u{3}\u{4}", "is a zip archive or PyTorch checkpoint"),
-            ("ggjt", "is in llama.cpp's format before GGUF"), ("tjgg", "is in llama.cpp's format before GGUF"),
-        ]
-        if let match = known.first(where: { start.starts(with: $0.0.utf8) }) { return match.1 }
-        // A safetensors file is a 64-bit length and then JSON.
-        if start.dropFirst(8).starts(with: "{\"".utf8) { return "looks like a safetensors file" }
-        let head = start.prefix(16)
-        if head.allSatisfy({ (32..<127).contains($0) || [9, 10, 13].contains($0) }) { return "looks like text" }
-        let hex = head.prefix(8).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }
-        return "starts with the bytes \(hex.joined(separator: " "))"
     }
 }

@@ -11,6 +11,7 @@ struct GGUFTable: ~Copyable {
     struct Tensor {
         var type: String
         var elements: Int
+        var bytes: Int
         /// Where it ends, from the beginning of the weights.
         var end: Int
     }
@@ -23,10 +24,10 @@ struct GGUFTable: ~Copyable {
             // The reader has checked that the product fits.
             let elements = (0..<4).reduce(1) { $0 * Int(shape?[$1] ?? 0) }
             let offset = gguf_get_tensor_offset(context, index)
+            let bytes = gguf_get_tensor_size(context, index)
             return Tensor(
                 type: String(cString: ggml_type_name(gguf_get_tensor_type(context, index))).uppercased(),
-                elements: elements,
-                end: offset.addingReportingOverflow(gguf_get_tensor_size(context, index)).partialValue)
+                elements: elements, bytes: bytes, end: offset.addingReportingOverflow(bytes).partialValue)
         }
     }
 
@@ -36,11 +37,19 @@ struct GGUFTable: ~Copyable {
         return String(cString: gguf_get_val_str(context, index))
     }
 
+    /// A number that counts something; writers differ in its width for some keys.
     func count(_ key: String) -> Int? {
         let index = gguf_find_key(context, key)
-        guard index >= 0, gguf_get_kv_type(context, index) == GGUF_TYPE_UINT32 else { return nil }
-        return Int(gguf_get_val_u32(context, index))
+        guard index >= 0 else { return nil }
+        return switch gguf_get_kv_type(context, index) {
+        case GGUF_TYPE_UINT16: Int(gguf_get_val_u16(context, index))
+        case GGUF_TYPE_UINT32: Int(gguf_get_val_u32(context, index))
+        case GGUF_TYPE_UINT64: Int(exactly: gguf_get_val_u64(context, index))
+        default: nil
+        }
     }
+
+    func has(_ key: String) -> Bool { gguf_find_key(context, key) >= 0 }
 
     func flag(_ key: String) -> Bool? {
         let index = gguf_find_key(context, key)

@@ -23,10 +23,12 @@ package final class LlamaModel: Sendable {
 
     /// Loads the model at `path`. Takes about as long as reading the file.
     ///
-    /// - Parameter exact: choose kernels with which a row's logits do not depend on the batch it is evaluated in; it
-    ///   costs speed for K quants without AMX.
+    /// - Parameters:
+    ///   - exact: choose kernels with which a row's logits do not depend on the batch it is evaluated in; it costs
+    ///     speed for K quants without AMX.
+    ///   - checksWeights: look at every weight, and refuse one that is no number.
     /// - Throws: `.modelUnreadable`, `.modelUnsupported`.
-    package init(path: String, exact: Bool = true) throws(EngineError) {
+    package init(path: String, exact: Bool = true, checksWeights: Bool = false) throws(EngineError) {
         LlamaBackend.start()
         header = try GGUFHeader(path: path)
         try header.requireGenerator()
@@ -35,7 +37,7 @@ package final class LlamaModel: Sendable {
         // exact for all types; of the interleaved ones only some are.
         let repacks =
             LlamaBackend.hasTiles || (header.isInterleaved && (!exact || header.isInvariantInterleaved))
-        handle = try ModelHandle(path, header, repacks: repacks)
+        handle = try ModelHandle(path, header, repacks: repacks, checksWeights: checksWeights)
         let model = handle.pointer
         guard llama_model_has_decoder(model), !llama_model_has_encoder(model), !llama_model_is_diffusion(model) else {
             throw GGUFHeader.notGenerator(path, header.architecture)
@@ -55,7 +57,7 @@ package final class LlamaModel: Sendable {
     }
 
     /// A count with one decimal and a unit.
-    private static func rounded(_ count: Int) -> String {
+    package static func rounded(_ count: Int) -> String {
         let (unit, divisor) = count < 1_000_000_000 ? ("M", 1_000_000) : ("B", 1_000_000_000)
         let tenths = (count * 10 + divisor / 2) / divisor
         return "\(tenths / 10).\(tenths % 10) \(unit)"
@@ -72,9 +74,14 @@ final class ModelHandle: @unchecked Sendable {
 
     deinit { llama_model_free(pointer) }
 
-    /// - Parameter repacks: whether weights may be rearranged for faster kernels; `nil` loads the vocabulary alone.
-    init(_ path: String, _ header: GGUFHeader, repacks: Bool?) throws(EngineError) {
+    /// - Parameters:
+    ///   - repacks: whether weights may be rearranged for faster kernels; `nil` loads the vocabulary alone.
+    ///   - checksWeights: whether a weight that is no number is looked for.
+    init(
+        _ path: String, _ header: GGUFHeader, repacks: Bool?, checksWeights: Bool = false
+    ) throws(EngineError) {
         var parameters = llama_model_default_params()
+        parameters.check_tensors = checksWeights
         parameters.vocab_only = repacks == nil
         parameters.use_extra_bufts = repacks ?? false
         // Repacked weights are copies; a mapping would keep the file in memory beside them.
@@ -95,6 +102,11 @@ final class ModelHandle: @unchecked Sendable {
 
     private static func refused(_ path: String, _ header: GGUFHeader, _ errors: [String]) -> EngineError {
         let reason = errors.first { $0.contains("error loading model") } ?? errors.first ?? "libllama gave no reason"
+        if reason.contains("invalid data") {
+            return EngineError(
+                .modelUnreadable, "\(path) is damaged: some of its weights are not numbers",
+                remedy: "download it again; if that does not help, convert it again")
+        }
         if reason.contains("unknown model architecture") {
             return EngineError(
                 .modelUnsupported,

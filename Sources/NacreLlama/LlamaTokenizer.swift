@@ -8,7 +8,7 @@ package final class LlamaTokenizer: Tokenizer {
     package let vocabularySize: Int
     /// FNV-1a over all pieces and attributes, in order of ids.
     package let vocabularyDigest: UInt64
-    private let handle: ModelHandle
+    let handle: ModelHandle
     /// All pieces, end to end, and where each begins; one entry more than tokens.
     private let pieceBytes: [UInt8]
     private let pieceStarts: [Int]
@@ -25,10 +25,11 @@ package final class LlamaTokenizer: Tokenizer {
     /// - Throws: `.modelUnreadable`, `.modelUnsupported`.
     package convenience init(path: String) throws(EngineError) {
         let header = try GGUFHeader(path: path)
+        try header.requireVocabulary()
         try self.init(ModelHandle(path, header, repacks: nil))
     }
 
-    private init(_ handle: ModelHandle) throws(EngineError) {
+    init(_ handle: ModelHandle) throws(EngineError) {
         self.handle = handle
         let vocabulary = handle.vocabulary
         let size = Int(llama_vocab_n_tokens(vocabulary))

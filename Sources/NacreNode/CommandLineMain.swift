@@ -72,13 +72,19 @@ package enum CommandLineMain {
 
     // The parser only counts the words that it has no use for.
     private static func unknownCommand(_ arguments: [String], in root: any ParsableCommand.Type) -> String? {
-        let names = root.configuration.subcommands.map { $0._commandName }
-        guard let name = arguments.first, !name.hasPrefix("-"), !names.isEmpty, !(names + ["help"]).contains(name)
-        else {
-            return nil
+        unknownCommand(arguments[...], in: root, path: root._commandName)
+    }
+
+    private static func unknownCommand(
+        _ arguments: ArraySlice<String>, in command: any ParsableCommand.Type, path: String
+    ) -> String? {
+        let commands = command.configuration.subcommands
+        guard let name = arguments.first, !name.hasPrefix("-"), !commands.isEmpty, name != "help" else { return nil }
+        if let known = commands.first(where: { $0._commandName == name }) {
+            return unknownCommand(arguments.dropFirst(), in: known, path: "\(path) \(name)")
         }
-        let complaint = NearestName.complaint(about: name, kind: "command", among: names)
-        return "\(complaint) (See '\(root._commandName) --help' for more information.)"
+        let complaint = NearestName.complaint(about: name, kind: "command", among: commands.map { $0._commandName })
+        return "\(complaint) (See '\(path) --help' for more information.)"
     }
 
     private static func finish(_ status: Int32) -> Never {

@@ -22,7 +22,7 @@ struct CheckCommand: AsyncParsableCommand {
     @OptionGroup var cluster: ClusterOptions
     @Option(
         help: ArgumentHelp(
-            "A prompt per line, or prompts between lines of --- (default: ten beginnings of Python programs).",
+            "A prompt per line, or prompts between lines of --- or --- category (default: ten beginnings of Python).",
             valueName: "path"))
     var prompts: String?
     @Option(help: "Methods to compare, separated by commas.")

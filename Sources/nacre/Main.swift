@@ -18,6 +18,7 @@ struct NacreCommand: AsyncParsableCommand {
               nacre run "def main():"                     a job, streamed
               nacre run --file prompt.txt --max-tokens 64 --json
               nacre nodes
+              nacre models info T.gguf D.gguf             two files: do they fit?
 
             Exit status: 0 done, 1 failed, 2 bad usage, 3 coordinator unreachable, 130 interrupted.
             """,
@@ -34,6 +35,7 @@ struct NacreCommand: AsyncParsableCommand {
                 subcommands: [
                     UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self,
                 ]),
+            CommandGroup(name: "Models", subcommands: [ModelsCommand.self]),
             CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self]),
         ])
 }

@@ -18,20 +18,6 @@ import Testing
     private static let presets =
         ProcessInfo.processInfo.environment["NACRE_TEST_SHAPES"]?.split(separator: " ") ?? ["100m"]
 
-    /// The path of the model, which is made if it is not there.
-    private func made(_ preset: Substring, _ type: String) throws -> String {
-        let script = Process()
-        let output = Pipe()
-        script.executableURL = URL(fileURLWithPath: Fixture.root + "Scripts/cost-shaped")
-        script.arguments = [String(preset), type]
-        script.standardOutput = output
-        try script.run()
-        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
-        script.waitUntilExit()
-        try #require(script.terminationStatus == 0)
-        return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .newlines)
-    }
-
     /// Each prompt with the small target's 64 greedy tokens after it, and the rows of all of it.
     private static let references = Result { () throws -> [(text: [TokenID], rows: [AuditedRow])] in
         let target = try LlamaModel(path: Fixture.target)
@@ -62,20 +48,27 @@ import Testing
     @Test("in Q8_0 the logits are the small target's, bit for bit", arguments: presets)
     func sameBits(preset: Substring) throws {
         let references = try Self.references.get()
-        let rows = try rows(made(preset, "q8_0"), of: references.map(\.text))
+        let rows = try rows(CostShaped.path(String(preset), "q8_0"), of: references.map(\.text))
         for (prompt, (reference, shaped)) in zip(Self.prompts, zip(references, rows)) {
             #expect(reference.rows.map(\.choice) == shaped.map(\.choice), "\(prompt)")
             #expect(reference.rows.map(\.bits) == shaped.map(\.bits), "\(prompt)")
         }
     }
 
-    @Test("in Q4_0 the greedy tokens are the small target's, but for ties within rounding", arguments: presets)
-    func sameTokens(preset: Substring) throws {
+    @Test(
+        "in Q4_0 and BF16 the greedy tokens are the small target's, but for near ties", arguments: presets,
+        ["q4_0", "bf16"])
+    func sameTokens(preset: Substring, type: String) throws {
         let references = try Self.references.get()
-        let rows = try rows(made(preset, "q4_0"), of: references.map(\.text))
-        let pairs = zip(references.flatMap(\.rows), rows.flatMap(\.self))
-        let flips = pairs.filter { $0.choice.token != $1.choice.token }
-        #expect(flips.count < 20, "of \(rows.joined().count)")
-        #expect(flips.allSatisfy { $0.0.choice.margin < 0.25 })
+        let rows = try rows(CostShaped.path(String(preset), type), of: references.map(\.text))
+        let flips = zip(references, rows).map { reference, shaped in
+            zip(reference.rows, shaped).filter { $0.choice.token != $1.choice.token }.map(\.0.choice.margin)
+        }
+        let (equal, all) = (flips.count { $0.isEmpty }, flips.count)
+        print(
+            "cost-shaped \(preset) \(type): \(flips.joined().count) of \(rows.joined().count) tokens differ, by at most",
+            "\(flips.joined().max() ?? 0) nats; \(equal) of \(all) texts are equal")
+        #expect(equal >= 15, "\(flips)")
+        #expect(flips.joined().allSatisfy { $0 < 0.1 }, "\(flips)")
     }
 }

@@ -14,6 +14,21 @@ import Testing
         #expect(PromptFile.builtIn.count == 10)
     }
 
+    @Test("a line --- name says of what category the prompt below it is")
+    func promptCategories() {
+        let text = "--- class\nclass A:\n    x\n\n--- two-3\nb\n---\nc\n---\n"
+        let prompts = PromptFile.prompts(in: text)
+        #expect(
+            prompts == [
+                Prompt(text: "class A:\n    x\n", category: "class"), Prompt(text: "b", category: "two-3"),
+                Prompt(text: "c"),
+            ])
+        #expect(PromptFile.parse(text) == prompts.map(\.text))
+        // What is no name is text.
+        #expect(PromptFile.parse("---\n--- A\n--- \n---- x\n---") == ["--- A\n--- \n---- x"])
+        #expect(PromptFile.parse("--- a b").count == 1)
+    }
+
     @Test("stop strings mean line breaks by backslashes, and nothing by other backslashes")
     func stopStrings() throws {
         #expect(try StopText.unescaped(#"\n\n\tx\\n\r"#) == "\n\n\tx\\n\r")

@@ -11,6 +11,7 @@ import Testing
         "NacreProtocol": ["NacreCore"],
         "NacreEngine": ["NacreCore"],
         "NacreLlama": ["NacreCore", "NacreEngine", "CLlama"],
+        "NacreModels": ["NacreCore", "NacreEngine", "NacreLlama"],
         "NacreWire": ["NacreCore", "NacreProtocol", "CNacreProto"],
         "NacreTransport": ["NacreCore", "NacreProtocol", "NacreWire"],
         "NacreHTTP": ["CNghttp2"],
@@ -23,7 +24,7 @@ import Testing
         "NacreCoordinator": ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP"],
         "NacreClient": ["NacreAPI", "NacreHTTP", "NacreNode"],
         "NacreSimulator": ["NacreCore", "NacreProtocol", "NacreEngine", "NacreWire"],
-        "nacre": ["NacreAPI", "NacreClient", "NacreNode"],
+        "nacre": ["NacreAPI", "NacreClient", "NacreLlama", "NacreModels", "NacreNode"],
         "nacre-coordinator": ["NacreCoordinator", "NacreHTTP", "NacreNode", "NacreTransport"],
         "nacre-verifier": [
             "NacreCore", "NacreEngine", "NacreLlama", "NacreModelNode", "NacreNode", "NacreProtocol", "NacreRoles",

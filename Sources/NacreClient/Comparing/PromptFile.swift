@@ -1,28 +1,73 @@
 import Foundation
 package import NacreNode
 
-/// Prompts for `nacre check`.
+/// A text to be continued.
+package struct Prompt: Sendable, Equatable {
+    package let text: String
+    /// The kind of text, where a file tells kinds apart.
+    package let category: String?
+
+    package init(text: String, category: String? = nil) {
+        self.text = text
+        self.category = category
+    }
+}
+
+/// Prompts for `nacre check` and for benchmarks; Models/prompts/README.md describes the files.
 package enum PromptFile {
     /// Reads a file of prompts, see `parse`.
     ///
     /// - Throws: `.badUsage` if it cannot be read or holds none.
-    package static func read(_ path: String) throws(NacreError) -> [String] {
+    package static func read(_ path: String) throws(NacreError) -> [String] { try readAll(path).map(\.text) }
+
+    /// Reads a file of prompts with their categories, see `prompts`.
+    ///
+    /// - Throws: `.badUsage` if it cannot be read or holds none.
+    package static func readAll(_ path: String) throws(NacreError) -> [Prompt] {
         guard let data = FileManager.default.contents(atPath: path), let text = String(bytes: data, encoding: .utf8)
         else {
             throw NacreError(.badUsage, "cannot read the prompts in \(path)", remedy: "check --prompts")
         }
-        let prompts = parse(text)
+        let prompts = prompts(in: text)
         guard !prompts.isEmpty else { throw NacreError(.badUsage, "there are no prompts in \(path)") }
         return prompts
     }
 
-    /// One prompt per line; or, if any line is `---`, one between each two such lines. Empty prompts are left out.
-    package static func parse(_ text: String) -> [String] {
+    /// The texts of `prompts`.
+    package static func parse(_ text: String) -> [String] { prompts(in: text).map(\.text) }
+
+    /// One prompt per line; or, if there are separating lines, one between each two of them. A separating line is
+    /// `---`, or `--- name` with the category of the prompt below it: small letters, digits and hyphens. Empty prompts
+    /// are left out.
+    package static func prompts(in text: String) -> [Prompt] {
         let lines = text.replacing("\r\n", with: "\n").split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.contains("---") else { return lines.filter { !$0.isEmpty }.map(String.init) }
-        return lines.split(separator: "---", omittingEmptySubsequences: true)
-            .map { $0.joined(separator: "\n") }
-            .filter { $0.contains { !$0.isWhitespace } }
+        guard lines.contains(where: isSeparator) else {
+            return lines.filter { !$0.isEmpty }.map { Prompt(text: String($0)) }
+        }
+        var prompts: [Prompt] = []
+        var category: String?
+        var body: [Substring] = []
+        func close() {
+            let text = body.joined(separator: "\n")
+            if text.contains(where: { !$0.isWhitespace }) { prompts.append(Prompt(text: text, category: category)) }
+        }
+        for line in lines {
+            guard isSeparator(line) else {
+                body.append(line)
+                continue
+            }
+            close()
+            body = []
+            category = line == "---" ? nil : String(line.dropFirst(4))
+        }
+        close()
+        return prompts
+    }
+
+    private static func isSeparator(_ line: Substring) -> Bool {
+        if line == "---" { return true }
+        return line.hasPrefix("--- ") && line.count > 4
+            && line.dropFirst(4).allSatisfy { $0 == "-" || $0.isASCII && ($0.isLowercase || $0.isNumber) }
     }
 
     /// Beginnings of Python, the language of the default models.

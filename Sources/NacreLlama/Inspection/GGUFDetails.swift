@@ -1,0 +1,58 @@
+/// What a GGUF header says beyond what loading needs: for the person who wants to pair the model.
+package struct GGUFDetails: Sendable, Equatable {
+    /// Tensors of one number type.
+    package struct NumberType: Sendable, Equatable {
+        /// Upper case as people write it (`Q8_0`).
+        package let name: String
+        package let tensors: Int
+        package let weights: Int
+        package let bytes: Int
+    }
+
+    /// A model in several files.
+    package struct Part: Sendable, Equatable {
+        /// 1 for the first.
+        package let number: Int
+        package let count: Int
+    }
+
+    /// Which part of a model this file is; `nil` if it is all of it.
+    package let part: Part?
+    /// The number types of the weights, the one with most weights first.
+    package let numberTypes: [NumberType]
+    package let layers: Int?
+    /// The longest context that the model was trained on, in tokens.
+    package let contextTrained: Int?
+    /// How far back attention looks in the layers that do not see everything; 0 if all do.
+    package let slidingWindow: Int
+    /// The tokenizer by its name in the file, such as `gpt2` or `llama`.
+    package let tokenizer: String?
+    /// How text is cut before the merges of a BPE tokenizer, by its name in the file.
+    package let preTokenizer: String?
+    package let hasChatTemplate: Bool
+    /// For a model that only costs as much as its size (Models/tools/cost_shaped.py): whose function it computes, and
+    /// at what cost, in the words of the tool.
+    package let costShaped: String?
+
+    init(_ table: borrowing GGUFTable, _ architecture: String, _ tensors: [GGUFTable.Tensor]) {
+        if let count = table.count("split.count"), count > 1 {
+            part = Part(number: (table.count("split.no") ?? 0) + 1, count: count)
+        } else {
+            part = nil
+        }
+        numberTypes = Dictionary(grouping: tensors, by: \.type)
+            .map { type, tensors in
+                NumberType(
+                    name: type, tensors: tensors.count, weights: tensors.reduce(0) { $0 + $1.elements },
+                    bytes: tensors.reduce(0) { $0 + $1.bytes })
+            }
+            .sorted { ($0.weights, $1.name) > ($1.weights, $0.name) }
+        layers = table.count("\(architecture).block_count")
+        contextTrained = table.count("\(architecture).context_length")
+        slidingWindow = table.count("\(architecture).attention.sliding_window") ?? 0
+        tokenizer = table.text("tokenizer.ggml.model")
+        preTokenizer = table.text("tokenizer.ggml.pre")
+        hasChatTemplate = table.has("tokenizer.chat_template") || table.has("tokenizer.chat_templates")
+        costShaped = table.text("nacre.cost_shaped")
+    }
+}

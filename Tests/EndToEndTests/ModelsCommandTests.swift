@@ -1,0 +1,75 @@
+import Foundation
+import NacreNode
+import Testing
+
+/// `nacre models` as scripts use it: rows, documents, exit statuses.
+@Suite struct ModelsCommandTests {
+    private func models(_ arguments: String...) async throws -> CommandResult {
+        try await Command.run("nacre", ["models"] + arguments)
+    }
+
+    private func document(_ result: CommandResult) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    }
+
+    @Test("info gives names and values, and the same as JSON")
+    func info() async throws {
+        let result = try await models("info", Jobs.target)
+        #expect(result.status == 0 && result.errors.isEmpty)
+        let rows = result.output.split(separator: "\n").map { $0.split(separator: "\t", maxSplits: 1).map(String.init) }
+        #expect(rows.allSatisfy { $0.count == 2 })
+        #expect(rows.first == ["file", Jobs.target])
+        #expect(rows.contains(["architecture", "llama"]))
+        let document = try document(try await models("info", Jobs.target, "--json"))
+        let model = try #require((document["models"] as? [[String: Any]])?.first)
+        let vocabulary = try #require(model["vocabulary"] as? [String: Any])
+        let digest = try #require(vocabulary["digest"] as? String)
+        #expect(rows.contains { $0[0] == "vocabulary" && $0[1].hasSuffix("digest \(digest)") })
+        #expect(document["pair"] == nil)
+    }
+
+    @Test("check of a pair passes every step of both and the pair, and says so in its status")
+    func pair() async throws {
+        let result = try await models("check", Jobs.target, Jobs.draft)
+        let lines = result.output.split(separator: "\n").map { $0.split(separator: "\t") }
+        #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
+        #expect(lines.count == 11 && lines.allSatisfy { $0.first == "PASS" && $0.count == 4 }, "\(result.output)")
+        let document = try document(try await models("check", Jobs.target, Jobs.draft, "--json"))
+        #expect(document["passed"] as? Bool == true)
+        #expect((document["pair"] as? [String: Any])?["bridge"] as? String == "identity")
+        let rollback = (document["models"] as? [[String: Any]])?.first?["facts"] as? [String: Any]
+        #expect((rollback?["rollback"] as? [String: Any])?["is_measured"] as? Bool == true)
+    }
+
+    @Test("two sound models that cannot be paired fail the check, and info tells the bridge to expect")
+    func strangers() async throws {
+        try await PatchedModel.withFolder { folder in
+            let other = try PatchedModel.renaming("self", to: "selv", Jobs.draft, in: folder)
+            let check = try await models("check", Jobs.target, other)
+            #expect(check.status == 1 && check.complaints.count == 1, "\(check)")
+            #expect(check.errors.contains("cannot be paired") && check.errors.contains("the target's tokenizer"))
+            #expect(check.output.split(separator: "\n").count { $0.hasPrefix("FAIL") } == 1, "\(check.output)")
+            let info = try await models("info", Jobs.target, other)
+            #expect(info.status == 0 && info.output.contains("pair.bridge\ttli expected"), "\(info)")
+            #expect(info.output.contains("pair.usable\tno: this build pairs models of one vocabulary only"))
+        }
+    }
+
+    @Test("a damaged file fails with what to do, a missing one and a wrong command are bad usage")
+    func failures() async throws {
+        try await PatchedModel.withFolder { folder in
+            let cut = try PatchedModel.truncated(to: 900_000, Jobs.draft, in: folder)
+            for command in ["info", "check"] {
+                let result = try await models(command, cut)
+                #expect(result.status == 1 && result.complaints.count == 1, "\(result)")
+                #expect(result.errors.contains("900000 of") && result.errors.contains("download it again"))
+                let missing = try await models(command, "\(folder)/none.gguf")
+                #expect(missing.status == 2 && missing.errors.contains("there is no model file"), "\(missing)")
+            }
+            let document = try document(try await models("check", cut, "--json"))
+            #expect(document["passed"] as? Bool == false)
+            let misspelt = try await models("inof", cut)
+            #expect(misspelt.status == 2 && misspelt.errors.contains("did you mean 'info'?"), "\(misspelt)")
+        }
+    }
+}

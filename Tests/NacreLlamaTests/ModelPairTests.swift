@@ -1,0 +1,120 @@
+import NacreCore
+import NacreEngine
+import NacreLlama
+import NacreModels
+import Testing
+
+/// A vocabulary written down in a test. Text is cut into the longest pieces that fit.
+private struct Words: Tokenizer {
+    let pieces: [[UInt8]]
+    let controls: Set<Int>
+
+    init(_ pieces: [String], controls: Set<Int> = []) {
+        self.pieces = pieces.map { Array($0.utf8) }
+        self.controls = controls
+    }
+
+    init(bytes: Range<UInt8>) {
+        pieces = bytes.map { [$0] } + [[UInt8.max]]
+        controls = []
+    }
+
+    var vocabularySize: Int { pieces.count }
+    var vocabularyDigest: UInt64 {
+        pieces.enumerated().reduce(7) { sum, entry in
+            entry.element.reduce(sum &* 31 &+ (controls.contains(entry.offset) ? 1 : 0)) { $0 &* 257 &+ UInt64($1) }
+        }
+    }
+    func piece(_ token: TokenID) -> [UInt8] { pieces[Int(token.rawValue)] }
+    func isEndOfGeneration(_ token: TokenID) -> Bool { false }
+    func isControl(_ token: TokenID) -> Bool { controls.contains(Int(token.rawValue)) }
+
+    func tokenize(_ text: [UInt8], addSpecial: Bool, parseSpecial: Bool) throws(EngineError) -> [TokenID] {
+        var tokens: [TokenID] = []
+        var rest = text[...]
+        while !rest.isEmpty {
+            let fitting = pieces.indices.filter { !pieces[$0].isEmpty && rest.starts(with: pieces[$0]) }
+            guard let best = fitting.max(by: { pieces[$0].count < pieces[$1].count }) else {
+                throw EngineError(.invalidText, "no piece fits")
+            }
+            tokens.append(TokenID(rawValue: UInt32(best)))
+            rest = rest.dropFirst(pieces[best].count)
+        }
+        return tokens
+    }
+}
+
+/// Whether, and how, one model can draft for another.
+struct ModelPairTests {
+    @Test("models of one vocabulary need no bridge")
+    func same() throws {
+        let pair = ModelPair(
+            target: try LlamaTokenizer(path: Fixture.target), draft: try LlamaTokenizer(path: Fixture.draft))
+        #expect(pair.isUsable && pair.bridge == .identity && pair.bridges == [.identity])
+        #expect(pair.vocabulary.isSame && pair.vocabulary.targetShare == 1 && pair.vocabulary.draftShare == 1)
+        #expect(pair.vocabulary.sameIds == pair.vocabulary.targetTokens)
+    }
+
+    @Test("shared texts are counted by bytes and role, whatever their ids, and empty pieces not at all")
+    func counting() {
+        let target = Words(["<s>", "a", "b", "ab", "", "a"], controls: [0])
+        let draft = Words(["a", "<s>", "b", "c", ""])
+        let overlap = VocabularyOverlap(target: target, draft: draft)
+        // "<s>" is a command in one and text in the other.
+        #expect(!overlap.isSame && overlap.shared == 2)
+        #expect(overlap.targetShare == 3.0 / 6 && overlap.draftShare == 2.0 / 5)
+        // b, at 2.
+        #expect(overlap.sameIds == 1)
+        let back = VocabularyOverlap(target: draft, draft: target)
+        #expect(back.shared == 2 && back.targetShare == overlap.draftShare && back.draftShare == overlap.targetShare)
+    }
+
+    @Test("one renamed piece makes another vocabulary, with all but it shared")
+    func renamed() throws {
+        let bytes = Fixture.read(Fixture.draft)
+        // A GGUF string is its length and its bytes; the piece after it is of the same length as before.
+        let old = [4, 0, 0, 0, 0, 0, 0, 0] + Array("self".utf8)
+        let new = [4, 0, 0, 0, 0, 0, 0, 0] + Array("selv".utf8)
+        let place = try #require((0...(bytes.count - 12)).first { bytes[$0..<$0 + 12].elementsEqual(old) })
+        var changed = bytes
+        changed.replaceSubrange(place..<place + 12, with: new)
+        let file = TemporaryFile(changed)
+        let target = try LlamaTokenizer(path: Fixture.target)
+        let pair = ModelPair(target: target, draft: try LlamaTokenizer(path: file.path))
+        #expect(!pair.vocabulary.isSame && !pair.isUsable)
+        #expect(pair.vocabulary.shared == target.vocabularySize - 1)
+        #expect(pair.vocabulary.sameIds == target.vocabularySize - 1)
+        #expect(pair.bridge == .tli && pair.bridges == [.tli, .slem])
+        #expect(pair.rows.contains { $0.0 == "usable" && $0.1.contains("this build pairs models of one vocabulary") })
+    }
+
+    @Test("spaces and line breaks are the same text in SentencePiece and byte-level BPE")
+    func spellings() throws {
+        let spm = try LlamaTokenizer(path: Fixture.vocabularies + "ggml-vocab-llama-spm.gguf")
+        let bpe = try LlamaTokenizer(path: Fixture.vocabularies + "ggml-vocab-llama-bpe.gguf")
+        let overlap = VocabularyOverlap(target: bpe, draft: spm)
+        // Compared by their own spelling, no piece that begins with a space would be shared.
+        #expect(overlap.shared > 10_000 && overlap.draftShare > 0.5, "\(overlap)")
+    }
+
+    @Test("a draft that shares little goes by way of the text")
+    func byText() throws {
+        let target = try LlamaTokenizer(path: Fixture.target)
+        let spm = try LlamaTokenizer(path: Fixture.vocabularies + "ggml-vocab-llama-spm.gguf")
+        let pair = ModelPair(target: target, draft: spm)
+        #expect(pair.vocabulary.draftShare < 0.5 && pair.bridge == .slem && pair.bridges == [.slem, .tli])
+        #expect(!pair.isUsable && pair.summary.contains("not in this build"))
+    }
+
+    @Test("a vocabulary of bytes may go by probabilities of text; a WordPiece one not by text at all")
+    func extremes() throws {
+        let target = try LlamaTokenizer(path: Fixture.target)
+        let bytes = ModelPair(target: target, draft: Words(bytes: 0..<255))
+        #expect(bytes.bridges.contains(.slrs) && bytes.bridges.contains(.slem))
+        let wordpiece = try LlamaTokenizer(path: Fixture.vocabularies + "ggml-vocab-bert-bge.gguf")
+        let pair = ModelPair(target: target, draft: wordpiece)
+        #expect(pair.bridges == [.tli] && !pair.isUsable)
+        let nothing = ModelPair(target: Words(["a"]), draft: Words(["b"]))
+        #expect(nothing.bridge == nil && nothing.bridges.isEmpty && !nothing.isUsable)
+    }
+}
