@@ -24,7 +24,7 @@ package struct Campaign: Sendable {
             seeds    \(tally.seeds)
             jobs     \(tally.jobs) (\(outcomes.joined(separator: ", ")))
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
-            passes   \(tally.passes)
+            passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
@@ -41,7 +41,7 @@ package struct Campaign: Sendable {
         let faults = object(FaultKind.allCases.map { ($0.rawValue, tally.faults[$0, default: 0]) })
         let counts: [(String, Int)] = [
             ("seeds", tally.seeds), ("jobs", tally.jobs), ("tokens", tally.tokens), ("drafted", tally.drafted),
-            ("epochs", tally.epochs), ("passes", tally.passes), ("messages", tally.messages),
+            ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes), ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]
         let numbers = counts.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ")
