@@ -8,7 +8,7 @@ import Testing
     @Test("kill -9 of the verifier: another one goes on, and the output is the same", arguments: Jobs.methods)
     func killed(method: String) async throws {
         try await TestCluster.with(verifiers: 2) { cluster in
-            let request = Jobs.endless(1_200, method: method)
+            let request = Jobs.endless(600, method: method)
             let whole = try await cluster.withClient { try await $0.run(request).document }
             let id = try await cluster.submit(request)
             try await cluster.withClient { try await $0.reach(40, of: id) }
