@@ -1,4 +1,4 @@
-import NacreCore
+package import NacreCore
 package import NacreEngine
 
 /// How drafts of one vocabulary become tokens of another.
