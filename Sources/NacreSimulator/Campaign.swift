@@ -1,3 +1,5 @@
+import NacreCore
+
 /// Many seeds, one after the other, up to the first that breaks a law.
 package struct Campaign: Sendable {
     package private(set) var tally = Tally()
@@ -28,7 +30,7 @@ package struct Campaign: Sendable {
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
-            digest   \(String(digest, radix: 16))
+            digest   \(digest.hexadecimal)
             """
     }
 
@@ -47,6 +49,6 @@ package struct Campaign: Sendable {
         let numbers = counts.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ")
         let failed = violation.map { ", \"failedSeed\": \($0.seed), \"law\": \"\($0.law.rawValue)\"" } ?? ""
         return "{\(numbers), \"outcomes\": \(outcomes), \"faults\": \(faults), "
-            + "\"digest\": \"\(String(digest, radix: 16))\"\(failed)}"
+            + "\"digest\": \"\(digest.hexadecimal)\"\(failed)}"
     }
 }
