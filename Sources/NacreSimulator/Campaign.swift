@@ -43,7 +43,8 @@ package struct Campaign: Sendable {
         let faults = object(FaultKind.allCases.map { ($0.rawValue, tally.faults[$0, default: 0]) })
         let counts: [(String, Int)] = [
             ("seeds", tally.seeds), ("jobs", tally.jobs), ("tokens", tally.tokens), ("drafted", tally.drafted),
-            ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes), ("messages", tally.messages),
+            ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
+            ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]
         let numbers = counts.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ")

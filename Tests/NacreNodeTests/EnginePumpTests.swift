@@ -37,7 +37,9 @@ import Testing
         EnginePump(log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, submit: desk.submit)
     }
 
-    private func start(_ pump: inout EnginePump) { pump.start(EnginePass(nodes: [])) { [outcomes] in outcomes.append($0) } }
+    private func start(_ pump: inout EnginePump) {
+        pump.start(EnginePass(nodes: [])) { [outcomes] in outcomes.append($0) }
+    }
 
     @Test("results, a full cache and failures are outcomes, with the times in microseconds")
     func mapping() {

@@ -40,7 +40,8 @@ extension VerifierMachine {
     /// and every draft costs the verifier's cores time that a pass then lacks, so few are exchanged.
     private func rests(_ job: JobVerification, _ drafter: HiredDrafter) -> Bool {
         guard case .stream = job.schedule, drafter.isReady else { return false }
-        return !DraftWindow.pays(alpha: job.acceptance.alpha, cost: configuration.cost, others: max(0, decodingJobs - 1))
+        return !DraftWindow.pays(
+            alpha: job.acceptance.alpha, cost: configuration.cost, others: max(0, decodingJobs - 1))
     }
 
     /// Positions below which the job's drafter may draft: what its schedule asks for, within the job's budget.
