@@ -9,7 +9,7 @@ from generate import generate
 from trainer import DEVICE, say
 
 KEPT = 24  # likeliest tokens per position
-LENGTHS = (8, 8, 64, 64)  # of prompts
+LENGTHS = (8, 24, 64, 256)  # of prompts
 COUNT = 160  # tokens written after each
 TEMPERATURES = (0.0, 0.0, 0.0, 0.8)  # by turns of the rows
 BLOCK = 8  # in every other batch: a target that loops would write the same few tokens over and over
