@@ -106,7 +106,7 @@ struct BlockRuleTests {
         func pValue(_ move: @escaping @Sendable (ChancePlace) -> ChancePlace) -> Double {
             var counts: [[TokenID]: Int] = [:]
             for key in 0..<100_000 {
-                var chance = MisplacedChance(key: StreamKey(rawValue: UInt64(key)), move: move)
+                var chance = WatchedChance(key: StreamKey(rawValue: UInt64(key)), move: move)
                 counts[treeDecoding(BlockRule(), chain(3), tables, length: 4, chance: &chance), default: 0] += 1
             }
             return chiSquarePValue(counts: counts, expected: tables.autoregressiveLaw(length: 4))

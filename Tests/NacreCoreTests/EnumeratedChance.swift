@@ -101,24 +101,33 @@ func composedLaw(
     return law
 }
 
-/// The keyed generator with decisions moved to other places: for defects that must be caught.
-struct MisplacedChance: ChanceSource {
-    var chance: KeyedChance
-    let move: @Sendable (ChancePlace) -> ChancePlace
+/// The keyed generator, watched for places at which a run decides twice; `move` puts decisions in other places, for
+/// defects that must be caught.
+struct WatchedChance: ChanceSource {
+    private var chance: KeyedChance
+    private let move: @Sendable (ChancePlace) -> ChancePlace
+    private var seen: Set<ChancePlace> = []
+    private(set) var repeated: Set<ChancePlace> = []
 
-    init(key: StreamKey, move: @escaping @Sendable (ChancePlace) -> ChancePlace) {
+    init(key: StreamKey, move: @escaping @Sendable (ChancePlace) -> ChancePlace = { $0 }) {
         chance = KeyedChance(key: key)
         self.move = move
     }
 
+    private mutating func moved(_ place: ChancePlace) -> ChancePlace {
+        let place = move(place)
+        if !seen.insert(place).inserted { repeated.insert(place) }
+        return place
+    }
+
     mutating func passes(p: Double, q: Double, at place: ChancePlace) -> Bool {
-        chance.passes(p: p, q: q, at: move(place))
+        chance.passes(p: p, q: q, at: moved(place))
     }
     mutating func token(from law: Distribution, at place: ChancePlace) -> TokenID {
-        chance.token(from: law, at: move(place))
+        chance.token(from: law, at: moved(place))
     }
     mutating func token(from row: WeightRow, at place: ChancePlace) -> TokenID {
-        chance.token(from: row, at: move(place))
+        chance.token(from: row, at: moved(place))
     }
     mutating func choice(from law: Distribution, at index: Int) -> Choice { chance.choice(from: law, at: index) }
 }

@@ -84,6 +84,32 @@ struct TreeLawTests {
         }
     }
 
+    @Test("No place decides twice over many rounds, the drafter's draws included")
+    func places() {
+        func repeated<Rule: VerifyRule>(
+            _ rule: Rule, _ kind: Proposing.Kind, _ shape: Shape,
+            move: @escaping @Sendable (ChancePlace) -> ChancePlace = { $0 }
+        ) -> Set<ChancePlace> {
+            (0..<50).reduce(into: []) { places, key in
+                var chance = WatchedChance(key: StreamKey(rawValue: UInt64(key)), move: move)
+                let tables = Tables(vocabulary: 4, seed: 2, agreement: 0.6)
+                _ = treeDecoding(rule, Proposing(kind, shape), tables, length: 20, chance: &chance)
+                places.formUnion(chance.repeated)
+            }
+        }
+        for draw in Self.draws {
+            #expect(repeated(RejectionRule(), .row(draw, entriesMax: 4), .afterToken(depth: 4)).isEmpty)
+            #expect(repeated(RejectionRule(), .lazy(draw, entriesMax: 4), .layers([3, 1])).isEmpty)
+        }
+        #expect(repeated(RejectionRule(), .greedy, .layers([2, 2])).isEmpty)
+        #expect(repeated(BlockRule(), .row(.independent, entriesMax: 4), .layers([1, 1, 1])).isEmpty)
+        // Without epochs, nodes of trees of different shapes meet.
+        let meeting = repeated(RejectionRule(), .row(.independent, entriesMax: 4), .afterToken(depth: 4)) {
+            ChancePlace($0.index, $0.lane, sibling: $0.sibling)
+        }
+        #expect(!meeting.isEmpty)
+    }
+
     /// A rule and what its drafter proposes, without their types.
     struct Sampled: Sendable, CustomTestStringConvertible {
         let testDescription: String

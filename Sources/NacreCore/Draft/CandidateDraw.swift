@@ -2,7 +2,7 @@ extension DraftTree {
     /// Draws one more child of `node` from the row proposed there, by the draw proposed there; `nil` if the payload is
     /// no row or nothing is left to draw.
     ///
-    /// `epoch` counts the drafter's rollbacks: what is drawn again at an index is drawn afresh.
+    /// `epoch` is another number for every tree: what is drawn again at an index is drawn afresh.
     ///
     /// - Source: Yang et al., "Multi-candidate speculative decoding", 2024.
     package mutating func drawChild<Source: ChanceSource>(

@@ -8,7 +8,8 @@ package struct ChancePlace: Sendable, Hashable {
     package var lane: PositionalRandom.Lane
     /// Tells decisions of one lane at one index apart. Below 2³².
     package var sibling: Int
-    /// Tells a drafter's repeated draws at one index apart: its count of rollbacks, below 2²⁴; 0 for a verifier.
+    /// Tells a drafter's repeated draws at one index apart: another number for every tree it begins, and for every
+    /// drafter of a job, below 2²⁴; 0 for a verifier.
     package var epoch: Int
 
     package init(_ index: Int, _ lane: PositionalRandom.Lane, sibling: Int = 0, epoch: Int = 0) {

@@ -10,7 +10,7 @@
 ///
 /// Because the tests at the end of a block decide how much of its beginning stands, neither its uniforms nor the
 /// drafter's may be used again at the same index in the next round: the tests are keyed by the block's first index,
-/// of which there is one per round, and the drafter counts epochs (`ChancePlace.epoch`).
+/// of which there is one per round, and the drafter counts its trees (`ChancePlace.epoch`).
 ///
 /// - Source: Sun et al., "Block verification accelerates speculative decoding", 2024 (arXiv 2403.10444), algorithm 2.
 package struct BlockRule: VerifyRule {
@@ -46,9 +46,7 @@ package struct BlockRule: VerifyRule {
         var accepted = block.path.count
         while accepted > 0 {
             let test = block.test(accepted)
-            let place = ChancePlace(tree.index, .block, sibling: accepted)
-            // r = 1 means h = 1, also where the rows agree and S / (S + 1 − r) is 0 / 0.
-            if block.r[accepted] >= 1 || chance.passes(p: test.p, q: test.q, at: place) { break }
+            if chance.passes(p: test.p, q: test.q, at: ChancePlace(tree.index, .block, sibling: accepted)) { break }
             accepted -= 1
         }
         let token = chance.token(from: block.law(behind: accepted), at: ChancePlace(tree.index + accepted, .correction))
@@ -74,6 +72,8 @@ private struct Block {
     }
 
     /// The test of a prefix of `i` drafts: h as p / q.
+    ///
+    /// 0 / 0 needs r = 1 and rows that agree behind it; then the test of the longer prefix, h = 1, came before.
     func test(_ i: Int) -> (p: Double, q: Double) {
         guard i < path.count else { return (r[i], 1) }
         let sum = RejectionRule.excess(of: p[i], times: r[i], over: q[i]).reduce(0, +)
