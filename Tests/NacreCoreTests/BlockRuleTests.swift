@@ -93,7 +93,7 @@ struct BlockRuleTests {
     func identicalModels() throws {
         let row = try WeightRow([.init(0, 1), .init(1, 3)])
         let tables = Tables(p: distribution(1, 3), q: distribution(1, 1))
-        let tree = DraftTree.chain([(1, .row(row, .independent)), (0, .row(row, .independent))])
+        let tree = ProposedTree.chain([(1, .row(row, .independent)), (0, .row(row, .independent))])
         let law = EnumeratedChance.law { chance in
             verify(BlockRule(), tree, tables, after: [], chance: &chance).tokens(of: tree)
         }
@@ -119,13 +119,18 @@ struct BlockRuleTests {
     }
 
     @Test("It refuses branches and scalars, and says what to send instead")
-    func refusals() {
+    func refusals() throws {
         var chance = KeyedChance(key: 1)
         let branched = Proposing(.greedy, .layers([1, 2])).tree(example, after: [], epoch: 0, chance: &chance)
-        #expect(BlockRule().refusal(of: branched)?.code == .tree)
+        #expect(BlockRule().refusal(of: branched) == .branches(below: 0))
         let sampled = chain(2).tree(example, after: [], epoch: 0, chance: &chance)
         #expect(BlockRule().refusal(of: sampled) == nil)
-        #expect(BlockRule().refusal(of: sampled.withScalars)?.code == .tree)
+        #expect(BlockRule().refusal(of: sampled.withScalars) == .noRow(below: nil))
         #expect(RejectionRule().refusal(of: sampled.withScalars) == nil)
+        // One node, but two draws.
+        var repeated = ProposedTree(behind: [])
+        try repeated.propose(.row(example.row(after: []), .independent), under: nil)
+        for token: TokenID in [1, 1] { try repeated.append(token, under: nil) }
+        #expect(repeated.drafts.count == 1 && BlockRule().refusal(of: repeated) == .branches(below: nil))
     }
 }

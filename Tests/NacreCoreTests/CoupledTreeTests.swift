@@ -70,7 +70,7 @@ struct CoupledTreeTests {
     }
 
     @Test("Perturbed top-k trees of any shape change the number of rounds, never a token")
-    func pathwiseEquality() throws {
+    func pathwiseEquality() {
         var scratch = CoupledScratch()
         for key in 0..<40 {
             let tables = Tables(vocabulary: 6, seed: UInt64(key % 5), agreement: 0.7)
@@ -84,7 +84,7 @@ struct CoupledTreeTests {
                 var committed: [TokenID] = []
                 rounds.append(0)
                 while committed.count < 24 {
-                    let tree = try coupledTree(tables, after: committed, widths, key: key)
+                    let tree = coupledTree(tables, after: committed, widths, key: key)
                     var chance = KeyedChance(key: StreamKey(rawValue: UInt64(key)))
                     committed += verify(CoupledRule(), tree, tables, after: committed, chance: &chance)
                         .tokens(of: tree)
@@ -98,20 +98,19 @@ struct CoupledTreeTests {
 
     private func coupledTree(
         _ tables: Tables, after context: [TokenID], _ widths: [Int], key: Int
-    ) throws -> DraftTree {
+    ) -> ProposedTree {
         var scratch = CoupledScratch()
-        var tree = DraftTree(index: context.count)
-        var number = 0
-        while number <= tree.count {
-            let node = NodeIndex(rawValue: number)
-            number += 1
-            guard tree.depth(node) < widths.count else { continue }
-            let row = Self.logits(tables.q(after: context + tree.tokens(tree.path(to: node))))
-            try tree.propose(.coupled, under: node)
+        var tree = ProposedTree(behind: context)
+        tree.visit { tree, node in
+            let depth = tree.drafts.depth(of: node)
+            guard depth < widths.count else { return }
+            let row = Self.logits(tables.q(after: context + tree.drafts.tokens(to: node)))
             let drafts = CoupledRule.candidates(
-                row.span, Self.request(key, tree.indexDecided(by: node)), count: widths[tree.depth(node)],
-                scratch: &scratch)
-            for draft in drafts { try tree.append(draft.token, under: node) }
+                row.span, Self.request(key, tree.indexDecided(by: node)), count: widths[depth], scratch: &scratch)
+            tree.must { tree throws(PayloadFault) in
+                try tree.propose(.coupled, under: node)
+                for draft in drafts { try tree.append(draft.token, under: node) }
+            }
         }
         return tree
     }
@@ -121,10 +120,12 @@ struct CoupledTreeTests {
         for key in 0..<200 {
             var random = SplitMix(seed: UInt64(key))
             let chain = (0..<4).map { _ in TokenID(rawValue: UInt32(random.next() % 2)) }
-            let tree = DraftTree.chain(chain.map { ($0, .coupled) })
+            let tree = ProposedTree.chain(chain.map { ($0, .coupled) })
             let choices = (0...4).map { _ in Choice(token: TokenID(rawValue: UInt32(random.next() % 2)), margin: 1) }
             var chance = KeyedChance(key: 0)
-            let selection = CoupledRule().select(tree, chance: &chance) { node, _ in choices[node.rawValue] }
+            let selection = CoupledRule().select(tree, chance: &chance) { node, _ in
+                choices[tree.drafts.depth(of: node)]
+            }
             let accepted = CoupledRule.accept(choices: choices, chain: chain)
             #expect(selection.path.count == accepted)
             #expect(selection.tokens(of: tree) == chain.prefix(accepted) + [choices[accepted].token])

@@ -16,14 +16,14 @@ func speculativeDecoding<Source: ChanceSource>(
     var committed: [TokenID] = []
     var epoch = 0
     while committed.count < length {
-        var tree = DraftTree(index: committed.count)
-        drafting: while tree.count < gamma {
+        var tree = ProposedTree(behind: committed)
+        drafting: while tree.drafts.count < gamma {
             let q = tables.row(after: committed + tree.chain)
             var longer = tree
-            longer.grow(NodeIndex(rawValue: tree.count), 1, .row(q, .independent), epoch, &chance)
+            longer.grow(tree.drafts.indices.last, 1, .row(q, .independent), epoch, &chance)
             switch stop {
-            case .dropThenStop(let threshold) where q[longer.chain[tree.count]] < threshold: break drafting
-            case .keepThenStop(let threshold) where q[longer.chain[tree.count]] < threshold:
+            case .dropThenStop(let threshold) where q[longer.chain[tree.drafts.count]] < threshold: break drafting
+            case .keepThenStop(let threshold) where q[longer.chain[tree.drafts.count]] < threshold:
                 tree = longer
                 break drafting
             case .never, .keepThenStop, .dropThenStop: tree = longer
@@ -75,7 +75,7 @@ func pearl<Source: ChanceSource>(
     return Array(committed.prefix(length))
 }
 
-extension DraftTree {
+extension ProposedTree {
     /// The tokens of a tree that is a chain.
-    fileprivate var chain: [TokenID] { tokens(path(to: NodeIndex(rawValue: count))) }
+    fileprivate var chain: [TokenID] { drafts.tokens(to: drafts.indices.last) }
 }

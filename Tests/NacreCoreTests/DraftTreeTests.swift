@@ -2,120 +2,180 @@ import NacreCore
 import RealModule
 import Testing
 
-@Suite("Draft trees, rows and the sampler transform")
+@Suite("The draft tree")
 struct DraftTreeTests {
-    private let row = example.row(after: [])
-
-    private func expectFault(_ code: DraftFault.Code, _ body: () throws -> Void) {
-        #expect { try body() } throws: { ($0 as? DraftFault)?.code == code }
+    @Test("Nodes know their place: depth, position, path, children in order of appending")
+    func structure() {
+        var tree = DraftTree(root: 12)
+        let a = tree.append(7, under: nil, probability: 0.5)
+        let b = tree.append(3, under: nil, probability: 0.25)
+        let c = tree.append(7, under: a, probability: 0.5)
+        let d = tree.append(1, under: a, probability: 0.125)
+        #expect(Array(tree.children(of: nil)) == [a, b] && Array(tree.children(of: a)) == [c, d])
+        #expect(Array(tree.children(of: b)) == [])
+        #expect(tree.position(of: a) == 12 && tree.position(of: d) == 13 && tree[d].depth == 2)
+        #expect(tree[d].pathProbability == 0.0625 && tree[d].probability == 0.125)
+        #expect(tree.path(to: d) == [a, d] && tree.tokens(to: c) == [7, 7] && tree.path(to: nil) == [])
+        #expect(tree.child(of: a, token: 1) == d && tree.child(of: a, token: 3) == nil)
+        #expect(tree.follow([7, 1, 9]) == (d, 2) && tree.follow([9]) == (nil, 0) && tree.follow([]) == (nil, 0))
     }
 
-    @Test("A tree refuses what its payload says could not have been drawn, and stays as it was")
-    func faults() throws {
-        var tree = DraftTree(index: 0)
-        expectFault(.tree) { try tree.append(1, under: .root) }
-        try tree.propose(.row(row, .withoutReplacement), under: .root)
-        expectFault(.tree) { try tree.propose(.deterministic, under: .root) }
-        expectFault(.tree) { try tree.propose(.deterministic, under: 1) }
-        expectFault(.token) { try tree.append(3, under: .root) }
-        try tree.append(1, under: .root)
-        expectFault(.token) { try tree.append(1, under: .root) }
-        expectFault(.tree) { try tree.append(1, under: 7) }
-        for payload in [DraftPayload.deterministic, .coupled] {
-            var tree = DraftTree(index: 0)
-            try tree.propose(payload, under: .root)
-            try tree.append(1, under: .root)
-            expectFault(.token) { try tree.append(1, under: .root) }
-        }
-        #expect(tree.count == 1 && tree.children(.root) == [1] && tree.payload(1) == nil)
-    }
-
-    @Test("An independent draw may come twice, and the second is known never to pass")
-    func repeats() throws {
-        var tree = DraftTree(index: 4)
-        try tree.propose(.row(row, .independent), under: .root)
-        for token: TokenID in [2, 0, 2] { try tree.append(token, under: .root) }
-        #expect((0...3).map { tree.repeatsSibling(NodeIndex(rawValue: $0)) } == [false, false, false, true])
-        let law = EnumeratedChance.law { verify(RejectionRule(), tree, example, after: [], chance: &$0).path }
-        #expect(law[[3]] == nil)
-        #expect(tree.depth(3) == 1 && tree.parent(3) == .root && tree.indexDecided(by: 3) == 5)
-    }
-
-    @Test("A late row must be the one that the scalar came from")
-    func lateRows() throws {
-        let sent = DraftTree.chain([(2, .row(row, .independent))]).withScalars
-        let other = WeightRow(distribution(0.3, 0.3, 0.4), entriesMax: 3)
-        var tree = sent
-        expectFault(.mismatch) { try tree.resolve(.root, to: other) }
-        expectFault(.mismatch) { try tree.resolve(.root, to: row.removing(0) ?? row) }
-        expectFault(.tree) { try tree.resolve(1, to: row) }
-        #expect(tree == sent)
-        try tree.resolve(.root, to: row)
-        #expect(tree.payload(.root) == .row(row, .independent))
-        expectFault(.tree) { try tree.resolve(.root, to: row) }
-        // A sibling outside the row: nothing but the row itself can show it.
-        var wide = DraftTree(index: 0)
-        let scalar = try DraftPayload.Scalar(weight: row.weight(of: 2), total: row.total)
-        try wide.propose(.scalar(scalar, .independent), under: .root)
-        try wide.append(2, under: .root)
-        try wide.append(8, under: .root)
-        expectFault(.token) { try wide.resolve(.root, to: row) }
-    }
-
-    @Test("Rows and scalars that are no law are refused")
-    func rows() throws {
-        expectFault(.row) { _ = try WeightRow([]) }
-        expectFault(.row) { _ = try WeightRow([.init(1, 0)]) }
-        expectFault(.row) { _ = try WeightRow([.init(2, 1), .init(1, 1)]) }
-        expectFault(.row) { _ = try WeightRow([.init(2, 1), .init(2, 1)]) }
-        expectFault(.row) { _ = try DraftPayload.Scalar(weight: 0, total: 4) }
-        expectFault(.row) { _ = try DraftPayload.Scalar(weight: 5, total: 4) }
-    }
-
-    @Test("A row keeps the likeliest tokens in proportion, the lowest id on a tie")
-    func rounding() {
-        #expect(row.entries == [.init(0, 26_214), .init(1, 39_321), .init(2, 65_535)])
-        let law = distribution(0.2, 0.3, 0.3, 1e-9, 0.2)
-        #expect(WeightRow(law, entriesMax: 5).entries.map(\.token) == [0, 1, 2, 4])
-        #expect(WeightRow(law, entriesMax: 3).entries.map(\.token) == [0, 1, 2])
-        #expect(WeightRow(law, entriesMax: 1).entries == [.init(1, 65_535)])
-    }
-
-    @Test("A row draws each token in proportion to its weight, to the last integer")
-    func rowDraws() throws {
-        let row = try WeightRow([.init(3, 1), .init(5, 4), .init(9, 2)])
-        let drawn = (0..<7).map { row.token(at: (Double($0) + 0.5) / 7) }
-        #expect(drawn == [3, 5, 5, 5, 5, 9, 9])
-        #expect(row.token(at: 1 - 0x1p-53) == 9 && row.token(at: 0) == 3)
-        #expect(row.weight(of: 4) == 0 && row[5] == 4.0 / 7 && row.removing(5)?.total == 3)
-        #expect(try WeightRow([.init(3, 1)]).removing(3) == nil)
-    }
-
-    @Test("The sampler transform is the law of the coupled rule's choices, filters and all", arguments: 0..<3)
-    func samplerTransform(seed: Int) {
+    @Test("No path probability exceeds its parent's, also after rounding", arguments: 0..<10)
+    func falling(seed: Int) {
         var random = SplitMix(seed: UInt64(seed))
-        var scratch = CoupledScratch()
-        for _ in 0..<300 {
-            let row = (0..<1 + Int(random.next() % 60)).map { _ in Float(random.normal() * 3) }
-            let policy = SamplingPolicy(
-                temperature: [0, 0.4, 1, 2][Int(random.next() % 4)], topK: Int(random.next() % 9),
-                topP: random.uniform() < 0.5 ? 1 : 0.9, minP: random.uniform() < 0.5 ? 0 : 0.05)
-            let law = Distribution(row.span, policy, scratch: &scratch)
-            #expect(abs(law.probabilities.reduce(0, +) - 1) < 1e-12)
-            // Perturbing the law itself chooses as perturbing the logits does.
-            for key: StreamKey in [1, 2, 3] {
-                let request = ScoreRequest(key: key, index: 5, policy: policy)
-                let choice = CoupledRule.choose(row.span, request, scratch: &scratch)
-                #expect(law[choice.token] > 0)
-                #expect(KeyedChance(key: key).choice(from: law, at: 5).token == choice.token || choice.margin < 1e-9)
-            }
-            if !policy.isGreedy && policy.topK == 0 && policy.topP == 1 && policy.minP == 0 {
-                let plain = softmax(row, temperature: policy.temperature).probabilities
-                #expect(zip(law.probabilities, plain).allSatisfy { abs($0 - $1) < 1e-12 })
-            }
+        let tree = DraftTree.random(200, using: &random)
+        for node in tree.nodes {
+            #expect(node.pathProbability <= node.parent.map { tree[$0].pathProbability } ?? 1)
         }
-        #expect(Distribution([Float.nan, -.infinity].span, .greedy, scratch: &scratch) == distribution(1, 0))
-        let spoilt = Distribution([Float.nan, 0, .infinity].span, SamplingPolicy(temperature: 1), scratch: &scratch)
-        #expect(spoilt == distribution(0, 1, 0))
+    }
+
+    @Test("A commit keeps exactly the paths that go through it, in their order", arguments: 0..<30)
+    func surviving(seed: Int) throws {
+        var random = SplitMix(seed: UInt64(seed))
+        let tree = DraftTree.random(1 + seed, tokens: 3, using: &random)
+        for accepted in [nil] + tree.indices.map(Optional.some) {
+            let committed = tree.tokens(to: accepted)
+            let part = try #require(tree.surviving(committed))
+            #expect(part.tree.root == tree.root + committed.count)
+            let expected = tree.allPaths.filter { $0.starts(with: committed) && $0.count > committed.count }
+            #expect(part.tree.allPaths == Set(expected.map { Array($0.dropFirst(committed.count)) }))
+            let moved = part.moved.compactMap(\.self)
+            #expect(moved == part.tree.indices, "survivors keep their order and are numbered anew")
+            for (old, new) in part.moved.enumerated() {
+                guard let new else { continue }
+                let before = NodeIndex(rawValue: old)
+                #expect(tree.tokens(to: before) == committed + part.tree.tokens(to: new))
+                #expect(tree[before].probability == part.tree[new].probability)
+                let path = part.tree.path(to: new).reduce(1) { $0 * part.tree[$1].probability }
+                #expect(path == part.tree[new].pathProbability)
+            }
+            // Token 3 is in no tree of this test.
+            #expect(tree.surviving(committed + [3]) == nil)
+        }
+    }
+
+    @Test("A union holds the paths of both, each once, and this tree's nodes first", arguments: 0..<20)
+    func union(seed: Int) {
+        var random = SplitMix(seed: UInt64(seed))
+        let left = DraftTree.random(12, tokens: 3, using: &random)
+        let right = DraftTree.random(12, tokens: 3, using: &random)
+        var both = left
+        both.unite(with: right)
+        #expect(both.allPaths == left.allPaths.union(right.allPaths))
+        #expect(both.count == both.allPaths.count)
+        #expect(both.nodes.prefix(left.count).map(\.token) == left.nodes.map(\.token))
+        let again = both
+        both.unite(with: right)
+        #expect(both == again)
+    }
+}
+
+@Suite("A draft tree from a peer")
+struct UntrustedTreeTests {
+    private static let limits = DraftTree.Limits(nodesMax: 20, depthMax: 4, widthMax: 3, vocabularySize: 10)
+
+    private func fault(
+        _ parents: [UInt32], _ tokens: [TokenID], _ probabilities: [Double] = [], on tree: DraftTree = .init(root: 3)
+    ) -> DraftTreeFault? {
+        var tree = tree
+        let before = tree
+        do throws(DraftTreeFault) {
+            try tree.receive(parents: parents, tokens: tokens, probabilities: probabilities, limits: Self.limits)
+            return nil
+        } catch {
+            #expect(tree == before, "a refused message changes nothing")
+            #expect(!error.description.isEmpty)
+            return error
+        }
+    }
+
+    @Test("Each thing that makes no tree is named")
+    func faults() {
+        #expect(fault([], []) == nil)
+        #expect(fault([0, 1, 1, 0], [5, 5, 6, 6], [1, 0, 0.5, 0.25]) == nil)
+        #expect(fault([0], []) == .uneven(parents: 1, tokens: 0, probabilities: 0))
+        #expect(fault([0, 1], [1, 2], [0.5]) == .uneven(parents: 2, tokens: 2, probabilities: 1))
+        #expect(fault([0, 2], [1, 2]) == .parentNotBefore(node: 1, parent: 1))
+        #expect(fault([0, .max], [1, 2]) == .parentNotBefore(node: 1, parent: Int(UInt32.max) - 1))
+        #expect(fault([1], [1]) == .parentNotBefore(node: 0, parent: 0))
+        #expect(fault([0, 1, 2, 3], [1, 1, 1, 1]) == nil)
+        #expect(fault([0, 1, 2, 3, 4], [1, 1, 1, 1, 1]) == .tooDeep(node: 4, max: 4))
+        #expect(fault([0, 0, 0], [1, 2, 3]) == nil)
+        #expect(fault([0, 0, 0, 0], [1, 2, 3, 4]) == .tooWide(node: 3, max: 3))
+        #expect(fault([0, 1, 0], [1, 2, 1]) == .repeatedSibling(node: 2))
+        #expect(fault([0], [10]) == .tokenOutsideVocabulary(node: 0, vocabularySize: 10))
+        for nonsense in [-0.1, 1.1, .nan, .infinity] {
+            #expect(fault([0, 0], [1, 2], [1, nonsense]) == .impossibleProbability(node: 1))
+        }
+        #expect(fault(Array(repeating: 0, count: 21), Array(repeating: 1, count: 21)) == .tooManyNodes(21, max: 20))
+    }
+
+    @Test("Later messages go on where earlier ones ended")
+    func continues() throws {
+        var tree = DraftTree(root: 3)
+        try tree.receive(parents: [0, 1], tokens: [4, 5], limits: Self.limits)
+        #expect(fault([0], [4], on: tree) == .repeatedSibling(node: 2))
+        #expect(fault([4], [1], on: tree) == .parentNotBefore(node: 2, parent: 3))
+        let many = fault(Array(repeating: 0, count: 19), Array(repeating: 1, count: 19), on: tree)
+        #expect(many == .tooManyNodes(21, max: 20))
+        try tree.receive(parents: [2, 3], tokens: [6, 7], limits: Self.limits)
+        #expect(tree.tokens(to: 3) == [4, 5, 6, 7])
+    }
+
+    @Test("Whatever arrives is refused or is a tree within its limits", arguments: 0..<40)
+    func fuzz(seed: Int) {
+        var random = SplitMix(seed: UInt64(seed))
+        var taken = 0
+        for _ in 0..<200 {
+            let count = Int(random.next() % 8)
+            let parents = (0..<count).map { _ in UInt32(random.next() % 6) }
+            let tokens = (0..<count).map { _ in TokenID(rawValue: UInt32(random.next() % 11)) }
+            var tree = DraftTree(root: 0)
+            guard (try? tree.receive(parents: parents, tokens: tokens, limits: Self.limits)) != nil else { continue }
+            taken += 1
+            #expect(tree.nodes.map(\.token) == tokens && tree.nodes.allSatisfy { $0.depth <= 4 && $0.token < 10 })
+            #expect(tree.nodes.map { $0.parent.map { UInt32($0.rawValue + 1) } ?? 0 } == parents)
+            #expect(tree.allPaths.count == count, "no two nodes with one path")
+            #expect(([nil] + tree.indices.map(Optional.some)).allSatisfy { Array(tree.children(of: $0)).count <= 3 })
+        }
+        #expect(taken > 20)
+    }
+}
+
+@Suite("The static shape")
+struct TreeShapeTests {
+    @Test("4,2,2,1 has 4 + 8 + 16 + 16 nodes, and a shape reads what it writes")
+    func parses() throws {
+        let shape = try TreeShape(parsing: "4,2,2,1")
+        #expect(shape.widths == [4, 2, 2, 1] && shape.nodes == 44 && shape.depth == 4)
+        #expect(try TreeShape(parsing: " 4, 2 ,2,1 ") == shape)
+        #expect(shape.description == "4,2,2,1")
+        #expect(try TreeShape.chain(5) == TreeShape([1, 1, 1, 1, 1]) && TreeShape.chain(5).nodes == 5)
+        #expect(try TreeShape(parsing: "256").nodes == 256)
+    }
+
+    @Test(
+        "What cannot be used is named, with what would do",
+        arguments: [
+            ("", "nothing stands where the width of level 1"), ("4,,2", "nothing stands where the width of level 2"),
+            ("4,2,", "nothing stands where the width of level 3"), ("4;2", "'4;2' stands where the width of level 1"),
+            ("4,x", "'x' stands where the width of level 2"), ("4,0,1", "width 0 on level 2"), ("-1", "width -1"),
+            ("257", "more than 256 nodes by level 1"), ("16,16", "more than 256 nodes by level 2"),
+            ("9223372036854775807,9223372036854775807", "more than 256 nodes by level 1"),
+            ("99999999999999999999", "stands where the width of level 1"),
+        ])
+    func refuses(text: String, reason: String) throws {
+        let error = #expect(throws: TreeShapeError.self) { try TreeShape(parsing: text) }
+        #expect(try #require(error).description.contains(reason), "\(text): \(String(describing: error))")
+    }
+
+    @Test("Deep, empty and negative shapes are refused")
+    func bounds() {
+        #expect(throws: TreeShapeError.self) { try TreeShape([]) }
+        #expect(throws: TreeShapeError.self) { try TreeShape.chain(0) }
+        #expect(throws: TreeShapeError.self) { try TreeShape.chain(-3) }
+        #expect(throws: TreeShapeError.self) { try TreeShape.chain(.max) }
+        #expect(throws: TreeShapeError.self) { try TreeShape.chain(65) }
+        #expect((try? TreeShape.chain(64))?.nodes == 64)
     }
 }

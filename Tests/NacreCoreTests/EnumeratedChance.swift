@@ -57,22 +57,24 @@ struct EnumeratedChance: ChanceSource {
 
     /// The exact law of what `run` returns, and the places at which it decided twice.
     static func enumerate<Outcome: Hashable>(
-        _ run: (inout EnumeratedChance) -> Outcome
-    ) -> (law: [Outcome: Double], repeated: Set<ChancePlace>) {
+        _ run: (inout EnumeratedChance) throws -> Outcome
+    ) rethrows -> (law: [Outcome: Double], repeated: Set<ChancePlace>) {
         var law: [Outcome: Double] = [:]
         var chance = EnumeratedChance()
         repeat {
             chance.depth = 0
             chance.probability = 1
             chance.seen.removeAll(keepingCapacity: true)
-            law[run(&chance), default: 0] += chance.probability
+            law[try run(&chance), default: 0] += chance.probability
         } while chance.advance()
         return (law, chance.repeated)
     }
 
     /// The exact law of what `run` returns; no place may be used twice.
-    static func law<Outcome: Hashable>(of run: (inout EnumeratedChance) -> Outcome) -> [Outcome: Double] {
-        let (law, repeated) = enumerate(run)
+    static func law<Outcome: Hashable>(
+        of run: (inout EnumeratedChance) throws -> Outcome
+    ) rethrows -> [Outcome: Double] {
+        let (law, repeated) = try enumerate(run)
         #expect(repeated.isEmpty)
         return law
     }

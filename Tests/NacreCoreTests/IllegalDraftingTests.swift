@@ -11,12 +11,13 @@ struct IllegalDraftingTests {
         change: ([TokenID]) -> [TokenID] = { $0 }
     ) -> [[TokenID]: Double] {
         EnumeratedChance.law { chance in
-            var drafts = DraftTree(index: 0)
-            drafts.grow(.root, width, drawn, 0, &chance)
-            var tree = DraftTree(index: 0)
-            tree.must { tree throws(DraftFault) in
-                try tree.propose(verified, under: .root)
-                for token in change(drafts.tokens(drafts.children(.root))) { try tree.append(token, under: .root) }
+            var drawing = ProposedTree(behind: [])
+            drawing.grow(nil, width, drawn, 0, &chance)
+            let draws = drawing.draws(nil).map { drawing.drafts[$0].token }
+            var tree = ProposedTree(behind: [])
+            tree.must { tree throws(PayloadFault) in
+                try tree.propose(verified, under: nil)
+                for token in change(draws) { try tree.append(token, under: nil) }
             }
             let selection = verify(RejectionRule(), tree, tables, after: [], chance: &chance)
             return Array(selection.tokens(of: tree).prefix(1))
@@ -63,9 +64,9 @@ struct IllegalDraftingTests {
         let whole = try WeightRow(weights.enumerated().map { .init(TokenID(rawValue: UInt32($0)), $1) })
         let top = try WeightRow([.init(0, 40), .init(1, 20)])
         // What is outside the top cannot be sent with that row; the trap's implementations then reject it outright.
-        var tree = DraftTree(index: 0)
-        try tree.propose(.row(top, .independent), under: .root)
-        #expect(throws: DraftFault.self) { try tree.append(2, under: .root) }
+        var tree = ProposedTree(behind: [])
+        try tree.propose(.row(top, .independent), under: nil)
+        #expect(throws: PayloadFault.self) { try tree.append(2, under: nil) }
 
         let residual = RejectionRule.residual(p: p, q: top)
         let law = EnumeratedChance.law { (chance: inout EnumeratedChance) -> [TokenID] in
@@ -96,15 +97,15 @@ struct IllegalDraftingTests {
         let law = EnumeratedChance.law { (chance: inout EnumeratedChance) -> [TokenID] in
             let whole = Proposing(.row(.independent, entriesMax: 3), .layers([1, 2]))
                 .tree(tables, after: [], epoch: 0, chance: &chance)
-            var tree = DraftTree(index: 0)
-            tree.must { tree throws(DraftFault) in
-                guard let first = whole.payload(.root), let second = whole.payload(1) else { return }
-                try tree.propose(first, under: .root)
-                try tree.append(whole.token(1), under: .root)
-                try tree.propose(second, under: 1)
+            var tree = ProposedTree(behind: [])
+            tree.must { tree throws(PayloadFault) in
+                guard let first = whole.payload(nil), let second = whole.payload(0) else { return }
+                try tree.propose(first, under: nil)
+                try tree.append(whole.drafts[0].token, under: nil)
+                try tree.propose(second, under: 0)
                 guard case .row(let q, _) = second else { return }
-                let best = whole.tokens(whole.children(1)).max { q[$0] < q[$1] }
-                if let best { try tree.append(best, under: 1) }
+                let best = whole.drafts.children(of: 0).map { whole.drafts[$0].token }.max { q[$0] < q[$1] }
+                if let best { try tree.append(best, under: 0) }
             }
             var tokens = verify(RejectionRule(), tree, tables, after: [], chance: &chance).tokens(of: tree)
             if tokens.count < 2 {

@@ -87,27 +87,27 @@ struct RejectionRuleTests {
         // The target is sure of 1, then of 2; the drafter is sure of 1 and wrong behind it.
         let row = try WeightRow([.init(1, 1)])
         let wrong = try WeightRow([.init(0, 3), .init(2, 1)])
-        let tree = DraftTree.chain([(1, .row(row, .independent)), (0, .row(wrong, .independent))])
+        let tree = ProposedTree.chain([(1, .row(row, .independent)), (0, .row(wrong, .independent))])
         let rows = [distribution(0, 1, 0), distribution(0, 0, 1), distribution(1, 1, 1)]
         var chance = KeyedChance(key: 1)
         var sent = tree.withScalars
         let selection = rule.select(sent, chance: &chance) { node, chance in
-            rule.score(node, of: sent, p: rows[node.rawValue], chance: &chance)
+            rule.score(node, of: sent, p: rows[sent.drafts.depth(of: node)], chance: &chance)
         }
-        #expect(selection.path == [1] && selection.tokens(of: sent) == [1])
+        #expect(selection.path == [0] && selection.tokens(of: sent) == [1])
         guard case .needsRow(let pending) = selection.end else {
             Issue.record("\(selection)")
             return
         }
-        #expect(pending.node == 1)
+        #expect(pending.node == 0)
         func resume() -> Selection {
             rule.resume(pending, in: sent, chance: &chance) { node, chance in
-                rule.score(node, of: sent, p: rows[node.rawValue], chance: &chance)
+                rule.score(node, of: sent, p: rows[sent.drafts.depth(of: node)], chance: &chance)
             }
         }
         // Without the row it goes on waiting.
         #expect(resume() == Selection(path: [], end: .needsRow(pending)))
-        try sent.resolve(1, to: wrong)
+        try sent.resolve(0, to: wrong)
         #expect(resume() == Selection(path: [], end: .token(2)))
     }
 
@@ -131,7 +131,7 @@ struct RejectionRuleTests {
     @Test("A row may name tokens that the target's vocabulary lacks: they never pass")
     func foreignTokens() throws {
         let row = try WeightRow([.init(0, 1), .init(9, 9)])
-        let tree = DraftTree.chain([(9, .row(row, .independent))])
+        let tree = ProposedTree.chain([(9, .row(row, .independent))])
         let tables = Tables(p: distribution(0.5, 0.5), q: distribution(1, 1))
         let law = EnumeratedChance.law { chance in
             verify(rule, tree, tables, after: [], chance: &chance).tokens(of: tree)

@@ -39,22 +39,20 @@ struct Proposing: Sendable, CustomStringConvertible {
     /// The drafter's tree behind `context`, rows included.
     func tree<Source: ChanceSource>(
         _ tables: Tables, after context: [TokenID], epoch: Int, chance: inout Source
-    ) -> DraftTree {
-        var tree = DraftTree(index: context.count)
-        var number = 0
-        while number <= tree.count {
-            let node = NodeIndex(rawValue: number)
-            number += 1
-            let width = shape.children(depth: tree.depth(node), token: tree.token(node))
-            guard width > 0 else { continue }
-            let q = tables.q(after: context + tree.tokens(tree.path(to: node)))
+    ) -> ProposedTree {
+        var tree = ProposedTree(behind: context)
+        tree.visit { tree, node in
+            let token = node.map { tree.drafts[$0].token } ?? 0
+            let width = shape.children(depth: tree.drafts.depth(of: node), token: token)
+            guard width > 0 else { return }
+            let q = tables.q(after: context + tree.drafts.tokens(to: node))
             switch kind {
             case .row(let draw, let entriesMax), .lazy(let draw, let entriesMax):
                 tree.grow(node, width, .row(WeightRow(q, entriesMax: entriesMax), draw), epoch, &chance)
-            case .mixed(let draw) where node == .root:
+            case .mixed(let draw) where node == nil:
                 tree.grow(node, width, .row(WeightRow(q, entriesMax: 64), draw), epoch, &chance)
             case .greedy, .mixed:
-                tree.must { tree throws(DraftFault) in
+                tree.must { tree throws(PayloadFault) in
                     try tree.propose(.deterministic, under: node)
                     for token in q.likeliest(width) { try tree.append(token, under: node) }
                 }
@@ -64,30 +62,41 @@ struct Proposing: Sendable, CustomStringConvertible {
     }
 }
 
-extension DraftTree {
-    /// From the root, which is left out, to `node`.
-    func path(to node: NodeIndex) -> [NodeIndex] { node == .root ? [] : path(to: parent(node)) + [node] }
+extension ProposedTree {
+    /// Behind tokens that were all generated.
+    init(behind context: [TokenID]) { self.init(root: Position(rawValue: context.count), index: context.count) }
+
+    /// The root, then every draft, those too that come to be on the way.
+    mutating func visit(_ each: (inout ProposedTree, NodeIndex?) -> Void) {
+        each(&self, nil)
+        var number = 0
+        while number < drafts.count {
+            each(&self, NodeIndex(rawValue: number))
+            number += 1
+        }
+    }
 
     /// Draws `width` children, fewer if the row runs out.
     mutating func grow<Source: ChanceSource>(
-        _ node: NodeIndex, _ width: Int, _ payload: DraftPayload, _ epoch: Int, _ chance: inout Source
+        _ node: NodeIndex?, _ width: Int, _ payload: DraftPayload, _ epoch: Int, _ chance: inout Source
     ) {
-        must { tree throws(DraftFault) in try tree.propose(payload, under: node) }
+        must { tree throws(PayloadFault) in try tree.propose(payload, under: node) }
         for _ in 0..<width { _ = drawChild(of: node, epoch: epoch, chance: &chance) }
     }
 
     /// What a well-meaning test does to a tree is never refused.
-    mutating func must(_ change: (inout DraftTree) throws(DraftFault) -> Void) {
+    mutating func must(_ change: (inout ProposedTree) throws(PayloadFault) -> Void) {
         do { try change(&self) } catch { preconditionFailure("\(error)") }
     }
 
     /// A chain of tokens, each with its payload.
-    static func chain(_ drafts: [(TokenID, DraftPayload)], index: Int = 0) -> DraftTree {
-        var tree = DraftTree(index: index)
-        for (depth, draft) in drafts.enumerated() {
-            tree.must { tree throws(DraftFault) in
-                try tree.propose(draft.1, under: NodeIndex(rawValue: depth))
-                try tree.append(draft.0, under: NodeIndex(rawValue: depth))
+    static func chain(_ drafts: [(TokenID, DraftPayload)], index: Int = 0) -> ProposedTree {
+        var tree = ProposedTree(root: Position(rawValue: index), index: index)
+        var last: NodeIndex?
+        for (token, payload) in drafts {
+            tree.must { tree throws(PayloadFault) in
+                try tree.propose(payload, under: last)
+                last = try tree.append(token, under: last)
             }
         }
         return tree
@@ -96,12 +105,12 @@ extension DraftTree {
 
 /// Scores and selects; rows that stayed with the drafter are taken from `drafted` when the rule asks for them.
 func verify<Rule: VerifyRule, Source: ChanceSource>(
-    _ rule: Rule, _ tree: DraftTree, drafted: DraftTree? = nil, _ tables: Tables, after context: [TokenID],
+    _ rule: Rule, _ tree: ProposedTree, drafted: ProposedTree? = nil, _ tables: Tables, after context: [TokenID],
     chance: inout Source
 ) -> Selection {
     var tree = tree
-    func score(_ node: NodeIndex, _ chance: inout Source) -> Rule.Score {
-        let p = tables.p(after: context + tree.tokens(tree.path(to: node)))
+    func score(_ node: NodeIndex?, _ chance: inout Source) -> Rule.Score {
+        let p = tables.p(after: context + tree.drafts.tokens(to: node))
         return rule.score(node, of: tree, p: p, chance: &chance)
     }
     precondition(rule.refusal(of: tree) == nil)
@@ -110,9 +119,9 @@ func verify<Rule: VerifyRule, Source: ChanceSource>(
         guard let rejection = rule as? RejectionRule, case .row(let row, _) = drafted?.payload(pending.node) else {
             preconditionFailure("only the rejection rule asks for rows, and the drafter keeps them")
         }
-        tree.must { tree throws(DraftFault) in try tree.resolve(pending.node, to: row) }
+        tree.must { tree throws(PayloadFault) in try tree.resolve(pending.node, to: row) }
         let rest = rejection.resume(pending, in: tree, chance: &chance) { node, chance in
-            let p = tables.p(after: context + tree.tokens(tree.path(to: node)))
+            let p = tables.p(after: context + tree.drafts.tokens(to: node))
             return rejection.score(node, of: tree, p: p, chance: &chance)
         }
         selection = Selection(path: selection.path + rest.path, end: rest.end)

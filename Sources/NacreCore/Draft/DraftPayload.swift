@@ -21,13 +21,21 @@ package enum DraftPayload: Sendable, Hashable {
     /// comes before the first subtraction of a row, so one number is enough for all of them.
     case scalar(Scalar, SiblingDraw)
 
+    /// How the siblings were drawn; `nil` if they are no draws.
+    package var draw: SiblingDraw? {
+        switch self {
+        case .deterministic, .coupled: nil
+        case .row(_, let draw), .scalar(_, let draw): draw
+        }
+    }
+
     /// q(x) of the first sibling, as a ratio: exact, so that the row fetched later can be held against it.
     package struct Scalar: Sendable, Hashable {
         package let weight: UInt16
         package let total: Int
 
         /// - Throws: `.row` unless 0 < weight ≤ total.
-        package init(weight: UInt16, total: Int) throws(DraftFault) {
+        package init(weight: UInt16, total: Int) throws(PayloadFault) {
             guard weight > 0, Int(weight) <= total else {
                 throw .row("q = \(weight) / \(total) is not in (0, 1]: send the weight drawn and the row's sum")
             }
@@ -40,9 +48,9 @@ package enum DraftPayload: Sendable, Hashable {
 }
 
 /// How several candidates for one position are drawn. Verifying draws of one kind by the rule of the other is biased:
-/// by TV .04 for two candidates, .16 for three, on the example of ALGORITHMS 6.1.
+/// by a total variation of 2/15 for p = (.4, .4, .2) and q = (.1, .2, .7) (`IllegalDraftingTests`).
 package enum SiblingDraw: Sendable, Hashable {
-    /// Independent draws; the same token may come twice.
+    /// Independent draws; the same token may come twice. Then it is one node, and the order of the draws says so.
     case independent
     /// Each from what the earlier ones left of the row.
     case withoutReplacement

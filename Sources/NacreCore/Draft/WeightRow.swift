@@ -21,7 +21,7 @@ package struct WeightRow: Sendable, Hashable {
     package let total: Int
 
     /// - Throws: `.row` unless there is an entry, ids rise and no weight is 0.
-    package init(_ entries: [Entry]) throws(DraftFault) {
+    package init(_ entries: [Entry]) throws(PayloadFault) {
         guard !entries.isEmpty else { throw .row("a row of q has no entries") }
         for (place, entry) in entries.enumerated() {
             if entry.weight == 0 { throw .row("token \(entry.token) has weight 0: leave it out") }

@@ -17,31 +17,27 @@ package struct BlockRule: VerifyRule {
     package init() {}
 
     /// Refuses branches, for which the published rule has no answer, and scalars: it needs q at every position.
-    package func refusal(of tree: DraftTree) -> DraftFault? {
-        for number in 0...tree.count {
-            let node = NodeIndex(rawValue: number)
-            if tree.children(node).count > 1 {
-                return .tree("node \(node) branches: block verification judges chains; draft one, or use `rejection`")
-            }
-            if case .scalar = tree.payload(node) {
-                return .tree("node \(node) has no row of q: block verification needs all; send rows")
-            }
+    package func refusal(of tree: ProposedTree) -> RuleRefusal? {
+        for node in [nil] + tree.drafts.indices.map(Optional.some) {
+            if tree.draws(node).count > 1 { return .branches(below: node) }
+            if case .scalar = tree.payload(node) { return .noRow(below: node) }
         }
         return nil
     }
 
     /// The row itself: every test of a block looks at several.
     package func score<Source: ChanceSource>(
-        _ node: NodeIndex, of tree: DraftTree, p: Distribution, chance: inout Source
+        _ node: NodeIndex?, of tree: ProposedTree, p: Distribution, chance: inout Source
     ) -> Distribution { p }
 
     package func select<Source: ChanceSource>(
-        _ tree: DraftTree, chance: inout Source, score: (NodeIndex, inout Source) -> Distribution
+        _ tree: ProposedTree, chance: inout Source, score: (NodeIndex?, inout Source) -> Distribution
     ) -> Selection {
-        var block = Block(p: [score(.root, &chance)])
-        while let draft = tree.children(block.path.last ?? .root).first {
-            let q = tree.row(under: block.path.last ?? .root, drafted: tree.token(draft))
-            block.append(draft, tree.token(draft), q: q, p: score(draft, &chance))
+        var block = Block(p: [score(nil, &chance)])
+        while let draft = tree.draws(block.path.last).first {
+            let token = tree.drafts[draft].token
+            let q = tree.row(under: block.path.last, drafted: token)
+            block.append(draft, token, q: q, p: score(draft, &chance))
         }
         var accepted = block.path.count
         while accepted > 0 {
@@ -87,9 +83,9 @@ private struct Block {
     }
 }
 
-extension DraftTree {
+extension ProposedTree {
     /// The law that the only child of `node` was drawn from.
-    fileprivate func row(under node: NodeIndex, drafted token: TokenID) -> WeightRow {
+    fileprivate func row(under node: NodeIndex?, drafted token: TokenID) -> WeightRow {
         if case .row(let row, _) = payload(node) { return row }
         return WeightRow(pointMass: token)
     }

@@ -15,18 +15,18 @@ package struct CoupledRule: VerifyRule {
 
     /// The target's own token behind `node`; the payload has no say. An engine that holds logits calls `choose`.
     package func score<Source: ChanceSource>(
-        _ node: NodeIndex, of tree: DraftTree, p: Distribution, chance: inout Source
+        _ node: NodeIndex?, of tree: ProposedTree, p: Distribution, chance: inout Source
     ) -> Choice {
         chance.choice(from: p, at: tree.indexDecided(by: node))
     }
 
     /// Follows, at each node, the child that the target chose itself, and ends with the choice that has no child.
     package func select<Source: ChanceSource>(
-        _ tree: DraftTree, chance: inout Source, score: (NodeIndex, inout Source) -> Choice
+        _ tree: ProposedTree, chance: inout Source, score: (NodeIndex?, inout Source) -> Choice
     ) -> Selection {
-        tree.walk { node in
+        Selection { node in
             let token = score(node, &chance).token
-            return tree.child(of: node, with: token).map { .accepted($0) } ?? .token(token)
+            return tree.drafts.child(of: node, token: token).map { .accepted($0) } ?? .token(token)
         }
     }
 

@@ -24,13 +24,13 @@ struct RecursiveRejection {
         self.draw = draw
     }
 
-    /// Tests `candidates`, the children of `node` that are left, and draws the correction if none passes.
+    /// Tests `candidates`, the draws below `node` that are left, and draws the correction if none passes.
     mutating func verdict<Source: ChanceSource>(
-        of candidates: ArraySlice<NodeIndex>, under node: NodeIndex, in tree: DraftTree, chance: inout Source
+        of candidates: ArraySlice<NodeIndex>, under node: NodeIndex?, in tree: ProposedTree, chance: inout Source
     ) -> NodeVerdict {
         for candidate in candidates {
             guard let q else { break }
-            let token = tree.token(candidate)
+            let token = tree.drafts[candidate].token
             if chance.passes(p: p[token], q: q[token], at: tree.test(ofSibling: rejected, under: node)) {
                 return .accepted(candidate)
             }

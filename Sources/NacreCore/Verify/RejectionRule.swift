@@ -12,48 +12,48 @@ package struct RejectionRule: VerifyRule {
     package init() {}
 
     package func score<Source: ChanceSource>(
-        _ node: NodeIndex, of tree: DraftTree, p: Distribution, chance: inout Source
+        _ node: NodeIndex?, of tree: ProposedTree, p: Distribution, chance: inout Source
     ) -> NodeVerdict {
         switch tree.payload(node) {
         case nil, .deterministic, .coupled:
             let token = chance.token(from: p, at: tree.correction(behind: node))
-            return tree.child(of: node, with: token).map { .accepted($0) } ?? .token(token)
+            return tree.drafts.child(of: node, token: token).map { .accepted($0) } ?? .token(token)
         case .row(let row, let draw):
             var rejection = RecursiveRejection(p: p, q: row, draw: draw)
-            return rejection.verdict(of: tree.children(node)[...], under: node, in: tree, chance: &chance)
+            return rejection.verdict(of: tree.draws(node)[...], under: node, in: tree, chance: &chance)
         case .scalar(let scalar, _):
-            guard let first = tree.children(node).first else {
+            guard let first = tree.draws(node).first else {
                 return .token(chance.token(from: p, at: tree.correction(behind: node)))
             }
             let passes = chance.passes(
-                p: p[tree.token(first)], q: scalar.probability, at: tree.test(ofSibling: 0, under: node))
+                p: p[tree.drafts[first].token], q: scalar.probability, at: tree.test(ofSibling: 0, under: node))
             return passes ? .accepted(first) : .needsRow(PendingRow(node: node, p: p))
         }
     }
 
     package func select<Source: ChanceSource>(
-        _ tree: DraftTree, chance: inout Source, score: (NodeIndex, inout Source) -> NodeVerdict
+        _ tree: ProposedTree, chance: inout Source, score: (NodeIndex?, inout Source) -> NodeVerdict
     ) -> Selection {
-        tree.walk { score($0, &chance) }
+        Selection { score($0, &chance) }
     }
 
-    /// Goes on where a selection ended with `needsRow`, after `tree` was given the row (`DraftTree.resolve`). The
+    /// Goes on where a selection ended with `needsRow`, after `tree` was given the row (`ProposedTree.resolve`). The
     /// path of the result begins behind the one that was selected before.
     ///
     /// The same decisions as if the row had been there from the start, at the same places.
     package func resume<Source: ChanceSource>(
-        _ pending: PendingRow, in tree: DraftTree, chance: inout Source,
-        score: (NodeIndex, inout Source) -> NodeVerdict
+        _ pending: PendingRow, in tree: ProposedTree, chance: inout Source,
+        score: (NodeIndex?, inout Source) -> NodeVerdict
     ) -> Selection {
-        guard case .row(let row, let draw) = tree.payload(pending.node) else {
+        let draws = tree.draws(pending.node)
+        guard case .row(let row, let draw) = tree.payload(pending.node), let failed = draws.first else {
             return Selection(path: [], end: .needsRow(pending))
         }
-        let siblings = tree.children(pending.node)
         var rejection = RecursiveRejection(p: pending.p, q: row, draw: draw)
-        rejection.reject(tree.token(siblings[0]))
+        rejection.reject(tree.drafts[failed].token)
         var first: NodeVerdict? = rejection.verdict(
-            of: siblings.dropFirst(), under: pending.node, in: tree, chance: &chance)
-        return tree.walk(from: pending.node) { node in
+            of: draws.dropFirst(), under: pending.node, in: tree, chance: &chance)
+        return Selection(from: pending.node) { node in
             defer { first = nil }
             return first ?? score(node, &chance)
         }
@@ -76,12 +76,12 @@ package struct RejectionRule: VerifyRule {
     }
 }
 
-extension DraftTree {
+extension ProposedTree {
     /// The place of the target's own draw behind `node`. It depends on the depth alone: one node per depth is walked.
-    func correction(behind node: NodeIndex) -> ChancePlace { ChancePlace(indexDecided(by: node), .correction) }
+    func correction(behind node: NodeIndex?) -> ChancePlace { ChancePlace(indexDecided(by: node), .correction) }
 
-    /// The place of the test of the `sibling`-th child of `node`.
-    func test(ofSibling sibling: Int, under node: NodeIndex) -> ChancePlace {
+    /// The place of the test of the `sibling`-th draw below `node`.
+    func test(ofSibling sibling: Int, under node: NodeIndex?) -> ChancePlace {
         ChancePlace(indexDecided(by: node), .accept, sibling: sibling)
     }
 }
