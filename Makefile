@@ -18,8 +18,8 @@ build: setup ## build all executables
 	@Scripts/step "build" $(SWIFT_BUILD)
 
 demo: build ## a prompt through three daemons on this machine, with figures
-	@Scripts/step "benchmark target (the small model at the cost of 350 M parameters)" Scripts/cost-shaped 350m q4_0
-	@exec $(BIN)/nacre demo --target "$$(Scripts/cost-shaped 350m q4_0)"
+	@Scripts/step "benchmark pair (the small models at the cost of 350 M and 25 M parameters)" Scripts/benchmark-pair
+	@exec $(BIN)/nacre demo $$(Scripts/benchmark-pair)
 
 test: setup ## set up, build and run all tests
 	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests

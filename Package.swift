@@ -141,7 +141,11 @@ let package = Package(
             name: "SimulationTests", dependencies: ["NacreCore", "NacreProtocol", "NacreSimulator"],
             swiftSettings: house),
         .testTarget(
-            name: "NacreNodeTests", dependencies: ["NacreAPI", "NacreNode", "NacreClient", arguments, log],
+            name: "NacreNodeTests",
+            dependencies: [
+                "NacreAPI", "NacreNode", "NacreClient", "NacreCore", "NacreEngine", "NacreProtocol", "NacreRoles",
+                arguments, log,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "EndToEndTests",

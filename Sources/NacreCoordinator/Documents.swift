@@ -61,12 +61,11 @@ extension StatisticsDocument {
 
 extension NodeDocument {
     package init(_ node: NodeRecord, problem: String?) {
-        func hexadecimal(_ digest: UInt64) -> String { String(digest, radix: 16) }
         self.init(
             name: node.hello.node, role: node.isVerifier ? "verifier" : "drafter",
             address: node.hello.dataAddress.isEmpty ? nil : node.hello.dataAddress, model: node.hello.modelName,
-            modelDigest: hexadecimal(node.hello.modelDigest),
-            vocabularyDigest: hexadecimal(node.hello.vocabularyDigest), engine: node.hello.engineVersion,
+            modelDigest: node.hello.modelDigest.hexadecimal,
+            vocabularyDigest: node.hello.vocabularyDigest.hexadecimal, engine: node.hello.engineVersion,
             cores: node.hello.cores, slots: node.hello.capacity.sequences, context: node.hello.capacity.context,
             jobs: node.load.jobs, busy: Double(node.load.busy), stepMicroseconds: Int(node.load.stepMicroseconds),
             problem: problem)

@@ -41,6 +41,9 @@ package struct GGUFHeader: Sendable, Equatable {
     /// not to; the others were not measured.
     private static let invariant: Set<String> = ["Q4_0", "Q8_0", "IQ4_NL"]
 
+    /// Whether there are weights: of a model in several files, the first may leave all of them to the others.
+    var holdsWeights: Bool { !tensorTypes.isEmpty || details.files != nil }
+
     /// Whether libllama would interleave any of the weights without AMX.
     var isInterleaved: Bool { !Self.interleaved.isDisjoint(with: tensorTypes.keys) }
 
@@ -52,7 +55,8 @@ package struct GGUFHeader: Sendable, Equatable {
     /// Reads and checks the header of the file at `path`.
     ///
     /// - Throws: `.modelUnreadable`: no such file, a directory, no permission, empty, not a GGUF, damaged, truncated;
-    ///   `.modelUnsupported`: a GGUF of another byte order or version, or of something that is not a model.
+    ///   `.modelUnsupported`: a GGUF of another byte order or version, of something that is not a model, or a later
+    ///   part of a model in several files.
     package init(path: String) throws(EngineError) {
         LlamaBackend.start()
         let file = try FileBytes(path: path)
@@ -88,7 +92,7 @@ package struct GGUFHeader: Sendable, Equatable {
                 .modelUnreadable, "\(path) is cut short: it has \(bytes) of \(bytesExpected) bytes",
                 remedy: "download it again")
         }
-        if let error = ForeignFile.notModel(path, table) { throw error }
+        if let error = ForeignFile.notModel(path, table) ?? ForeignFile.laterPart(path, table) { throw error }
         guard let architecture = table.text("general.architecture") else {
             throw EngineError(
                 .modelUnreadable, "\(path) does not name its architecture", remedy: "convert the model again")
@@ -113,15 +117,10 @@ package struct GGUFHeader: Sendable, Equatable {
 
     /// Throws unless the file holds a model that can generate text, as far as its header tells.
     ///
-    /// - Throws: `.modelUnsupported`: a later part of a model in several files, a vocabulary without weights, a model
-    ///   that does not generate text, one without a tokenizer.
+    /// - Throws: `.modelUnsupported`: a vocabulary without weights, a model that does not generate text, one without a
+    ///   tokenizer.
     package func requireGenerator() throws(EngineError) {
-        if let part = details.part, part.number > 1 {
-            throw EngineError(
-                .modelUnsupported, "\(path) is part \(part.number) of \(part.count) of a model",
-                remedy: "name the first part; the others are found beside it")
-        }
-        guard !tensorTypes.isEmpty else {
+        guard holdsWeights else {
             throw EngineError(
                 .modelUnsupported, "\(path) holds a vocabulary only, no weights",
                 remedy: "name the file of the model itself")

@@ -11,6 +11,9 @@ package enum LlamaBackend {
     /// for bit need the same stamp.
     package static let stamp = NACRE_LLAMA_STAMP
 
+    /// Version and stamp, as `--version` prints them.
+    package static let title = "libllama \(version) (\(stamp))"
+
     /// Whether this CPU and build multiply matrices with AMX tiles.
     package static var hasTiles: Bool { ggml_cpu_has_amx_int8() != 0 }
 

@@ -49,6 +49,15 @@ package struct ModelCheck: Encodable, Sendable {
         }
     }
 
+    /// Tries the file on a thread of its own: loading and decoding block for as long as a large model takes.
+    package static func run(path: String, threads: Int) async -> ModelCheck {
+        let executor = ThreadExecutor(name: "check")
+        defer { executor.stop() }
+        return await withCheckedContinuation { continuation in
+            executor.call { continuation.resume(returning: ModelCheck(path: path, threads: threads)) }
+        }
+    }
+
     /// The steps in their order.
     package static let names = ["file", "tokenizer", "weights", "decode", "rollback"]
 
@@ -60,7 +69,8 @@ package struct ModelCheck: Encodable, Sendable {
         let header = try GGUFHeader(path: path)
         try header.requireGenerator()
         let tensors = header.tensorTypes.values.reduce(0, +)
-        add("file", "a GGUF of \(header.bytes) bytes with all of its \(tensors) tensors")
+        let others = header.details.files.map { ", the first of \($0) files" } ?? ""
+        add("file", "a GGUF of \(header.bytes) bytes with all of its \(tensors) tensors\(others)")
     }
 
     private mutating func tryTokenizer(_ tokenizer: LlamaTokenizer) throws(EngineError) {

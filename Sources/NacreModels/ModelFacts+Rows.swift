@@ -16,16 +16,21 @@ extension ModelFacts {
             ),
             ("ends", vocabulary.ends.isEmpty ? "none" : vocabulary.ends.map(\.words).joined(separator: ", ")),
             ("rollback", rollback.words), ("chat_template", hasChatTemplate ? "yes" : "no"),
-            ("generates_text", generatesText ? "yes" : parameters > 0 ? "no" : "no: there are no weights"),
+            ("generates_text", generationWords),
             ("model_digest", modelDigest),
         ]
-        if let part { rows.append(("part", "\(part.number) of \(part.count); sizes are of this file")) }
+        if let files { rows.append(("files", "the first of \(files); sizes are of this one")) }
         if let costShaped { rows.append(("cost_shaped", costShaped.words)) }
         return rows
     }
 
+    private var generationWords: String {
+        if generatesText { return "yes" }
+        return parameters > 0 || files != nil ? "no" : "no: there are no weights"
+    }
+
     private var parameterWords: String {
-        guard parameters > 0 else { return "0: a vocabulary without weights" }
+        guard parameters > 0 else { return files == nil ? "0: a vocabulary without weights" : "0 in this file" }
         let layers = layers.map { " in \($0) layers" } ?? ""
         return "\(parameters) (\(LlamaModel.rounded(parameters)))\(layers)"
     }

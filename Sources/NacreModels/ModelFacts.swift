@@ -62,11 +62,6 @@ package struct ModelFacts: Encodable, Sendable, Equatable {
         package let parameters: Int
     }
 
-    package struct Part: Encodable, Sendable, Equatable {
-        package let number: Int
-        package let count: Int
-    }
-
     package let path: String
     package let name: String
     package let architecture: String
@@ -84,7 +79,8 @@ package struct ModelFacts: Encodable, Sendable, Equatable {
     /// What nodes compare to know that two verifiers hold the same target.
     package let modelDigest: String
     package let costShaped: CostShaped?
-    package let part: Part?
+    /// Of a model in several files, of which this is the first: how many.
+    package let files: Int?
 
     package init(_ outline: ModelOutline) {
         let (header, details) = (outline.header, outline.header.details)
@@ -105,15 +101,9 @@ package struct ModelFacts: Encodable, Sendable, Equatable {
         rollback = Rollback(outline)
         hasChatTemplate = details.hasChatTemplate
         generatesText = outline.generatesText
-        modelDigest = Self.hexadecimal(outline.digest)
+        modelDigest = outline.digest.hexadecimal
         costShaped = details.costShaped.map { CostShaped($0, parameters: header.parameters) }
-        part = details.part.map { Part(number: $0.number, count: $0.count) }
-    }
-
-    /// 16 digits.
-    static func hexadecimal(_ digest: UInt64) -> String {
-        let digits = String(digest, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        files = details.files
     }
 }
 
@@ -121,7 +111,7 @@ extension ModelFacts.Vocabulary {
     fileprivate init(_ outline: ModelOutline) {
         let (tokenizer, facts) = (outline.tokenizer, outline.tokenizer.facts)
         tokens = tokenizer.vocabularySize
-        digest = ModelFacts.hexadecimal(tokenizer.vocabularyDigest)
+        digest = tokenizer.vocabularyDigest.hexadecimal
         kind = facts.kind
         name = outline.header.details.tokenizer ?? ""
         preTokenizer = outline.header.details.preTokenizer

@@ -1,4 +1,4 @@
-import NacreCore
+package import NacreCore
 package import NacreEngine
 
 /// How drafts of one vocabulary become tokens of another.
@@ -24,6 +24,8 @@ package struct ModelPair: Encodable, Sendable, Equatable {
     package let bridges: [Bridge]
     /// Whether this build runs the pair.
     package let isUsable: Bool
+    /// Why not, and what to do; `nil` if it does.
+    package let refusal: String?
 
     /// The bridges that exist in this build.
     private static let built: Set<Bridge> = [.identity]
@@ -34,7 +36,8 @@ package struct ModelPair: Encodable, Sendable, Equatable {
     /// A text with what tokenizers treat in their own ways.
     static let sample = "def naïve(x):\n\treturn [\"🐚\", 1024,  x ** 2]  # 日本\n\n"
 
-    package init(target: some Tokenizer, draft: some Tokenizer) {
+    /// - Parameter unfit: why one of the models cannot play its part, whatever their vocabularies; see `unfitness`.
+    package init(target: some Tokenizer, draft: some Tokenizer, unfit: String?) {
         vocabulary = VocabularyOverlap(target: target, draft: draft)
         var bridges: [Bridge] = []
         if vocabulary.isSame {
@@ -49,7 +52,29 @@ package struct ModelPair: Encodable, Sendable, Equatable {
         }
         self.bridges = bridges
         bridge = bridges.first
-        isUsable = bridge.map(Self.built.contains) ?? false
+        refusal = unfit ?? (bridge.map(Self.built.contains) == true ? nil : Self.missingBridge)
+        isUsable = refusal == nil
+    }
+
+    /// The pair of two files that passed every step, with what was measured; `nil` if one did not.
+    package init?(target: ModelCheck, draft: ModelCheck) {
+        guard target.passed, draft.passed, let left = target.facts, let right = draft.facts,
+            let tokenizer = target.tokenizer, let draftTokenizer = draft.tokenizer
+        else { return nil }
+        self.init(
+            target: tokenizer, draft: draftTokenizer, unfit: Self.unfitness(target: left, draft: right))
+    }
+
+    /// Why one of the models cannot play its part, and what to do; `nil` if both can.
+    package static func unfitness(target: ModelFacts, draft: ModelFacts) -> String? {
+        for (role, model) in [("target", target), ("draft", draft)] where !model.generatesText {
+            return "the \(role) model does not generate text; use a causal language model with its weights"
+        }
+        guard draft.rollback.works else {
+            return "the draft model cannot take tokens back (\(draft.rollback.reason)); "
+                + "use one without recurrent layers"
+        }
+        return nil
     }
 
     /// Whether a text's tokens, joined, are the text; a space that the tokenizer puts before it may be there.
@@ -73,14 +98,15 @@ extension ModelPair {
         [
             ("same_vocabulary", vocabulary.isSame ? "yes" : "no"), ("shared_texts", sharedWords),
             ("same_ids", "\(vocabulary.sameIds)"), ("bridge", bridgeWords),
-            ("usable", isUsable ? "yes" : "no: \(Self.refusal)"),
+            ("usable", refusal.map { "no: \($0)" } ?? "yes"),
         ]
     }
 
     private var sharedWords: String {
-        let (target, draft) = (100 * vocabulary.targetShare, 100 * vocabulary.draftShare)
-        return "\(vocabulary.shared), \(target.rounded(to: 1)) % of the target's \(vocabulary.targetTokens) tokens, "
-            + "\(draft.rounded(to: 1)) % of the draft's \(vocabulary.draftTokens)"
+        func share(_ share: Double) -> String { "(\((100 * share).rounded(to: 1)) %)" }
+        return "\(vocabulary.shared): \(vocabulary.targetShared) of the target's \(vocabulary.targetTokens) tokens "
+            + "\(share(vocabulary.targetShare)), \(vocabulary.draftShared) of the draft's \(vocabulary.draftTokens) "
+            + share(vocabulary.draftShare)
     }
 
     private var bridgeWords: String {
@@ -93,11 +119,13 @@ extension ModelPair {
 
     /// The pair in a line.
     package var summary: String {
-        guard !vocabulary.isSame else { return "one vocabulary of \(vocabulary.targetTokens) tokens" }
-        return "not one vocabulary: \(sharedWords) are shared; bridge: \(bridgeWords)"
+        let words =
+            vocabulary.isSame
+            ? "one vocabulary of \(vocabulary.targetTokens) tokens"
+            : "not one vocabulary: shared are \(sharedWords); bridge: \(bridgeWords)"
+        return refusal.map { "\(words); \($0)" } ?? words
     }
 
-    /// Why a pair without an existing bridge cannot run, and what to do.
-    package static let refusal =
+    private static let missingBridge =
         "this build pairs models of one vocabulary only; use a draft model with the target's tokenizer"
 }

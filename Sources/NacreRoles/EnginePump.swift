@@ -1,7 +1,7 @@
-import Logging
+package import Logging
 package import NacreCore
 package import NacreEngine
-import NacreProtocol
+package import NacreProtocol
 
 /// Hands a machine's passes to its engine, one at a time. Part of a node, on the node's event loop.
 ///
@@ -18,33 +18,33 @@ package struct EnginePump {
     private var isFinished = false
     private var waiting: CheckedContinuation<Void, Never>?
 
-    init(log: Logger, submit: @escaping Submit) {
+    package init(log: Logger, submit: @escaping Submit) {
         self.log = log
         self.submit = submit
     }
 
     /// Starts a pass. `done` is called on the engine's thread with what came of it: an engine's failure is an outcome
     /// like others, for the machine to decide about. After `finish` nothing is started.
-    mutating func start(_ pass: EnginePass, done: @escaping @Sendable (PassOutcome) -> Void) {
+    package mutating func start(_ pass: EnginePass, done: @escaping @Sendable (PassOutcome) -> Void) {
         guard !isFinished else { return }
         isRunning = true
         submit(pass) { [log] result in done(EnginePump.outcome(of: result, log: log)) }
     }
 
     /// To be called when `done` has arrived, before the machine hears of it.
-    mutating func passEnded() {
+    package mutating func passEnded() {
         isRunning = false
         release()
     }
 
     /// Starts no more passes.
-    mutating func finish() {
+    package mutating func finish() {
         isFinished = true
         release()
     }
 
     /// Resumes `continuation` once `finish` was called and no pass is in flight.
-    mutating func wait(_ continuation: CheckedContinuation<Void, Never>) {
+    package mutating func wait(_ continuation: CheckedContinuation<Void, Never>) {
         waiting = continuation
         release()
     }

@@ -1,3 +1,5 @@
+import NacreCore
+
 /// Many seeds, one after the other, up to the first that breaks a law.
 package struct Campaign: Sendable {
     package private(set) var tally = Tally()
@@ -24,11 +26,11 @@ package struct Campaign: Sendable {
             seeds    \(tally.seeds)
             jobs     \(tally.jobs) (\(outcomes.joined(separator: ", ")))
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
-            passes   \(tally.passes)
+            passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
-            digest   \(String(digest, radix: 16))
+            digest   \(digest.hexadecimal)
             """
     }
 
@@ -41,12 +43,13 @@ package struct Campaign: Sendable {
         let faults = object(FaultKind.allCases.map { ($0.rawValue, tally.faults[$0, default: 0]) })
         let counts: [(String, Int)] = [
             ("seeds", tally.seeds), ("jobs", tally.jobs), ("tokens", tally.tokens), ("drafted", tally.drafted),
-            ("epochs", tally.epochs), ("passes", tally.passes), ("messages", tally.messages),
+            ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
+            ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]
         let numbers = counts.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ")
         let failed = violation.map { ", \"failedSeed\": \($0.seed), \"law\": \"\($0.law.rawValue)\"" } ?? ""
         return "{\(numbers), \"outcomes\": \(outcomes), \"faults\": \(faults), "
-            + "\"digest\": \"\(String(digest, radix: 16))\"\(failed)}"
+            + "\"digest\": \"\(digest.hexadecimal)\"\(failed)}"
     }
 }

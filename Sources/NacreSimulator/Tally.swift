@@ -20,6 +20,8 @@ package struct Tally: Sendable, Equatable {
     package var epochs = 0
     /// Draft tokens that were sent.
     package var drafted = 0
+    /// Verdicts that told of more than one round.
+    package var coalesced = 0
 
     package init() {}
 
@@ -35,5 +37,6 @@ package struct Tally: Sendable, Equatable {
         staleMessages += other.staleMessages
         epochs += other.epochs
         drafted += other.drafted
+        coalesced += other.coalesced
     }
 }

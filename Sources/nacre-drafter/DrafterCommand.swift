@@ -24,7 +24,7 @@ struct DrafterCommand: AsyncParsableCommand {
               nacre-drafter --model draft.gguf --coordinator 10.0.0.1:7400 --listen 10.0.0.2:7410 --cpus 4
             The draft model must have the target's vocabulary. Verifiers connect to the address of --listen.
             """,
-        version: "nacre-drafter \(NacreVersion.current), libllama \(LlamaBackend.version) (\(LlamaBackend.stamp))")
+        version: "nacre-drafter \(NacreVersion.current), \(LlamaBackend.title)")
 
     private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 0))
     private static let advertise = OptionalSetting<HostPort>("advertise")

@@ -25,7 +25,7 @@ struct VerifierCommand: AsyncParsableCommand {
               nacre-verifier --model target.gguf --coordinator 10.0.0.1:7400 --cpus 0-3 --slots 16 --context 4096
             Give verifier and drafter cores of their own: on shared ones both run several times slower.
             """,
-        version: "nacre-verifier \(NacreVersion.current), libllama \(LlamaBackend.version) (\(LlamaBackend.stamp))")
+        version: "nacre-verifier \(NacreVersion.current), \(LlamaBackend.title)")
 
     private static let listen = OptionalSetting<HostPort>("listen")
 

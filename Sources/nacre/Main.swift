@@ -1,4 +1,5 @@
 import ArgumentParser
+import NacreLlama
 import NacreNode
 
 @main
@@ -22,7 +23,7 @@ struct NacreCommand: AsyncParsableCommand {
 
             Exit status: 0 done, 1 failed, 2 bad usage, 3 coordinator unreachable, 130 interrupted.
             """,
-        version: "nacre \(NacreVersion.current)",
+        version: "nacre \(NacreVersion.current), \(LlamaBackend.title)",
         groupedSubcommands: [
             CommandGroup(
                 name: "Jobs",

@@ -63,9 +63,12 @@ struct ModelsInfoCommand: AsyncParsableCommand {
 
     func run() async throws {
         let outlines = try files.paths().map { try ModelOutline(path: $0) }
-        let pair =
-            outlines.count == 2 ? ModelPair(target: outlines[0].tokenizer, draft: outlines[1].tokenizer) : nil
         let facts = outlines.map(ModelFacts.init)
+        let pair =
+            facts.count == 2
+            ? ModelPair(
+                target: outlines[0].tokenizer, draft: outlines[1].tokenizer,
+                unfit: ModelPair.unfitness(target: facts[0], draft: facts[1])) : nil
         let terminal = Terminal.standard()
         if files.json { return try terminal.write(json: Report(models: facts, pair: pair)) }
         guard let pair else { return try JobText.write(facts[0].rows, to: terminal) }
@@ -84,8 +87,9 @@ struct ModelsCheckCommand: AsyncParsableCommand {
         commandName: "check", abstract: "Try a model file: all of its weights, its tokenizer, a token.",
         discussion: """
             Loads the whole file: it takes the memory that a node takes. Of two files the first is taken for the target,
-            and it is checked that the other can draft for it. In a pipe: result, file, step and detail separated by
-            tabs. Exit status 0 if all steps passed, 1 if one failed, 2 for a file that is not there.
+            and, if both are sound, it is checked that the other can draft for it. In a pipe: result, file, step and
+            detail separated by tabs. Exit status 0 if all steps passed, 1 if one failed, 2 for a file that is not
+            there.
 
             Examples:
               nacre models check T.gguf
@@ -103,13 +107,11 @@ struct ModelsCheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let threads = try min(CPUList.available().cores.count, 8)
-        let checks = try files.paths().map { ModelCheck(path: $0, threads: threads) }
-        var pair: ModelPair?
-        if checks.count == 2, let target = checks[0].tokenizer, let draft = checks[1].tokenizer {
-            pair = ModelPair(target: target, draft: draft)
-        }
+        var checks: [ModelCheck] = []
+        for path in try files.paths() { checks.append(await ModelCheck.run(path: path, threads: threads)) }
+        let pair = checks.count == 2 ? ModelPair(target: checks[0], draft: checks[1]) : nil
         var failures = checks.flatMap(\.steps).filter { !$0.passed }.map(\.detail)
-        if let pair, !pair.isUsable { failures.append("the two cannot be paired: \(ModelPair.refusal)") }
+        if let refusal = pair?.refusal { failures.append("the two cannot be paired: \(refusal)") }
         let terminal = Terminal.standard()
         if files.json {
             try terminal.write(json: Report(passed: failures.isEmpty, models: checks, pair: pair))

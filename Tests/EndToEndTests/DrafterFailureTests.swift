@@ -9,11 +9,11 @@ import Testing
     func killed() async throws {
         try await TestCluster.with { cluster in
             let whole = try await cluster.withClient {
-                try await $0.run(Jobs.endless(400, method: Jobs.plain)).document
+                try await $0.run(Jobs.endless(600, method: Jobs.plain)).document
             }
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
-                let job = try await cluster.disturb(Jobs.endless(400, method: method)) {
+                let job = try await cluster.disturb(Jobs.endless(600, method: method)) {
                     try await cluster.kill(drafter)
                     try cluster.startDrafter("drafter-\(number + 2)")
                 }
@@ -50,12 +50,12 @@ import Testing
     func hangs() async throws {
         try await TestCluster.with { cluster in
             let whole = try await cluster.withClient {
-                try await $0.run(Jobs.endless(400, method: Jobs.plain)).document
+                try await $0.run(Jobs.endless(600, method: Jobs.plain)).document
             }
             // One after the other, so that each method meets the silence by itself.
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
-                let job = try await cluster.disturb(Jobs.endless(400, method: method)) {
+                let job = try await cluster.disturb(Jobs.endless(600, method: method)) {
                     cluster[drafter].signal(SIGSTOP)
                 }
                 #expect(job.tokens == whole.tokens && job.state == "done", "\(method)")

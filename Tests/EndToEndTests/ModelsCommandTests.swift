@@ -1,4 +1,7 @@
 import Foundation
+import NacreAPI
+import NacreClient
+import NacreLlama
 import NacreNode
 import Testing
 
@@ -52,6 +55,35 @@ import Testing
             let info = try await models("info", Jobs.target, other)
             #expect(info.status == 0 && info.output.contains("pair.bridge\ttli expected"), "\(info)")
             #expect(info.output.contains("pair.usable\tno: this build pairs models of one vocabulary only"))
+            // As the coordinator counts them, which refuses such a drafter: see BadInputTests.
+            #expect(info.output.contains("4095 of the target's 4096 tokens"), "\(info)")
+        }
+    }
+
+    @Test("digests are written as nodes report them, also those that begin with a zero")
+    func digests() async throws {
+        try await PatchedModel.withFolder { folder in
+            // Every 16th vocabulary has such a digest.
+            let letters = "abcdefghijklmnopqrstuvwxyz"
+            let names = letters.flatMap { first in letters.map { "s\(first)\($0)f" } }
+            var found: String?
+            for name in names where found == nil {
+                let path = try PatchedModel.renaming("self", to: name, Jobs.draft, in: folder)
+                // A piece that is there already makes no vocabulary.
+                let digest = (try? LlamaTokenizer(path: path))?.vocabularyDigest ?? .max
+                if digest >> 60 == 0 { found = path }
+            }
+            let model = try #require(found)
+            let info = try document(try await models("info", model, "--json"))
+            let facts = try #require((info["models"] as? [[String: Any]])?.first)
+            try await TestCluster.with(verifiers: 0, drafters: 0) { cluster in
+                try cluster.startVerifier("verifier-1", model: model)
+                try await cluster.until("the verifier is there") { try await $0.status().ready }
+                let node = try #require(try await cluster.withClient { try await $0.nodes() }.first)
+                #expect(node.vocabularyDigest.count == 16 && node.vocabularyDigest.hasPrefix("0"), "\(node)")
+                #expect((facts["vocabulary"] as? [String: Any])?["digest"] as? String == node.vocabularyDigest)
+                #expect(facts["model_digest"] as? String == node.modelDigest)
+            }
         }
     }
 

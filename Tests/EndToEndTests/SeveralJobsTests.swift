@@ -21,8 +21,9 @@ import Testing
                 #expect(differences.isEmpty, "\(differences)")
                 #expect(together.map(\.document.tokens.count) == requests.map(\.maxTokens))
                 #expect(endings.map(\.number).suffix(long.count).allSatisfy { $0 < long.count }, "a short job starved")
-                // Both long jobs went on while the short ones ran: nobody had the verifier for himself.
-                #expect(together.allSatisfy { $0.document.statistics.drafted > 0 })
+                // Both long jobs went on while the short ones ran: nobody had the verifier for himself. A short one may
+                // be over before its drafter is ready.
+                #expect(together.prefix(long.count).allSatisfy { $0.document.statistics.drafted > 0 })
             }
         }
     }

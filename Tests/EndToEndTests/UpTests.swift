@@ -45,6 +45,34 @@ import Testing
         }
     }
 
+    @Test("nacre demo streams, compares and leaves nothing behind, also when it is interrupted")
+    func demo() async throws {
+        try await PatchedModel.withFolder { folder in
+            let own = ["XDG_RUNTIME_DIR": folder, "TMPDIR": folder]
+            let pair = ["--target", Jobs.target, "--draft", Jobs.draft]
+            let demo = try await Command.run("nacre", ["demo"] + pair, environment: own)
+            #expect(demo.status == 0 && demo.output.contains("identical to plain decoding"), "\(demo)")
+            let figures = ["tokens/s", "ratio", "acceptance rate", "mean accepted tokens", "verifier busy", "rounds"]
+            for figure in figures { #expect(demo.output.contains(figure), "\(figure)") }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+            let interrupted = try Command("nacre", ["demo", "--max-tokens", "1800"] + pair, environment: own)
+            try await interrupted.until("it streams") { !$0.isEmpty }
+            let children = Self.children(of: interrupted.pid)
+            #expect(children.count == 3)
+            interrupted.signal(SIGINT)
+            #expect(try await interrupted.result().status == 130)
+            try await Deadline.wait(for: "all are gone") { !children.contains(where: Self.isRunning) }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+        }
+    }
+
+    private static func children(of pid: Int32) -> [Int32] {
+        // Each thread has the list of those that it started.
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        let lists = threads.map { try? String(contentsOfFile: "/proc/\(pid)/task/\($0)/children", encoding: .utf8) }
+        return lists.flatMap { ($0 ?? "").split(separator: " ").compactMap { Int32($0) } }
+    }
+
     @Test("nacre check finds no divergence, and says so with its exit status")
     func check() async throws {
         let result = try await Command.run(

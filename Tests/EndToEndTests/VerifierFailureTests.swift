@@ -8,7 +8,7 @@ import Testing
     @Test("kill -9 of the verifier: another one goes on, and the output is the same", arguments: Jobs.methods)
     func killed(method: String) async throws {
         try await TestCluster.with(verifiers: 2) { cluster in
-            let request = Jobs.endless(240, method: method)
+            let request = Jobs.endless(600, method: method)
             let whole = try await cluster.withClient { try await $0.run(request).document }
             let id = try await cluster.submit(request)
             try await cluster.withClient { try await $0.reach(40, of: id) }
@@ -24,7 +24,7 @@ import Testing
     @Test("a verifier that hangs beyond its lease is replaced, and is not believed when it comes back")
     func hangs() async throws {
         try await TestCluster.with(verifiers: 2) { cluster in
-            let request = Jobs.endless(240)
+            let request = Jobs.endless(1_200)
             let whole = try await cluster.withClient { try await $0.run(request).document }
             let id = try await cluster.submit(request)
             try await cluster.withClient { try await $0.reach(40, of: id) }
@@ -46,7 +46,7 @@ import Testing
     @Test("when all verifiers are gone jobs wait, and go on when one registers")
     func allGone() async throws {
         try await TestCluster.with { cluster in
-            let request = Jobs.endless(240)
+            let request = Jobs.endless(1_200)
             let whole = try await cluster.withClient { try await $0.run(request).document }
             let id = try await cluster.submit(request)
             try await cluster.withClient { try await $0.reach(40, of: id) }

@@ -55,10 +55,24 @@ import Testing
         }
     }
 
+    /// How far sums that are rounded in another order may lead. Measured (docs/models.md): Q4_0 17 equal texts and 3
+    /// other tokens, where the choice led by at most 0.042 nats; BF16 19, 1 and 0.0072. Kernels of another processor
+    /// round in another way again, hence one text and a little lead more.
+    struct Bound: Sendable {
+        let type: String
+        let textsEqualMin: Int
+        let tokensMax: Int
+        let leadMax: Float
+    }
+
     @Test(
-        "in Q4_0 and BF16 the greedy tokens are the small target's, but for near ties", arguments: presets,
-        ["q4_0", "bf16"])
-    func sameTokens(preset: Substring, type: String) throws {
+        "in Q4_0 and BF16 the greedy tokens are the small target's, but for a few near ties", arguments: presets,
+        [
+            Bound(type: "q4_0", textsEqualMin: 16, tokensMax: 4, leadMax: 0.05),
+            Bound(type: "bf16", textsEqualMin: 18, tokensMax: 2, leadMax: 0.01),
+        ])
+    func sameTokens(preset: Substring, bound: Bound) throws {
+        let type = bound.type
         let references = try Self.references.get()
         let rows = try rows(CostShaped.path(String(preset), type), of: references.map(\.text))
         let flips = zip(references, rows).map { reference, shaped in
@@ -68,7 +82,7 @@ import Testing
         print(
             "cost-shaped \(preset) \(type): \(flips.joined().count) of \(rows.joined().count) tokens differ, by at most",
             "\(flips.joined().max() ?? 0) nats; \(equal) of \(all) texts are equal")
-        #expect(equal >= 15, "\(flips)")
-        #expect(flips.joined().allSatisfy { $0 < 0.1 }, "\(flips)")
+        #expect(equal >= bound.textsEqualMin && flips.joined().count <= bound.tokensMax, "\(flips)")
+        #expect(flips.joined().allSatisfy { $0 <= bound.leadMax }, "\(flips)")
     }
 }

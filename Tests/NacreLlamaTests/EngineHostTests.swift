@@ -33,6 +33,36 @@ struct EngineHostTests {
         await loaded.host.shutdown()
     }
 
+    @Test("passes handed over without a task run in turn with the others, on the engine's thread")
+    func submitted() async throws {
+        let loaded = try await LoadedModel.start(path: Fixture.draft, settings: Self.settings, name: "engine-test")
+        let expected = try await loaded.host.run(Self.prefill(32)).choices
+        let thread = try await loaded.host.withEngine { _ in UInt(pthread_self()) }
+        let order = Order()
+        let results = try await withThrowingTaskGroup(of: [Choice].self) { group in
+            for number in 0..<8 {
+                group.addTask {
+                    try await withCheckedThrowingContinuation { (waiting: CheckedContinuation<[Choice], any Error>) in
+                        loaded.host.submit(Self.prefill(32)) { result in
+                            #expect(UInt(pthread_self()) == thread)
+                            order.numbers.withLock { $0.append(number) }
+                            waiting.resume(with: result.map(\.choices).mapError { $0 as any Error })
+                        }
+                    }
+                }
+                group.addTask { try await loaded.host.run(Self.prefill(32)).choices }
+            }
+            return try await group.reduce(into: [[Choice]]()) { $0.append($1) }
+        }
+        #expect(results == Array(repeating: expected, count: 16))
+        #expect(order.numbers.withLock { $0.sorted() } == Array(0..<8))
+        await loaded.host.shutdown()
+        let late = await withCheckedContinuation { waiting in
+            loaded.host.submit(Self.prefill(8)) { waiting.resume(returning: $0) }
+        }
+        #expect(throws: EngineError.self) { try late.get() }
+    }
+
     @Test("a model that cannot be loaded is an error at the start, with the thread gone")
     func failedStart() async throws {
         await #expect(throws: EngineError.self) {
@@ -85,6 +115,11 @@ struct EngineHostTests {
         }
         await loaded.host.shutdown()
     }
+}
+
+/// Passes in the order of their ends.
+private final class Order: Sendable {
+    let numbers = Mutex<[Int]>([])
 }
 
 /// How many tasks are at work.

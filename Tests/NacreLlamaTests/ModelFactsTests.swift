@@ -29,7 +29,7 @@ struct ModelFactsTests {
         #expect(facts.vocabulary.ends.map(\.words) == ["0 '<|endoftext|>'"])
         #expect(facts.vocabulary.special.contains { $0.role == "bos" && $0.id == 0 })
         #expect(facts.rollback.works && !facts.rollback.isMeasured)
-        #expect(facts.costShaped == nil && facts.part == nil)
+        #expect(facts.costShaped == nil && facts.files == nil)
     }
 
     @Test("a mixture of number types is told as one, and its parts are all of the weights")
@@ -100,23 +100,8 @@ struct ModelFactsTests {
         let words = try row("cost_shaped", facts)
         #expect(words.hasPrefix("computes the function of \(shaped.source) at the cost of "), "\(words)")
         #expect(words.contains("M parameters"))
-        let draft = try LlamaTokenizer(path: Fixture.draft)
-        #expect(ModelPair(target: try LlamaTokenizer(path: path), draft: draft).isUsable)
-    }
-
-    @Test("the first of several files says that it is one, and a later one is no model")
-    func parts() throws {
-        func split(_ number: UInt16) -> TemporaryFile {
-            let pairs: [(String, TinyGGUF.Value)] = [
-                ("general.architecture", .text("llama")), ("split.no", .half(number)), ("split.count", .half(3)),
-            ]
-            return TemporaryFile(TinyGGUF(pairs: pairs).bytes)
-        }
-        let first = split(0)
-        let header = try GGUFHeader(path: first.path)
-        #expect(header.details.part?.number == 1 && header.details.part?.count == 3)
-        let second = split(1)
-        let error = try #require(throws: EngineError.self) { try LlamaModel(path: second.path) }
-        #expect(error.message.contains("part 2 of 3") && error.remedy.contains("the first part"))
+        let draft = try ModelOutline(path: Fixture.draft)
+        let unfit = ModelPair.unfitness(target: facts, draft: ModelFacts(draft))
+        #expect(ModelPair(target: try LlamaTokenizer(path: path), draft: draft.tokenizer, unfit: unfit).isUsable)
     }
 }

@@ -49,7 +49,8 @@ struct ModelPairTests {
     @Test("models of one vocabulary need no bridge")
     func same() throws {
         let pair = ModelPair(
-            target: try LlamaTokenizer(path: Fixture.target), draft: try LlamaTokenizer(path: Fixture.draft))
+            target: try LlamaTokenizer(path: Fixture.target), draft: try LlamaTokenizer(path: Fixture.draft), unfit: nil
+        )
         #expect(pair.isUsable && pair.bridge == .identity && pair.bridges == [.identity])
         #expect(pair.vocabulary.isSame && pair.vocabulary.targetShare == 1 && pair.vocabulary.draftShare == 1)
         #expect(pair.vocabulary.sameIds == pair.vocabulary.targetTokens)
@@ -62,6 +63,7 @@ struct ModelPairTests {
         let overlap = VocabularyOverlap(target: target, draft: draft)
         // "<s>" is a command in one and text in the other.
         #expect(!overlap.isSame && overlap.shared == 2)
+        #expect(overlap.targetShared == 3 && overlap.draftShared == 2)
         #expect(overlap.targetShare == 3.0 / 6 && overlap.draftShare == 2.0 / 5)
         // b, at 2.
         #expect(overlap.sameIds == 1)
@@ -80,12 +82,59 @@ struct ModelPairTests {
         changed.replaceSubrange(place..<place + 12, with: new)
         let file = TemporaryFile(changed)
         let target = try LlamaTokenizer(path: Fixture.target)
-        let pair = ModelPair(target: target, draft: try LlamaTokenizer(path: file.path))
+        let pair = ModelPair(target: target, draft: try LlamaTokenizer(path: file.path), unfit: nil)
         #expect(!pair.vocabulary.isSame && !pair.isUsable)
         #expect(pair.vocabulary.shared == target.vocabularySize - 1)
         #expect(pair.vocabulary.sameIds == target.vocabularySize - 1)
         #expect(pair.bridge == .tli && pair.bridges == [.tli, .slem])
         #expect(pair.rows.contains { $0.0 == "usable" && $0.1.contains("this build pairs models of one vocabulary") })
+    }
+
+    /// The pair of the shipped target and the file at `path`, as `info` sees it.
+    private func pair(draft path: String, target: String = Fixture.target) throws -> ModelPair {
+        let (target, draft) = (try ModelOutline(path: target), try ModelOutline(path: path))
+        return ModelPair(
+            target: target.tokenizer, draft: draft.tokenizer,
+            unfit: ModelPair.unfitness(target: ModelFacts(target), draft: ModelFacts(draft)))
+    }
+
+    @Test("the same vocabulary is not enough: without weights there is neither target nor draft")
+    func vocabularyAlone() throws {
+        var source = TinyGGUF(copying: Fixture.read(Fixture.draft))
+        source.tensors = []
+        let file = TemporaryFile(source.bytes)
+        for (pair, role) in [
+            (try pair(draft: file.path), "draft"), (try pair(draft: Fixture.draft, target: file.path), "target"),
+        ] {
+            #expect(pair.vocabulary.isSame && pair.bridge == .identity && !pair.isUsable)
+            #expect(pair.refusal?.contains("the \(role) model does not generate text") == true, "\(pair)")
+            #expect(pair.rows.contains { $0.0 == "usable" && $0.1.hasPrefix("no: the \(role) model") })
+        }
+    }
+
+    @Test("a draft model that cannot take tokens back is refused, by its architecture and when tried")
+    func recurrentDraft() throws {
+        let source = TinyGGUF(copying: Fixture.read(Fixture.draft))
+        let file = TemporaryFile(TinyGGUF.recurrent(vocabularyOf: source, tokens: 4096).bytes)
+        let expected = try pair(draft: file.path)
+        #expect(expected.vocabulary.isSame && !expected.isUsable)
+        #expect(expected.refusal?.contains("mamba has recurrent layers") == true, "\(expected)")
+        let recurrent = ModelCheck(path: file.path, threads: 1)
+        #expect(
+            recurrent.passed && recurrent.steps.last?.detail.contains("does not work") == true, "\(recurrent.steps)")
+        let sound = ModelCheck(path: Fixture.target, threads: 1)
+        let tried = try #require(ModelPair(target: sound, draft: recurrent))
+        #expect(!tried.isUsable && tried.summary.contains("cannot take tokens back"), "\(tried.summary)")
+        // As a target it decodes plainly.
+        #expect(ModelPair(target: recurrent, draft: sound)?.isUsable == true)
+    }
+
+    @Test("files that failed a step are not paired")
+    func damaged() {
+        let sound = ModelCheck(path: Fixture.draft, threads: 1)
+        let cut = TemporaryFile(Fixture.read(Fixture.draft).dropLast(1000))
+        #expect(ModelPair(target: sound, draft: ModelCheck(path: cut.path, threads: 1)) == nil)
+        #expect(ModelPair(target: sound, draft: sound)?.isUsable == true)
     }
 
     @Test("spaces and line breaks are the same text in SentencePiece and byte-level BPE")
@@ -101,7 +150,7 @@ struct ModelPairTests {
     func byText() throws {
         let target = try LlamaTokenizer(path: Fixture.target)
         let spm = try LlamaTokenizer(path: Fixture.vocabularies + "ggml-vocab-llama-spm.gguf")
-        let pair = ModelPair(target: target, draft: spm)
+        let pair = ModelPair(target: target, draft: spm, unfit: nil)
         #expect(pair.vocabulary.draftShare < 0.5 && pair.bridge == .slem && pair.bridges == [.slem, .tli])
         #expect(!pair.isUsable && pair.summary.contains("not in this build"))
     }
@@ -109,12 +158,12 @@ struct ModelPairTests {
     @Test("a vocabulary of bytes may go by probabilities of text; a WordPiece one not by text at all")
     func extremes() throws {
         let target = try LlamaTokenizer(path: Fixture.target)
-        let bytes = ModelPair(target: target, draft: Words(bytes: 0..<255))
+        let bytes = ModelPair(target: target, draft: Words(bytes: 0..<255), unfit: nil)
         #expect(bytes.bridges.contains(.slrs) && bytes.bridges.contains(.slem))
         let wordpiece = try LlamaTokenizer(path: Fixture.vocabularies + "ggml-vocab-bert-bge.gguf")
-        let pair = ModelPair(target: target, draft: wordpiece)
+        let pair = ModelPair(target: target, draft: wordpiece, unfit: nil)
         #expect(pair.bridges == [.tli] && !pair.isUsable)
-        let nothing = ModelPair(target: Words(["a"]), draft: Words(["b"]))
+        let nothing = ModelPair(target: Words(["a"]), draft: Words(["b"]), unfit: nil)
         #expect(nothing.bridge == nil && nothing.bridges.isEmpty && !nothing.isUsable)
     }
 }

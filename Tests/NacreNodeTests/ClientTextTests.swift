@@ -51,20 +51,40 @@ import Testing
         #expect(long.position == 1 && long.token == 2 && long.plainToken == nil)
     }
 
-    @Test("a divergence is explained by noise measured on equal tokens, and by nothing else")
+    @Test("a divergence is explained by noise measured on plain decoding, and by nothing else")
     func noise() {
-        var quiet = MethodComparison(method: "stream")
-        quiet.compare([1, 2, 9], [3, 0.5, 1], against: [1, 2, 3], [3, 0.5, 0.0625], prompt: 0)
-        #expect(quiet.noise == 0 && quiet.divergences == 1 && quiet.unexplained == 1)
-        #expect(quiet.firstSentence?.hasSuffix(": not explained by the noise of 0.000000 nats") == true)
-        var noisy = MethodComparison(method: "stream")
-        noisy.compare([1, 2, 9], [3, 0.5, 1], against: [1, 2, 3], [3, 0.5, 0.0625], prompt: 0)
-        // A later prompt may show how large the noise is; what follows a divergence says nothing of it.
-        noisy.compare([1, 2, 9, 4], [3, 0.625, nil, 9], against: [1, 2, 3, 4], [3, 0.5, 0.25, 0], prompt: 1)
-        #expect(noisy.noise == 0.125 && noisy.divergences == 2 && noisy.unexplained == 1)
-        #expect(noisy.firstSentence?.hasSuffix("led by 0.062500 nats: within the noise of 0.125000 nats") == true)
-        noisy.compare([1], [3], against: [1, 2], [3], prompt: 2)
-        #expect(noisy.unexplained == 2, "a missing token is no tie")
+        func divergence(_ prompt: Int, _ margin: Float?) -> Divergence {
+            Divergence(prompt: prompt, position: 2, plainToken: 3, token: 9, margin: margin)
+        }
+        var noise = Noise()
+        noise.compare([1, 2, 3], [3, 0.5, 0.0625], [1, 2, 3], [3, 0.5, 0.0625])
+        #expect(noise.nats == 0 && noise.tokens == 3 && !noise.explains(divergence(0, 0)))
+        noise.compare([1, 2, 3], [3, 0.5, nil], [1, 2, 3], [3, 0.625, 9])
+        #expect(noise.nats == 0.125 && noise.tokens == 5)
+        #expect(noise.explains(divergence(0, 0.125)) && !noise.explains(divergence(0, 0.126)))
+        #expect(!noise.explains(divergence(0, nil)), "a missing token is no tie")
+        // Plain outputs that part: the noise was at least the lead, and what follows says nothing.
+        noise.compare([1, 2, 3], [3, 0.25, 0], [1, 9, 3], [3, 0.5, 8])
+        #expect(noise.nats == 0.25)
+    }
+
+    @Test("the divergence that is shown is the worst, and the failure says which kind it is")
+    func comparison() {
+        var noise = Noise()
+        noise.compare([1], [3], [1], [3.125])
+        let tie = Divergence(prompt: 0, position: 2, plainToken: 3, token: 9, margin: 0.0625)
+        let defect = Divergence(prompt: 1, position: 4, plainToken: 3, token: 9, margin: 2)
+        var method = MethodComparison(method: "stream")
+        func failure() -> String? { Comparison.Result(methods: [method], noise: noise).failure?.description }
+        #expect(failure() == nil && method.sentence(noise: noise) == nil)
+        method.count(tie, noise: noise)
+        #expect(failure()?.contains("by no more than the engine's noise") == true)
+        #expect(method.sentence(noise: noise)?.hasSuffix("0.062500 nats: within the noise of 0.125000 nats") == true)
+        method.count(defect, noise: noise)
+        method.count(tie, noise: noise)
+        #expect(method.first == defect && method.divergences == 3 && method.unexplained == 1)
+        #expect(failure()?.contains("noise") == false)
+        #expect(method.sentence(noise: noise)?.hasSuffix("not explained by the noise of 0.125000 nats") == true)
     }
 
     @Test("the beginning of an id names the job if it is the only one")

@@ -32,11 +32,11 @@ import Testing
             if reportsVocabulary { for part in 0..<3 { report(link, part, of: vocabulary) } }
         }
 
-        /// A vocabulary of three pieces in three parts: a, b and the end; others have c in b's place.
+        /// A vocabulary of three pieces in three parts: a, b and the end; 8 has c in b's place, in 9 the end is a command.
         mutating func report(_ link: LinkID, _ part: Int, of vocabulary: UInt64 = 7) {
             let entry = VocabularyChunk.Entry(
-                piece: Array(["a", vocabulary == 7 ? "b" : "c", "<end>"][part].utf8), endsGeneration: part == 2,
-                isControl: false)
+                piece: Array(["a", vocabulary == 8 ? "c" : "b", "<end>"][part].utf8), endsGeneration: part == 2,
+                isControl: vocabulary == 9 && part == 2)
             step(
                 .received(
                     link, .vocabularyChunk(VocabularyChunk(digest: vocabulary, total: 3, first: part, entries: [entry]))
@@ -116,6 +116,15 @@ import Testing
         #expect(goodbyes.map(\.code) == [.vocabularyMismatch])
         #expect(goodbyes.first?.detail.contains("2 of the target's 3 tokens") == true)
         #expect(rig.machine.nodes.keys.sorted() == [1])
+    }
+
+    @Test("a text that looks like a command is not shared with the command")
+    func roles() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.join(10, .drafter, vocabulary: 9)
+        let goodbyes = rig.effects.compactMap { if case .close(10, let goodbye) = $0 { goodbye } else { nil } }
+        #expect(goodbyes.first?.detail.contains("2 of the target's 3 tokens") == true, "\(goodbyes)")
     }
 
     @Test("a drafter stays while its own target is away")

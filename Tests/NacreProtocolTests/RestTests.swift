@@ -25,23 +25,54 @@ import Testing
         #expect(verdicts.map(\.positionLimit) == [14, 22, 30])
     }
 
-    @Test("what the drafter was not told of it does not owe")
+    @Test("what the drafter was not told of it does not owe; what it was told of it does")
     func patience() {
         var rig = VerifierRig(costs: RestTests.linear)
         rig.begin(.stream, gamma: 0)
-        rig.draft([11], end: .windowFull)
-        rig.choose([50])
+        rig.draft([11, 12, 13, 14], end: .windowFull)
         // Passes of a slow target: the rest lasts longer than a drafter may be silent.
-        for round in 0..<6 {
+        for round in 0..<7 {
             rig.now = rig.now + Instant.milliseconds(900)
             #expect(rig.step(.tick).goodbyes.isEmpty)
             rig.choose([TokenID(rawValue: UInt32(60 + round))])
         }
-        rig.choose([70])
+        #expect(rig.choose([70]).verdicts.count == 1)
         rig.now = rig.now + Instant.milliseconds(900)
         #expect(rig.step(.tick).goodbyes.isEmpty, "it was told just now")
         rig.now = rig.now + Instant.milliseconds(200)
         #expect(rig.step(.tick).goodbyes == [.tooSlow])
+    }
+
+    @Test("a drafter that hangs while drafts rest is given up, however short the passes")
+    func hung() {
+        var rig = VerifierRig(costs: RestTests.linear)
+        rig.begin(.stream, gamma: 0)
+        var goodbyes: [GoodbyeCode] = []
+        for round in 0..<40 where goodbyes.isEmpty {
+            rig.now = rig.now + Instant.milliseconds(50)
+            goodbyes += rig.choose([TokenID(rawValue: UInt32(20 + round % 60))]).goodbyes
+            goodbyes += rig.step(.tick).goodbyes
+        }
+        #expect(goodbyes == [.tooSlow])
+    }
+
+    @Test("a probe that was answered is no debt, however long the next verdict takes")
+    func answered() {
+        var rig = VerifierRig(costs: RestTests.linear)
+        rig.begin(.stream, gamma: 0)
+        rig.draft([11, 12, 13, 14], end: .windowFull)
+        for round in 0..<7 {
+            rig.now = rig.now + Instant.milliseconds(500)
+            #expect(rig.choose([TokenID(rawValue: UInt32(50 + round))]).goodbyes.isEmpty)
+            #expect(rig.step(.tick).goodbyes.isEmpty)
+        }
+        // Told now; its answer is a new epoch behind everything that was committed.
+        #expect(rig.choose([60]).verdicts.map(\.committed) == [10])
+        rig.enter(1, root: 10)
+        rig.now = rig.now + Instant.milliseconds(800)
+        rig.draft([31, 32, 33, 34], end: .windowFull)
+        rig.now = rig.now + Instant.milliseconds(5_000)
+        #expect(rig.step(.tick).goodbyes.isEmpty)
     }
 
     @Test("a probe that is accepted raises the estimate, and a draft that pays ends the rest")
@@ -51,12 +82,19 @@ import Testing
         rig.begin(.stream, gamma: 0)
         rig.draft([11, 12, 13, 14], end: .windowFull)
         var widths: [Int] = []
+        var (untold, length) = (0, 2)
         for token in [11, 12, 13, 14] as [TokenID] {
             guard let width = rig.pass?.nodes.count else { break }
             widths.append(width)
-            rig.choose(width == 1 ? [token] : [token, token.next])
+            let answer = rig.choose(width == 1 ? [token] : [token, token.next])
+            untold += answer.commits.joined().count
+            length += answer.commits.joined().count
+            if let verdict = answer.verdicts.first {
+                #expect(verdict.tokens.count == untold && verdict.committed == Position(rawValue: length))
+                untold = 0
+            }
             if width > 1 { break }
         }
-        #expect(widths.first == 1 && widths.last == 2, "\(widths)")
+        #expect(widths.first == 1 && widths.last == 2 && untold == 0, "\(widths)")
     }
 }

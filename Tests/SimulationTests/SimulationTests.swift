@@ -14,7 +14,7 @@ import Testing
         for kind in FaultKind.allCases { #expect(campaign.tally.faults[kind, default: 0] > 0, "no \(kind.rawValue)") }
         let failed = campaign.tally.outcomes["failed", default: 0]
         #expect(failed < campaign.tally.jobs / 20, "\(failed) of \(campaign.tally.jobs) jobs failed")
-        #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0)
+        #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0 && campaign.tally.coalesced > 0)
     }
 
     @Test("one seed is one history", arguments: [3, 17, 99, 1_234] as [UInt64])

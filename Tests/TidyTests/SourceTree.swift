@@ -14,6 +14,11 @@ struct SourceTree {
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
+    /// The lines of the file at `path`, from the package's root.
+    static func lines(_ path: String) throws -> [String] {
+        try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8).components(separatedBy: "\n")
+    }
+
     /// Swift files under `folder`.
     static func files(under folder: String) -> [File] {
         let base = root.appendingPathComponent(folder)

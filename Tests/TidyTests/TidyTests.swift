@@ -70,6 +70,21 @@ import Testing
         }
     }
 
+    @Test("docs/architecture.md draws the arrows") func drawing() throws {
+        let table = try SourceTree.lines("docs/architecture.md").map { line in
+            line.split(separator: "|", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+        for (target, allowed) in Self.arrows {
+            let rows = table.filter { $0.count == 5 && $0[1].contains("`\(target)`") }
+            let words = rows.first?[3].split { ",; `".contains($0) }.map(String.init) ?? []
+            let drawn = Set(words.flatMap { [$0, "Nacre\($0)"] })
+            let known = Set(Self.arrows.keys).union(allowed)
+            if rows.count != 1 || drawn.intersection(known) != allowed {
+                Issue.record("\(target): its row draws \(words), TidyTests.arrows has \(allowed.sorted())")
+            }
+        }
+    }
+
     @Test("the arrows have no cycle") func acyclic() {
         var remaining = Self.arrows
         while let leaf = remaining.first(where: { $0.value.allSatisfy { remaining[$0] == nil } })?.key {

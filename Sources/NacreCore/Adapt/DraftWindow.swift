@@ -5,17 +5,19 @@ package enum DraftWindow {
     /// The bounds of a window: one draft keeps the measurement of α̂ alive, more than 256 only fill memory.
     package static let range = 1...256
 
-    /// n_cap*, the nodes of one job per pass that yield the most tokens per second when drafts cost nothing:
-    /// the n that maximises (1 − αⁿ) / ((1 − α)·t_p(n)), searched because t_p is no straight line. Ties to fewer.
-    package static func batchCap(alpha: Double, cost: StepCostModel) -> Int {
+    /// n_cap*, the nodes of one job per pass that yield the most tokens per second when drafts cost nothing: the n that
+    /// maximises (m + (1 − αⁿ) / (1 − α)) / t_p(m + n), searched because t_p is no straight line. Ties to fewer.
+    ///
+    /// - Parameter others: m, nodes of other jobs in the pass, a token for each.
+    package static func batchCap(alpha: Double, cost: StepCostModel, others: Int = 0) -> Int {
         var best = (nodes: 1, rate: 0.0)
         // Σ αⁱ for i < n: the closed form divides by zero at α = 1.
-        var tokens = 0.0
+        var tokens = Double(others)
         var reach = 1.0
-        for nodes in 1...min(cost.nodesMax, range.upperBound) {
+        for nodes in 1...max(1, min(cost.nodesMax - others, range.upperBound)) {
             tokens += reach
             reach *= alpha
-            let rate = tokens / cost.microseconds(nodes: nodes)
+            let rate = tokens / cost.microseconds(nodes: others + nodes)
             if rate > best.rate { best = (nodes, rate) }
         }
         return best.nodes
@@ -28,7 +30,11 @@ package enum DraftWindow {
     package static let probe = 4
 
     /// Whether a pass with drafts yields more tokens per second than one without.
-    package static func pays(alpha: Double, cost: StepCostModel) -> Bool { batchCap(alpha: alpha, cost: cost) > 1 }
+    ///
+    /// - Parameter others: nodes of other jobs that share the pass.
+    package static func pays(alpha: Double, cost: StepCostModel, others: Int = 0) -> Bool {
+        batchCap(alpha: alpha, cost: cost, others: others) > 1
+    }
 
     /// W* = n_cap + ⌈(t_p(n_cap) + 2d) / t_q⌉, the second part at most `reach`, clamped to `range`: while one pass runs
     /// and its verdict travels, the drafter fills the next. Smaller starves the verifier; larger only wastes the
@@ -38,11 +44,11 @@ package enum DraftWindow {
     ///   - roundTripMicroseconds: 2d, to the drafter and back.
     ///   - draftMicroseconds: t_q, the drafter's time per token.
     package static func size(
-        alpha: Double, cost: StepCostModel, roundTripMicroseconds: Double, draftMicroseconds: Double
+        alpha: Double, cost: StepCostModel, others: Int = 0, roundTripMicroseconds: Double, draftMicroseconds: Double
     ) -> Int {
-        let cap = batchCap(alpha: alpha, cost: cost)
+        let cap = batchCap(alpha: alpha, cost: cost, others: others)
         guard cap > 1 else { return probe }
-        let ahead = ((cost.microseconds(nodes: cap) + roundTripMicroseconds) / draftMicroseconds).rounded(.up)
+        let ahead = ((cost.microseconds(nodes: others + cap) + roundTripMicroseconds) / draftMicroseconds).rounded(.up)
         // When t_q is 0 or was never measured the quotient is infinite or NaN.
         let useful = ahead < Double(reach(alpha: alpha)) ? Int(max(ahead, 0)) : reach(alpha: alpha)
         return min(max(cap + useful, range.lowerBound), range.upperBound)

@@ -55,6 +55,16 @@ enum ForeignFile {
         return EngineError(.modelUnsupported, "\(path) is \(what)", remedy: remedy)
     }
 
+    /// The error for a later part of a model in several files; `nil` for any other file. llama.cpp's gguf-split leaves
+    /// all that describes the model, the architecture too, to the first.
+    static func laterPart(_ path: String, _ table: borrowing GGUFTable) -> EngineError? {
+        guard let before = table.count("split.no"), before > 0 else { return nil }
+        let count = table.count("split.count").map { " of \($0)" } ?? ""
+        return EngineError(
+            .modelUnsupported, "\(path) is part \(before &+ 1)\(count) of a model",
+            remedy: "name the first part; the others are found beside it")
+    }
+
     /// What the first bytes of a file look like, as the rest of a sentence that starts with "it", and what to do.
     private static func describe(_ start: [UInt8]) -> (looks: String, remedy: String) {
         let name = "name a model in llama.cpp's format, a file that ends in .gguf"

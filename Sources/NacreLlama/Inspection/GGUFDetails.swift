@@ -9,15 +9,8 @@ package struct GGUFDetails: Sendable, Equatable {
         package let bytes: Int
     }
 
-    /// A model in several files.
-    package struct Part: Sendable, Equatable {
-        /// 1 for the first.
-        package let number: Int
-        package let count: Int
-    }
-
-    /// Which part of a model this file is; `nil` if it is all of it.
-    package let part: Part?
+    /// Of a model in several files, of which this is the first: how many; `nil` if this is all of it.
+    package let files: Int?
     /// The number types of the weights, the one with most weights first.
     package let numberTypes: [NumberType]
     package let layers: Int?
@@ -35,11 +28,7 @@ package struct GGUFDetails: Sendable, Equatable {
     package let costShaped: String?
 
     init(_ table: borrowing GGUFTable, _ architecture: String, _ tensors: [GGUFTable.Tensor]) {
-        if let count = table.count("split.count"), count > 1 {
-            part = Part(number: (table.count("split.no") ?? 0) + 1, count: count)
-        } else {
-            part = nil
-        }
+        files = table.count("split.count").flatMap { $0 > 1 ? $0 : nil }
         numberTypes = Dictionary(grouping: tensors, by: \.type)
             .map { type, tensors in
                 NumberType(

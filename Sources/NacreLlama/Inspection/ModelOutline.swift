@@ -24,7 +24,7 @@ package struct ModelOutline: Sendable {
         digest = try Digest.ofModel(try FileBytes(path: path), weightsOffset: header.weightsOffset)
         isRecurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model)
         generatesText =
-            header.isCausal && !header.tensorTypes.isEmpty && llama_model_has_decoder(model)
+            header.isCausal && header.holdsWeights && llama_model_has_decoder(model)
             && !llama_model_has_encoder(model) && !llama_model_is_diffusion(model)
     }
 }

@@ -19,7 +19,6 @@ package struct VocabularyFacts: Sendable, Equatable {
     /// Whether the model wants these around a text.
     package let addsBeginning: Bool
     package let addsEnd: Bool
-    package let addsSeparator: Bool
     /// Commands that are not text.
     package let controls: Int
 }
@@ -45,7 +44,7 @@ extension LlamaTokenizer {
         return VocabularyFacts(
             kind: kind, specials: specials, ends: tokens.filter(isEndOfGeneration),
             addsBeginning: llama_vocab_get_add_bos(vocabulary), addsEnd: llama_vocab_get_add_eos(vocabulary),
-            addsSeparator: llama_vocab_get_add_sep(vocabulary), controls: tokens.count { isControl($0) })
+            controls: tokens.count { isControl($0) })
     }
 
     private var kind: String {

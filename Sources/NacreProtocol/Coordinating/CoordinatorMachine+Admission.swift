@@ -23,9 +23,9 @@ extension CoordinatorMachine {
         guard let draft = vocabularies[node.hello.vocabularyDigest],
             let target = vocabularies[verifier.hello.vocabularyDigest]
         else { return "its vocabulary differs from the target's" }
-        let shared = target.overlap(with: draft)
-        return "its vocabulary differs from the target's (\(shared) of the target's \(target.total) tokens shared): "
-            + "use a draft model with the target's tokenizer"
+        let overlap = target.overlap(withDraft: draft)
+        return "its vocabulary differs from the target's (\(overlap.targetShared) of the target's "
+            + "\(overlap.targetTokens) tokens shared): use a draft model with the target's tokenizer"
     }
 }
 

@@ -9,6 +9,7 @@ import NacreCore
 /// | queued | a verifier has room | running, attempt + 1 |
 /// | tokenizing | Tokenized | queued, or over (prompt refused) |
 /// | tokenizing, running | the verifier is lost | queued (running: at most `Limits.attemptsMax` times) |
+/// | running | JobRefused; JobEnded for a full cache beside other jobs | queued, not before 0.2 s |
 /// | running | stop string, cancel | ending: CancelJob is sent |
 /// | running | a commit that ends the text: end of generation, length | ending: JobEnded is on its way |
 /// | running, ending | JobEnded | over |

@@ -32,9 +32,12 @@ package struct Vocabulary: Sendable {
         Int(token.rawValue) < entries.count && entries[Int(token.rawValue)].endsGeneration
     }
 
-    /// How many pieces both vocabularies have, whatever their ids.
-    package func overlap(with other: Vocabulary) -> Int {
-        let mine = Set(entries.map(\.piece))
-        return Set(other.entries.map(\.piece)).intersection(mine).count
+    /// What a target of this vocabulary and a draft model of the other have in common.
+    package func overlap(withDraft draft: Vocabulary) -> VocabularyOverlap {
+        VocabularyOverlap(target: meanings, draft: draft.meanings, isSame: digest == draft.digest)
+    }
+
+    private var meanings: [TokenMeaning] {
+        entries.map { TokenMeaning(piece: $0.piece, isCommand: $0.isControl) }
     }
 }

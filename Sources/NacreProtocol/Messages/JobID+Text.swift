@@ -1,6 +1,8 @@
+import NacreCore
+
 extension JobID {
     /// 32 lower-case hexadecimal digits.
-    package var description: String { JobID.hexadecimal(high) + JobID.hexadecimal(low) }
+    package var description: String { high.hexadecimal + low.hexadecimal }
 
     /// Reads 32 hexadecimal digits; `nil` for anything else.
     package init?(_ text: some StringProtocol) {
@@ -10,10 +12,5 @@ extension JobID {
             return nil
         }
         self.init(high: high, low: low)
-    }
-
-    private static func hexadecimal(_ word: UInt64) -> String {
-        let digits = String(word, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

@@ -30,6 +30,8 @@ package struct DraftInbox: Sendable {
     private var isDead = false
     private var offers: Deque<Offer> = []
     private var lastOffered: Epoch
+    /// The epoch was dead when the last verdict went out: only one that was offered can answer it.
+    private var awaitsEpoch = false
     /// The highest limit granted so far; grants never shrink, so that one in flight cannot make a sender a culprit.
     package private(set) var positionLimit: Position
     /// How the drafter's last run ended.
@@ -93,6 +95,7 @@ package struct DraftInbox: Sendable {
         root = offer.root
         nodes = []
         isDead = false
+        awaitsEpoch = false
     }
 
     /// The job committed tokens up to the end of `committed`, from `start` on.
@@ -107,6 +110,7 @@ package struct DraftInbox: Sendable {
         positionLimit = max(positionLimit, limit)
         lastOffered = lastOffered.next
         offers.append(Offer(epoch: lastOffered, root: committed))
+        awaitsEpoch = isDead
         dropSettledOffers()
         return lastOffered
     }
@@ -137,6 +141,15 @@ package struct DraftInbox: Sendable {
         while let offer = offers.first, offer.root <= root + nodes.count { offers.removeFirst() }
     }
 
+    /// Whether the last thing the drafter was told lets it draft further, and it has neither done so nor said why not.
+    /// What was committed since then is no matter: the drafter does not know of it.
+    package var owes: Bool {
+        if awaitsEpoch { return offers.last.map { $0.root < positionLimit } ?? false }
+        return !hasStopped && root + nodes.count < positionLimit
+    }
+
+    private var hasStopped: Bool { end == .endOfGeneration || end == .contextFull }
+
     package var isOverdue: Bool { offers.count > DraftInbox.offersMax }
 
     /// The chain beyond the committed text: the token for position `committed` first.
@@ -148,6 +161,6 @@ package struct DraftInbox: Sendable {
 
     /// Whether the drafter has said that no more nodes will come until a verdict opens the way.
     package var isExhausted: Bool {
-        !isDead && (end == .endOfGeneration || end == .contextFull)
+        !isDead && hasStopped
     }
 }

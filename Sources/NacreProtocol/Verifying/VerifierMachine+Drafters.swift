@@ -139,7 +139,7 @@ extension VerifierMachine {
         for job in jobs {
             guard let drafter = job.drafter else { continue }
             let patience = drafter.isReady || !drafter.isOpen ? configuration.silenceMax : configuration.primingMax
-            let owes = !drafter.isReady || isOwed(job, drafter)
+            let owes = !drafter.isReady || drafter.inbox.owes
             if owes && now - drafter.attentionSince > patience || drafter.inbox.isOverdue {
                 silent.insert(drafter.address)
             }
@@ -151,14 +151,6 @@ extension VerifierMachine {
                     Goodbye(code: .tooSlow, detail: "silent for more than \(configuration.silenceMax / 1_000) ms")))
             drafterLost(address, at: now, into: &effects)
         }
-    }
-
-    /// Whether the drafter may draft further and has not said why it does not.
-    func isOwed(_ job: JobVerification, _ drafter: HiredDrafter) -> Bool {
-        // What it has not been told of it cannot answer.
-        guard drafter.untold == 0 else { return false }
-        let reached = job.length + drafter.inbox.unjudged(after: job.length).count
-        return reached < drafter.inbox.positionLimit && !drafter.inbox.isExhausted
     }
 
     /// Asks the coordinator for drafters where one is wanted and the pause is over.

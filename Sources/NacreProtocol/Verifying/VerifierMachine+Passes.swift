@@ -195,7 +195,7 @@ extension VerifierMachine {
         _ index: Int, _ choices: [Choice], drafts: [TokenID], at now: Instant, into effects: inout [Effect]
     ) {
         let start = jobs[index].length
-        let wasOwed = jobs[index].drafter.map { isOwed(jobs[index], $0) } ?? false
+        let wasOwed = jobs[index].drafter?.inbox.owes == true
         let judged = jobs[index].judge(choices, drafts: drafts, endTokens: configuration.endTokens)
         let tokens = judged.choices.map(\.token)
         effects.append(

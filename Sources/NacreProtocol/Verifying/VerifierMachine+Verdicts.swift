@@ -33,11 +33,15 @@ extension VerifierMachine {
                         committed: job.length, positionLimit: limit))))
     }
 
+    /// Jobs with a token in every pass.
+    private var decodingJobs: Int { jobs.count { $0.hasContext && !$0.isPrefilling } }
+
     /// Whether the free-running pipeline is better off without drafts for now. They go on being probed: every verdict
     /// and every draft costs the verifier's cores time that a pass then lacks, so few are exchanged.
     private func rests(_ job: JobVerification, _ drafter: HiredDrafter) -> Bool {
         guard case .stream = job.schedule, drafter.isReady else { return false }
-        return !DraftWindow.pays(alpha: job.acceptance.alpha, cost: configuration.cost)
+        return !DraftWindow.pays(
+            alpha: job.acceptance.alpha, cost: configuration.cost, others: max(0, decodingJobs - 1))
     }
 
     /// Positions below which the job's drafter may draft: what its schedule asks for, within the job's budget.
@@ -46,7 +50,7 @@ extension VerifierMachine {
         let guess = configuration.cost.microseconds(nodes: 1) / 8
         let measured = Double(job.drafter?.microsecondsPerToken ?? 0)
         let window = DraftWindow.size(
-            alpha: job.acceptance.alpha, cost: configuration.cost,
+            alpha: job.acceptance.alpha, cost: configuration.cost, others: max(0, decodingJobs - 1),
             roundTripMicroseconds: Double(configuration.roundTrip), draftMicroseconds: measured > 0 ? measured : guess)
         return min(job.schedule.positionLimit(committed: job.length, windowPositions: window), job.lengthMax)
     }

@@ -16,6 +16,8 @@ final class VerifierShell: Shell {
     private var connections: [String: ConnectionID] = [:]
     private var addresses: [ConnectionID: String] = [:]
     private var laws: VerifierLaws
+    /// Tokens of the last commit.
+    private var lastCommitted = 0
 
     init(_ world: World, _ host: HostID, _ plan: Scenario.Verifier) {
         self.world = world
@@ -112,6 +114,7 @@ final class VerifierShell: Shell {
         switch effect {
         case .toCoordinator(let message):
             if case .commit(let commit) = message {
+                lastCommitted = commit.tokens.count
                 judge(laws.judge(commit))
                 world.judgeCommit(commit.job, start: commit.start.rawValue, tokens: commit.tokens)
             }
@@ -122,6 +125,8 @@ final class VerifierShell: Shell {
         case .dial(let address): dials[world.dial(address, from: host)] = address
         case .toDrafter(let address, let message):
             judge(laws.judge(message))
+            // A round's commit goes out right before its verdict.
+            if case .verdict(let verdict) = message, verdict.tokens.count > lastCommitted { world.tally.coalesced += 1 }
             if let id = connections[address] { world.send(message, on: id, from: host) }
         case .closeDrafter(let address, let goodbye):
             let drafter = world.hosts.firstIndex { $0.address == address }.map(HostID.init)

@@ -8,8 +8,8 @@ import NacreProtocol
 extension Limits {
     /// Tokens of a job's context: prompt and output.
     static let contextTokensMax = promptTokensMax + outputTokensMax
-    /// New tokens of one verdict: the whole window and the target's own token after it.
-    static let verdictTokensMax = windowPositionsMax + 1
+    /// New tokens of one verdict: the whole window, and the target's own token of each round that it tells of.
+    static let verdictTokensMax = windowPositionsMax + DraftWindow.restRounds
 }
 
 extension DraftOpen {

@@ -56,6 +56,8 @@ final class Command: Sendable {
     var errors: String { text(of: "err") }
     var hasEnded: Bool { child.ending != nil }
 
+    var pid: Int32 { child.pid }
+
     func signal(_ number: Int32) { child.signal(number) }
 
     /// Waits until it has printed a text that `condition` accepts.

@@ -1,0 +1,94 @@
+import Logging
+import NacreCore
+import NacreEngine
+import NacreProtocol
+import NacreRoles
+import Synchronization
+import Testing
+
+/// A node's hand-over of passes, on an engine whose passes end when the test says so.
+@Suite struct EnginePumpTests {
+    /// What was handed over and not yet ended.
+    private final class Desk: Sendable {
+        typealias Done = @Sendable (Result<PassResult, EngineError>) -> Void
+        private let waiting = Mutex<[Done]>([])
+
+        func submit(_: EnginePass, _ done: @escaping Done) { waiting.withLock { $0.append(done) } }
+
+        var count: Int { waiting.withLock { $0.count } }
+
+        func end(_ result: Result<PassResult, EngineError>) {
+            guard let done = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return }
+            done(result)
+        }
+    }
+
+    private let desk = Desk()
+    private let outcomes = Record()
+
+    /// What came of passes.
+    private final class Record: Sendable {
+        private let all = Mutex<[PassOutcome]>([])
+        func append(_ outcome: PassOutcome) { all.withLock { $0.append(outcome) } }
+        var list: [PassOutcome] { all.withLock { $0 } }
+    }
+
+    private func pump() -> EnginePump {
+        EnginePump(log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, submit: desk.submit)
+    }
+
+    private func start(_ pump: inout EnginePump) {
+        pump.start(EnginePass(nodes: [])) { [outcomes] in outcomes.append($0) }
+    }
+
+    @Test("results, a full cache and failures are outcomes, with the times in microseconds")
+    func mapping() {
+        var pump = pump()
+        let choice = Choice(token: 7, margin: 1)
+        let results: [Result<PassResult, EngineError>] = [
+            .success(PassResult(choices: [choice], startedNanoseconds: 5_000, endedNanoseconds: 9_999)),
+            .failure(EngineError(.cacheFull, "full")), .failure(EngineError(.failed, "broken")),
+        ]
+        for result in results {
+            start(&pump)
+            desk.end(result)
+            pump.passEnded()
+        }
+        guard case .done([choice], started: 5, ended: 9) = outcomes.list[0], case .cacheFull = outcomes.list[1],
+            case .failed(let reason) = outcomes.list[2]
+        else {
+            Issue.record("\(outcomes.list)")
+            return
+        }
+        #expect(reason.contains("broken"))
+    }
+
+    @Test("whoever waits is resumed when it is finished and the pass in flight is over, whatever comes first")
+    func end() async {
+        for finishesFirst in [true, false] {
+            var pump = pump()
+            start(&pump)
+            if finishesFirst { pump.finish() }
+            let isOver = Mutex(false)
+            await withCheckedContinuation { waiting in
+                pump.wait(waiting)
+                if !finishesFirst { pump.finish() }
+                desk.end(.failure(EngineError(.failed, "")))
+                isOver.withLock { $0 = true }
+                pump.passEnded()
+            }
+            #expect(isOver.withLock { $0 })
+        }
+        var idle = pump()
+        idle.finish()
+        await withCheckedContinuation { idle.wait($0) }
+    }
+
+    @Test("after the end nothing is started")
+    func afterwards() {
+        var pump = pump()
+        pump.finish()
+        start(&pump)
+        #expect(desk.count == 0)
+    }
+}
