@@ -1,0 +1,66 @@
+"""Text that the target writes, with its likeliest tokens at each position: what drafters are taught from."""
+import itertools
+import time
+
+import numpy as np
+import torch
+
+from generate import generate
+from trainer import DEVICE, say
+
+KEPT = 24  # likeliest tokens per position
+LENGTHS = (8, 24, 64, 256)  # of prompts
+COUNT = 160  # tokens written after each
+TEMPERATURES = (0.0, 0.0, 0.0, 0.8)  # by turns of the rows
+BLOCK = 8  # in every other batch: a target that loops would write the same few tokens over and over
+
+
+def teach(model, prompts, folder, seconds, batch=96):
+    """Writes folder/N.npz until the time is used: text [batch, length + COUNT], ids and logits [batch, COUNT, KEPT]."""
+    folder.mkdir(exist_ok=True)
+    model = model.to(torch.bfloat16).eval()
+    temperature = torch.tensor([TEMPERATURES[i % len(TEMPERATURES)] for i in range(batch)], device=DEVICE)
+    done = len(list(folder.glob("*.npz")))
+    spent = 0.0
+    for n in itertools.count(done):
+        if spent > seconds:
+            break
+        began = time.monotonic()
+        # Rows of a batch come in halves (see Prompts), temperatures by turns: both kinds get all temperatures.
+        start = prompts(n, batch, LENGTHS[n % len(LENGTHS)]).to(DEVICE)
+        text, (ids, logits) = generate(model, start, COUNT, temperature, KEPT, block=BLOCK * (n % 2))
+        new = folder / f"{n}.tmp"
+        with open(new, "wb") as f:
+            np.savez(f, text=text.cpu().numpy().astype(np.uint16), ids=ids.cpu().numpy().astype(np.uint16),
+                     logits=logits.cpu().numpy().astype(np.float16))
+        new.rename(folder / f"{n}.npz")
+        spent += min(time.monotonic() - began, 60)
+        if n % 5 == 0:
+            say(f"teach: {spent / 60:.1f} of {seconds / 60:.1f} minutes, {(n + 1) * batch * COUNT:,} tokens written")
+
+
+class Shards:
+    """Batches of what teach() wrote; every pass in another order."""
+
+    def __init__(self, folder):
+        load = lambda p: dict(np.load(p))
+        self.shards = [load(p) for p in sorted(folder.glob("*.npz"), key=lambda p: int(p.stem))]
+
+    def __call__(self, step, batch):
+        """(text [batch, length + COUNT], ids, logits [batch, COUNT, KEPT], length)."""
+        rows = len(self.shards[0]["text"])
+        parts = rows // batch
+        number, at = divmod(step, parts * len(self.shards))
+        shard, part = divmod(int(np.random.default_rng([1, number]).permutation(parts * len(self.shards))[at]), parts)
+        pick = np.random.default_rng([2, number, shard]).permutation(rows)[part * batch:(part + 1) * batch]
+        text, ids, logits = (torch.from_numpy(self.shards[shard][k][pick].astype(t)) for k, t in
+                             (("text", np.int64), ("ids", np.int64), ("logits", np.float32)))
+        return text, ids, logits, text.shape[1] - ids.shape[1]
+
+    def texts(self):
+        """All rows, as token lists without the leading 0; a row ends where the target ended it."""
+        for s in self.shards:
+            length = s["text"].shape[1] - s["ids"].shape[1]
+            for row in s["text"][:, 1:]:
+                end = np.flatnonzero(row[length:] == 0)
+                yield row[:length + end[0]].tolist() if len(end) else row.tolist()
