@@ -2,7 +2,8 @@
 /// verdicts, with exponential forgetting.
 ///
 /// It depends on a draft's place and never on its token. So it may decide which drafts are judged under every verify
-/// rule (ALGORITHMS 0.5, `TreePlan`), and a drafter that overstates its probabilities gains nothing.
+/// rule, but not of independent draws, whose places tell of repeats (ALGORITHMS 0.5, `TreePlan`). And a drafter that
+/// overstates its probabilities gains nothing.
 ///
 /// - Source: the model of acceptance in Sequoia, Chen et al. 2024 (2402.12374), there measured once and here running.
 package struct SiblingAcceptance: Sendable, Hashable {

@@ -7,7 +7,8 @@
 ///
 /// `drafts` is the tree that is grown, packed and evaluated, and gives the nodes their indices; this layer adds the
 /// payloads and the order of drawing. A token that independent draws yield twice among siblings is one node drawn
-/// twice: the second draw never passes, so that it needs no place in the pass, but its failed test changes what is left.
+/// twice: the second draw never passes, so that it needs no place in the pass, but its failed test changes what is
+/// left.
 ///
 /// A proposed tree that exists is consistent: every token could have been drawn as its payload says. What it cannot
 /// know is whether the drafter chose *which* draws to send by looking at them, which rejection-type rules forbid
