@@ -8,10 +8,17 @@ package import NacreCore
 package struct ReferenceEngine: Engine {
     package let shape: EngineShape
     private let model: TabularModel
-    /// The tokens of each sequence; a token occupies one cell.
-    private var cache: [[TokenID]]
-    private var cellsInUse = 0
+    private(set) var cache: [Sequence]
+    /// For each cell how many sequences hold it.
+    private var holders: [Int]
+    private var freeCells: [Int]
     private var scratch = CoupledScratch()
+
+    /// What a sequence holds, by position. Sequences that went the same way share cells.
+    struct Sequence: Sendable {
+        var tokens: [TokenID] = []
+        var cells: [Int] = []
+    }
 
     package init(
         model: TabularModel, contextCells: Int, sequences: Int, nodesMax: Int, canRewind: Bool = true
@@ -20,15 +27,21 @@ package struct ReferenceEngine: Engine {
         shape = EngineShape(
             vocabularySize: model.vocabularySize, contextCells: contextCells, sequences: sequences,
             nodesMax: nodesMax, canRewind: canRewind)
-        cache = Array(repeating: [], count: sequences)
+        cache = Array(repeating: Sequence(), count: sequences)
+        holders = Array(repeating: 0, count: contextCells)
+        freeCells = Array((0..<contextCells).reversed())
     }
 
     /// The tokens whose keys and values the cache of `sequence` holds, from position 0.
-    package func cached(_ sequence: SequenceID) -> [TokenID] { cache[Int(sequence.rawValue)] }
+    package func cached(_ sequence: SequenceID) -> [TokenID] { cache[Int(sequence.rawValue)].tokens }
 
-    /// An invalid pass changes nothing; one that finds the cache full leaves its edits done.
+    /// Cells in use; one that several sequences share counts once.
+    package var cellsInUse: Int { shape.contextCells - freeCells.count }
+
+    /// An invalid pass changes nothing; one that finds the cache full leaves its adoptions and edits done.
     package mutating func run(_ pass: EnginePass) throws(EngineError) -> [Choice] {
         try validate(pass)
+        for adoption in pass.adoptions { perform(adoption) }
         for edit in pass.edits { perform(edit) }
         guard cellsInUse + pass.nodes.count <= shape.contextCells else {
             throw EngineError(
@@ -36,73 +49,62 @@ package struct ReferenceEngine: Engine {
                 "\(pass.nodes.count) nodes do not fit beside \(cellsInUse) of \(shape.contextCells) cells",
                 remedy: "release a sequence, then run the pass again")
         }
-        cellsInUse += pass.nodes.count
         var choices: [Choice] = []
         var row: [Float] = []
         for node in pass.nodes {
-            let sequence = Int(node.sequence.rawValue)
-            cache[sequence].append(node.token)
+            append(node)
             guard let score = node.score else { continue }
-            model.logits(after: cache[sequence][...], into: &row)
+            model.logits(after: cache[Int(node.sequence.rawValue)].tokens[...], into: &row)
             choices.append(CoupledRule.choose(row.span, score, scratch: &scratch))
         }
         return choices
     }
 
+    private mutating func append(_ node: ForestNode) {
+        let cell = freeCells.removeLast()
+        for branch in node.branches {
+            // Its first node in this pass, by `validate`; at later ones it is as long as the sequence.
+            if cache[Int(branch.rawValue)].cells.isEmpty { copy(node.sequence, from: 0, to: branch) }
+            add(node.token, cell, to: branch)
+        }
+        add(node.token, cell, to: node.sequence)
+    }
+
     private mutating func perform(_ edit: CacheEdit) {
         switch edit {
-        case .rewind(let sequence, let length):
-            let surplus = cache[Int(sequence.rawValue)].count - length.rawValue
-            guard surplus > 0 else { return }
-            cache[Int(sequence.rawValue)].removeLast(surplus)
-            cellsInUse -= surplus
-        case .release(let sequence):
-            cellsInUse -= cache[Int(sequence.rawValue)].count
-            cache[Int(sequence.rawValue)].removeAll(keepingCapacity: true)
+        case .rewind(let sequence, let length): drop(sequence, from: length.rawValue)
+        case .release(let sequence): drop(sequence, from: 0)
         }
     }
 
-    /// Follows the lengths of all sequences through the pass.
-    private func validate(_ pass: EnginePass) throws(EngineError) {
-        guard pass.nodes.count <= shape.nodesMax else {
-            throw EngineError(.invalidPass, "\(pass.nodes.count) nodes in a pass of at most \(shape.nodesMax)")
-        }
-        var lengths = cache.map(\.count)
-        for edit in pass.edits {
-            switch edit {
-            case .rewind(let sequence, let length):
-                try check(sequence)
-                let own = lengths[Int(sequence.rawValue)]
-                guard length >= 0 else { throw EngineError(.invalidPass, "rewind of \(sequence) to \(length)") }
-                guard shape.canRewind || length == 0 || length.rawValue >= own else {
-                    throw EngineError(.invalidPass, "rewind of \(sequence) from \(own) to \(length): not supported")
-                }
-                lengths[Int(sequence.rawValue)] = min(own, length.rawValue)
-            case .release(let sequence):
-                try check(sequence)
-                lengths[Int(sequence.rawValue)] = 0
-            }
-        }
-        for node in pass.nodes {
-            try check(node.sequence)
-            let length = lengths[Int(node.sequence.rawValue)]
-            guard node.position.rawValue == length else {
-                throw EngineError(
-                    .invalidPass, "position \(node.position) of sequence \(node.sequence), which ends at \(length)")
-            }
-            guard node.token.rawValue < shape.vocabularySize else {
-                throw EngineError(.invalidPass, "token \(node.token) of a vocabulary of \(shape.vocabularySize)")
-            }
-            if let score = node.score, score.index < 0 || score.policy.complaint != nil {
-                throw EngineError(.invalidPass, "index \(score.index): \(score.policy.complaint ?? "below 0")")
-            }
-            lengths[Int(node.sequence.rawValue)] += 1
+    private mutating func perform(_ adoption: BranchAdoption) {
+        drop(adoption.owner, from: adoption.positions.lowerBound.rawValue)
+        copy(
+            adoption.branch, from: adoption.positions.lowerBound.rawValue,
+            through: adoption.positions.upperBound.rawValue, to: adoption.owner)
+    }
+
+    private mutating func copy(
+        _ source: SequenceID, from start: Int, through end: Int? = nil, to target: SequenceID
+    ) {
+        let held = cache[Int(source.rawValue)]
+        for position in start..<(end ?? held.cells.count) {
+            add(held.tokens[position], held.cells[position], to: target)
         }
     }
 
-    private func check(_ sequence: SequenceID) throws(EngineError) {
-        guard cache.indices.contains(Int(sequence.rawValue)) else {
-            throw EngineError(.invalidPass, "sequence \(sequence) of \(shape.sequences)")
+    private mutating func add(_ token: TokenID, _ cell: Int, to sequence: SequenceID) {
+        holders[cell] += 1
+        cache[Int(sequence.rawValue)].tokens.append(token)
+        cache[Int(sequence.rawValue)].cells.append(cell)
+    }
+
+    private mutating func drop(_ sequence: SequenceID, from length: Int) {
+        while cache[Int(sequence.rawValue)].cells.count > length {
+            let cell = cache[Int(sequence.rawValue)].cells.removeLast()
+            cache[Int(sequence.rawValue)].tokens.removeLast()
+            holders[cell] -= 1
+            if holders[cell] == 0 { freeCells.append(cell) }
         }
     }
 }

@@ -9,6 +9,9 @@ extension LlamaEngine {
         guard pass.nodes.count <= shape.nodesMax else {
             throw Self.invalid("\(pass.nodes.count) nodes; the most is \(shape.nodesMax)")
         }
+        guard pass.adoptions.isEmpty, pass.nodes.allSatisfy(\.branches.isEmpty) else {
+            throw Self.invalid("a tree; this engine runs chains only")
+        }
         // Lengths of the sequences that the pass touches, as they will be.
         var lengths: [SequenceID: Position] = [:]
         for edit in pass.edits {

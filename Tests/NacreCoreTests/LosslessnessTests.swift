@@ -31,12 +31,11 @@ struct LosslessnessTests {
 
     /// The p-value of 10⁵ keyed runs against the autoregressive law of the same tables.
     private func pValue(
-        _ tables: Tables, length: Int, reusesUniforms: Bool = false,
-        _ decode: (inout KeyedChance) -> [TokenID]
+        _ tables: Tables, length: Int, _ decode: (inout KeyedChance) -> [TokenID]
     ) -> Double {
         var counts: [[TokenID]: Int] = [:]
         for key in 0..<100_000 {
-            var chance = KeyedChance(key: StreamKey(rawValue: UInt64(key)), reusesUniforms: reusesUniforms)
+            var chance = KeyedChance(key: StreamKey(rawValue: UInt64(key)))
             counts[decode(&chance), default: 0] += 1
         }
         return chiSquarePValue(counts: counts, expected: tables.autoregressiveLaw(length: length))
@@ -62,8 +61,15 @@ struct LosslessnessTests {
 
     @Test("One uniform used for two of PEARL's checks is caught: this is the defect of its published code")
     func reusedUniformsAreCaught() {
-        let p = pValue(example, length: 2, reusesUniforms: true) { pearl(example, gamma: 2, length: 2, chance: &$0) }
+        let p = pValue(example, length: 2) {
+            pearl(example, gamma: 2, length: 2, reusesUniforms: true, chance: &$0)
+        }
         #expect(p < 1e-12)
+        // The enumeration, which takes every place for independent, sees it by the place alone.
+        let run = EnumeratedChance.enumerate {
+            pearl(example, gamma: 2, length: 2, reusesUniforms: true, chance: &$0)
+        }
+        #expect(run.repeated == [ChancePlace(0, .accept)])
     }
 
     @Test("Dropping improbable drafts is caught; keeping them and stopping there passes")
@@ -75,45 +81,13 @@ struct LosslessnessTests {
         let legal = StopRule.keepThenStop(below: 0.5)
         let illegal = StopRule.dropThenStop(below: 0.5)
         #expect(totalVariation(law(legal, length: 3), tables.autoregressiveLaw(length: 3)) < 1e-12)
-        // ALGORITHMS 0.5: the output is (.55, .45).
-        #expect(abs(totalVariation(law(illegal, length: 1), tables.autoregressiveLaw(length: 1)) - 0.05) < 1e-12)
+        // ALGORITHMS 0.5: the output is (.55, .45), up to the rounding of q to integers.
+        #expect(abs(totalVariation(law(illegal, length: 1), tables.autoregressiveLaw(length: 1)) - 0.05) < 1e-5)
         func sampled(_ stop: StopRule) -> Double {
             pValue(tables, length: 2) { speculativeDecoding(tables, gamma: 2, length: 2, stop: stop, chance: &$0) }
         }
         #expect(sampled(legal) > 1e-4)
         #expect(sampled(illegal) < 1e-12)
-    }
-
-    @Test("A draft passes with probability 1 − TV: .7 on the example, with residual (1, 0, 0)")
-    func acceptanceAndResidual() {
-        let p = distribution(0.5, 0.3, 0.2)
-        let q = distribution(0.2, 0.3, 0.5)
-        #expect(RejectionRule.residual(p: p, q: q) == distribution(1, 0, 0))
-        var passed = 0
-        let samples = 100_000
-        for key in 0..<samples {
-            let random = PositionalRandom(key: StreamKey(rawValue: UInt64(key)))
-            let token = q.token(at: random.uniform(at: 0, lane: .draft))
-            if RejectionRule.accepts(token, p: p, q: q, u: random.uniform(at: 0, lane: .accept)) { passed += 1 }
-        }
-        // Four standard errors.
-        #expect(abs(Double(passed) / Double(samples) - 0.7) < 0.0058)
-    }
-
-    @Test("A token that the target rules out never passes, one that it likes at least as well always does")
-    func strictAcceptance() {
-        let p = distribution(0, 0.5, 0.5)
-        let q = distribution(0.4, 0.1, 0.5)
-        #expect(!RejectionRule.accepts(0, p: p, q: q, u: 0))
-        for u in [0, 0.5, 1 - 0x1p-53] {
-            #expect(RejectionRule.accepts(1, p: p, q: q, u: u) && RejectionRule.accepts(2, p: p, q: q, u: u))
-        }
-    }
-
-    @Test("Where p and q are equal the residual is p, not a division by zero")
-    func vanishingResidual() {
-        let p = distribution(0.25, 0.75)
-        #expect(RejectionRule.residual(p: p, q: p) == p)
     }
 
     @Test("A distribution refuses weights that have no law and never draws a token of probability 0")

@@ -73,21 +73,22 @@ struct NoiseTests {
         }
     }
 
-    @Test("Uniforms are uniform, and lanes, siblings and positions do not share them")
+    @Test("Uniforms are uniform, and lanes, siblings, epochs and positions do not share them")
     func uniforms() {
         var counts: [Int: Int] = [:]
         var seen = Set<Double>()
         for index in 0..<5000 {
             for lane in PositionalRandom.Lane.allCases {
-                for sibling in 0..<2 {
-                    let u = PositionalRandom(key: 9).uniform(at: index, lane: lane, sibling: sibling)
+                for (sibling, epoch) in [(0, 0), (1, 0), (0, 1), (1, 255)] {
+                    let noise = PositionalRandom(key: 9)
+                    let u = noise.uniform(at: index, lane: lane, sibling: sibling, epoch: epoch)
                     #expect(u > 0 && u < 1)
                     counts[Int(u * 100), default: 0] += 1
                     seen.insert(u)
                 }
             }
         }
-        #expect(seen.count == 30_000)
+        #expect(seen.count == 80_000)
         let law = Dictionary(uniqueKeysWithValues: (0..<100).map { ($0, 0.01) })
         #expect(chiSquarePValue(counts: counts, expected: law) > 1e-4)
     }

@@ -16,6 +16,14 @@ struct Tables: Sendable {
         self.agreement = agreement
     }
 
+    /// The same tables with the target at temperature 0.
+    var greedy: Tables {
+        var tables = self
+        tables.isGreedy = true
+        return tables
+    }
+    private var isGreedy = false
+
     init(p: Distribution, q: Distribution) {
         vocabulary = p.probabilities.count
         seed = 0
@@ -23,15 +31,23 @@ struct Tables: Sendable {
     }
 
     func p(after context: [TokenID]) -> Distribution {
+        let law = warm(after: context)
+        return isGreedy ? distribution(law.probabilities.indices.map { $0 == law.top ? 1 : 0 }) : law
+    }
+
+    private func warm(after context: [TokenID]) -> Distribution {
         fixed?.p ?? distribution(weights(context, salt: 1))
     }
 
     func q(after context: [TokenID]) -> Distribution {
         if let fixed { return fixed.q }
         let own = distribution(weights(context, salt: 2)).probabilities
-        let target = p(after: context).probabilities
+        let target = warm(after: context).probabilities
         return distribution(zip(own, target).map { (1 - agreement) * $0 + agreement * $1 })
     }
+
+    /// q as the drafter sends it, and draws from it.
+    func row(after context: [TokenID]) -> WeightRow { WeightRow(q(after: context), entriesMax: vocabulary) }
 
     /// The law of the first `length` tokens under plain autoregressive decoding: the product of the conditionals.
     func autoregressiveLaw(length: Int) -> [[TokenID]: Double] {
@@ -56,4 +72,9 @@ struct Tables: Sendable {
         if weights.allSatisfy({ $0 == 0 }) { weights[0] = 1 }
         return weights
     }
+}
+
+extension Distribution {
+    /// The likeliest token, the lowest id on a tie.
+    fileprivate var top: Int { probabilities.indices.max { (probabilities[$0], $1) < (probabilities[$1], $0) } ?? 0 }
 }

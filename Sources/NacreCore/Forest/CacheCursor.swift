@@ -35,6 +35,14 @@ package struct CacheCursor: Sendable, Equatable {
         filled = filled + count
     }
 
+    /// The verdict on a pass with a tree is in, and the next pass will carry its settlement. A side branch that won
+    /// leaves the cache as long as it is true; the spine leaves its rejected drafts to the next rewind.
+    package mutating func settle(_ settlement: PathCover.Settlement) {
+        guard !settlement.adoptions.isEmpty else { return cut(to: settlement.valid) }
+        valid = settlement.valid
+        filled = settlement.valid
+    }
+
     /// The pass that `advance(by:)` announced was refused whole: nothing of it is in the cache.
     package mutating func retract(to position: Position) {
         valid = min(valid, position)

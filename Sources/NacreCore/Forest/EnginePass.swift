@@ -1,20 +1,49 @@
 /// One forward pass of a model and the cache edits that come before it: plain data, made by a machine, run by an
 /// engine.
 ///
-/// A pass first performs `edits` in order, then evaluates all `nodes` in one batch. Nodes of one sequence stand in
-/// ascending position order and continue exactly where that sequence's cache ends after the edits.
+/// A pass first performs `adoptions`, then `edits`, each in order, then evaluates all `nodes` in one batch. Nodes of
+/// one sequence stand in ascending position order and continue exactly where that sequence's cache ends after the
+/// edits.
+///
+/// **Trees.** Attention follows sequences: a node sees the cells of its sequence before its position. So every path
+/// from the root of a draft tree to a leaf is a sequence, and a node lies in those of all leaves below it (ALGORITHMS
+/// 0.7). The likeliest path uses the job's own sequence; each other leaf a *branch*, an id that is empty before the
+/// pass. A node's `branches` name the further sequences that it lies in. A branch begins as a copy of the node's
+/// `sequence` at the first node that names it; the copy is metadata only. Branches live until they are released. A
+/// pass that is refused for want of room leaves none behind.
 package struct EnginePass: Sendable, Equatable {
+    package var adoptions: [BranchAdoption]
     package var edits: [CacheEdit]
     package var nodes: [ForestNode]
 
-    package init(edits: [CacheEdit] = [], nodes: [ForestNode] = []) {
+    package init(edits: [CacheEdit] = [], nodes: [ForestNode] = [], adoptions: [BranchAdoption] = []) {
         self.edits = edits
         self.nodes = nodes
+        self.adoptions = adoptions
+    }
+}
+
+/// A side branch has won: the job's sequence drops what it has from the first of these positions on, and takes over
+/// the cells that the branch has there.
+///
+/// Cells of losers lie between the job's cells now. An exact engine must see to it that the next cells are given out
+/// behind all of the sequence's own, be it by leaving the losers' cells occupied, be it by compaction (`CellLedger`).
+package struct BranchAdoption: Sendable, Hashable {
+    package var branch: SequenceID
+    /// The sequence of the job.
+    package var owner: SequenceID
+    /// From where the two differ to the end of what was accepted.
+    package var positions: Range<Position>
+
+    package init(branch: SequenceID, owner: SequenceID, positions: Range<Position>) {
+        self.branch = branch
+        self.owner = owner
+        self.positions = positions
     }
 }
 
 /// A change to the KV cache. Costs metadata only, never recomputation.
-package enum CacheEdit: Sendable, Equatable {
+package enum CacheEdit: Sendable, Hashable {
     /// Drops positions `>= length` of `sequence` (ALGORITHMS I3: idempotent, never touches earlier ones).
     case rewind(SequenceID, length: Position)
     /// Forgets the sequence; its id is free again.
@@ -28,12 +57,18 @@ package struct ForestNode: Sendable, Equatable {
     package var sequence: SequenceID
     /// `nil`: no row is computed for this node (prefill, fast-forward).
     package var score: ScoreRequest?
+    /// Further sequences that the node lies in, see `EnginePass`; none in a chain.
+    package var branches: [SequenceID]
 
-    package init(token: TokenID, position: Position, sequence: SequenceID, score: ScoreRequest? = nil) {
+    package init(
+        token: TokenID, position: Position, sequence: SequenceID, score: ScoreRequest? = nil,
+        branches: [SequenceID] = []
+    ) {
         self.token = token
         self.position = position
         self.sequence = sequence
         self.score = score
+        self.branches = branches
     }
 }
 

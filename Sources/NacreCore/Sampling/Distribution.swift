@@ -10,6 +10,11 @@ package struct Distribution: Sendable, Hashable {
         probabilities = weights.map { $0 / total }
     }
 
+    /// The point mass on `token`, one of `count`.
+    init(token: Int, of count: Int) {
+        probabilities = (0..<count).map { $0 == token ? 1 : 0 }
+    }
+
     /// The probability of `token`; 0 for an id outside the vocabulary.
     package subscript(token: TokenID) -> Double {
         token.rawValue < probabilities.count ? probabilities[Int(token.rawValue)] : 0

@@ -18,6 +18,8 @@ package struct PositionalRandom: Sendable, Hashable {
         case accept
         /// The target's own token: the correction after a rejection, the bonus after full acceptance.
         case correction
+        /// The tests of a block, numbered by `sibling`, at the index of the block's first token.
+        case block
     }
 
     private static let gumbelTag: UInt32 = 0
@@ -29,10 +31,11 @@ package struct PositionalRandom: Sendable, Hashable {
         self.key = SIMD2(UInt32(truncatingIfNeeded: key.rawValue), UInt32(truncatingIfNeeded: key.rawValue >> 32))
     }
 
-    /// A uniform number in (0, 1), both ends excluded; `sibling` tells several candidates for one position apart.
-    package func uniform(at index: Int, lane: Lane, sibling: Int = 0) -> Double {
-        let block = Philox.block(
-            counter: Self.counter(index, UInt32(truncatingIfNeeded: sibling), lane.rawValue), key: key)
+    /// A uniform number in (0, 1), both ends excluded; `sibling` tells several candidates for one position apart,
+    /// `epoch` (below 2²⁴) repeated draws there.
+    package func uniform(at index: Int, lane: Lane, sibling: Int = 0, epoch: Int = 0) -> Double {
+        let tag = lane.rawValue | UInt32(truncatingIfNeeded: epoch) << 8
+        let block = Philox.block(counter: Self.counter(index, UInt32(truncatingIfNeeded: sibling), tag), key: key)
         return Self.uniform(bits: Self.bits(block, odd: false))
     }
 

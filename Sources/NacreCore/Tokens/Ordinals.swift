@@ -30,6 +30,12 @@ package struct Position: Ordinal {
     package init(rawValue: Int) { self.rawValue = rawValue }
 }
 
+/// A node of a draft tree, in the order of appending: a parent's index is less than its children's.
+package struct NodeIndex: Ordinal {
+    package let rawValue: Int
+    package init(rawValue: Int) { self.rawValue = rawValue }
+}
+
 /// A sequence of a KV cache, 0 ..< `EngineShape.sequences`.
 package struct SequenceID: Ordinal {
     package let rawValue: Int32

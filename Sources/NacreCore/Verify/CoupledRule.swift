@@ -10,7 +10,28 @@ import RealModule
 ///
 /// - Source: Daliri, Musco, Suresh, "Coupling without communication and drafter-invariant speculative decoding",
 ///   ISIT 2025, in the Gumbel form.
-package enum CoupledRule {
+package struct CoupledRule: VerifyRule {
+    package init() {}
+
+    /// The target's own token behind `node`; the payload has no say. An engine that holds logits calls `choose`.
+    package func score<Source: ChanceSource>(
+        _ node: NodeIndex?, of tree: ProposedTree, p: Distribution, chance: inout Source
+    ) -> Choice {
+        chance.choice(from: p, at: tree.indexDecided(by: node))
+    }
+
+    /// Follows, at each node, the child that the target chose itself, and ends with the choice that has no child.
+    package func select<Source: ChanceSource>(
+        _ tree: ProposedTree, chance: inout Source, score: (NodeIndex?, inout Source) -> Choice
+    ) -> Selection {
+        Selection { node in
+            let token = score(node, &chance).token
+            return tree.drafts.child(of: node, token: token).map { .accepted($0) } ?? .token(token)
+        }
+    }
+
+    // MARK: - From logits
+
     /// The token that a row of logits chooses.
     ///
     /// A logit that is NaN or infinite never wins. Equal scores go to the lowest id. A row without a single finite
@@ -30,7 +51,33 @@ package enum CoupledRule {
             // Also greedy: a temperature so small that every gap divided by it is infinite.
             guard inverse.isFinite else { return top.choice }
             let cut = ProbabilityCut(row, largest: Float(top.best), inverse, request.policy, &scratch)
-            return perturbed(row, largest: top.token, inverse, cut, request)
+            var perturbed = TopTwo()
+            scan(row, largest: top.token, inverse, cut, request, into: &perturbed)
+            return perturbed.choice
+        }
+    }
+
+    /// The `count` tokens with the largest perturbed scores, best first: a drafter's candidates for one position
+    /// (Gumbel top-k). The first is what `choose` returns; greedy, they are the largest logits.
+    ///
+    /// The target's own token is among them with the probability of ALGORITHMS 9.3; fewer come back if the policy
+    /// allows fewer. The margin of each is its distance to the next.
+    package static func candidates(
+        _ logits: Span<Float>, _ request: ScoreRequest, count: Int, scratch: inout CoupledScratch
+    ) -> [Choice] {
+        precondition(!logits.isEmpty && count > 0, "\(count) candidates of \(logits.count) tokens")
+        return logits.withUnsafeBufferPointer { row in
+            let top = TopTwo(of: row)
+            guard top.best > -.infinity else { return [Choice(token: 0, margin: 0)] }
+            let inverse = 1 / request.policy.temperature
+            var few = TopFew(count)
+            if inverse.isFinite {
+                let cut = ProbabilityCut(row, largest: Float(top.best), inverse, request.policy, &scratch)
+                scan(row, largest: top.token, inverse, cut, request, into: &few)
+            } else {
+                for token in row.indices where row[token] < .infinity { few.offer(Double(row[token]), token) }
+            }
+            return few.choices
         }
     }
 
@@ -46,25 +93,24 @@ package enum CoupledRule {
     /// Tokens handled at a time: eight blocks of the generator, two tokens each.
     private static let group = 16
 
-    /// The argmax of the perturbed scores, with logarithms taken for a handful of tokens only.
+    /// Offers the perturbed scores that matter to `top`, with logarithms taken for a handful of tokens only.
     ///
     /// Bound: let r be a token's 52 random bits with z leading zeros. Then r ≥ 2^(51−z) or r = 0, z = 52; in both
     /// cases u = (r + ½)/2⁵² ≥ 2^−(z+1). As −ln(1 − u) ≥ u, G = −ln(−ln(1 − u)) ≤ −ln u ≤ (z + 1)·ln 2.
-    /// A token whose gap plus this bound stays below the second-best score so far can change neither the best nor
-    /// the second best. `slack` exceeds the rounding of the two logarithms; adding is monotone, so it adds no error.
-    private static func perturbed(
+    /// A token whose gap plus this bound stays below the last score that is kept so far changes nothing. `slack`
+    /// exceeds the rounding of the two logarithms; adding is monotone, so it adds no error.
+    private static func scan<Top: TopScores>(
         _ row: UnsafeBufferPointer<Float>, largest: Int, _ inverse: Double, _ cut: ProbabilityCut,
-        _ request: ScoreRequest
-    ) -> Choice {
+        _ request: ScoreRequest, into top: inout Top
+    ) {
         let slack = 0x1p-30
         let noise = PositionalRandom(key: request.key)
-        var top = TopTwo()
         func gap(_ logit: Float) -> Double { (Double(logit) - Double(cut.largest)) * inverse }
         func bound(_ zeros: Int) -> Double { Double(zeros + 1) * ln2 + slack }
         func consider(_ token: Int) {
             let bits = noise.bits(at: request.index, token: UInt32(truncatingIfNeeded: token))
             let gap = gap(row[token])
-            if gap + bound(bits.leadingZeroBitCount - 12) >= top.second {
+            if gap + bound(bits.leadingZeroBitCount - 12) >= top.threshold {
                 top.offer(gap + PositionalRandom.gumbel(bits: bits), token)
             }
         }
@@ -74,8 +120,8 @@ package enum CoupledRule {
         while start + group <= row.count {
             defer { start += group }
             let highest = cut.highest(row, ofSixteenFrom: start)
-            // Only a u below 2^−needed can lift a token of this group to the second-best score.
-            let needed = (top.second - slack - gap(highest)) * (1 / ln2)
+            // Only a u below 2^−needed can lift a token of this group to the last score that is kept.
+            let needed = (top.threshold - slack - gap(highest)) * (1 / ln2)
             guard highest > -.infinity, needed <= 53 else { continue }
             let words = noise.leadingBitsOfSixteen(at: request.index, first: UInt32(truncatingIfNeeded: start))
             let limit = UInt32.max >> UInt32(min(max(needed, 0), 32))
@@ -86,47 +132,15 @@ package enum CoupledRule {
                 let token = start + lane
                 let word = lane & 1 == 0 ? words.even[lane / 2] : words.odd[lane / 2]
                 guard word <= limit, token != largest, cut.keeps(row[token], at: token),
-                    gap(row[token]) + bound(word == 0 ? 52 : word.leadingZeroBitCount) >= top.second
+                    gap(row[token]) + bound(word == 0 ? 52 : word.leadingZeroBitCount) >= top.threshold
                 else { continue }
                 consider(token)
             }
         }
         for token in start..<row.count where token != largest && cut.keeps(row[token], at: token) { consider(token) }
-        return top.choice
     }
 
     private static let ln2 = Double.log(2)
-}
-
-/// The best and second-best score of those offered so far. Of equal scores the lowest id is best.
-struct TopTwo {
-    private(set) var token = 0
-    private(set) var best = -Double.infinity
-    private(set) var second = -Double.infinity
-
-    init() {}
-
-    /// The largest finite logits of a row.
-    init(of row: UnsafeBufferPointer<Float>) {
-        for token in row.indices {
-            let logit = Double(row[token])
-            if logit > second, logit < .infinity { offer(logit, token) }
-        }
-    }
-
-    mutating func offer(_ score: Double, _ token: Int) {
-        if score > best || (score == best && token < self.token) {
-            second = best
-            best = score
-            self.token = token
-        } else if score > second {
-            second = score
-        }
-    }
-
-    var choice: Choice {
-        Choice(token: TokenID(rawValue: UInt32(truncatingIfNeeded: token)), margin: Float(best - second))
-    }
 }
 
 /// Working memory of `CoupledRule.choose`. Keep one per thread of work: it grows to the largest row once.

@@ -1,0 +1,192 @@
+/// The growth of one draft tree: says below which nodes the drafter should draft next, and takes what it proposes.
+///
+///     var growth = TreeGrowth(root: length, plan: .bestFirst(.init(nodesMax: 16, width: 4)))
+///     while case let wanted = growth.next(4), !wanted.isEmpty {
+///         // One pass of the draft model: a row for each wanted node, behind growth.proposed.tokens(to: it.node).
+///         for expansion in wanted { growth.supply(topK(rows[expansion.node]), for: expansion) }
+///     }
+///     send(growth.tree)
+///
+/// A node enters `tree` as soon as nothing that may still be proposed can come before it, so under a best-first plan
+/// the first n nodes of the tree are at any moment the n most probable of the whole unbounded tree of candidates:
+/// a path never gains by growing longer, so the most probable candidate that is left is the next to enter once
+/// everything in the tree has been expanded. How many nodes are expanded at a time changes the work, not the tree
+/// (up to ties between equal path probabilities). What is legal under which verify rule: `TreePlan`.
+///
+/// - Source: the choice by path product is that of EAGLE-2 (Li et al. 2024) and OPT-Tree (Wang et al. 2024); they
+///   grow level by level and choose at the end, which this does not need.
+package struct TreeGrowth: Sendable {
+    /// A node to draft below.
+    package struct Expansion: Sendable, Hashable {
+        /// Its index in `proposed`; `nil` for the root.
+        package let node: NodeIndex?
+        /// Children asked for.
+        package let width: Int
+        /// Tells expansions from before a commit apart from those after it.
+        fileprivate let generation: Int
+    }
+
+    /// One draft below an expanded node.
+    package struct Proposal: Sendable, Hashable {
+        package var token: TokenID
+        /// As `DraftTree.Node.probability`.
+        package var probability: Double
+
+        package init(token: TokenID, probability: Double) {
+            self.token = token
+            self.probability = probability
+        }
+    }
+
+    enum State: Sendable { case untouched, asked, expanded }
+
+    /// Everything proposed so far; `tree` and what has not entered it.
+    package internal(set) var proposed: DraftTree
+    /// The tree to send. Only ever appended to, until a commit.
+    package internal(set) var tree: DraftTree
+    /// Nodes that took over their proposals from another node instead of a row of their own.
+    package private(set) var sharedExpansions = 0
+
+    private var plan: TreePlan
+    private let endTokens: Set<TokenID>
+    var memory: ContinuationMemory?
+    var rootState = State.untouched
+    var states: [State] = []
+    /// For each proposed node its index in `tree`.
+    var placed: [NodeIndex?] = []
+    /// For each node of `tree` its index in `proposed`.
+    var entered: [NodeIndex] = []
+    /// Proposed nodes outside the tree, the next to enter first.
+    var candidates: [NodeIndex] = []
+    var generation = 0
+
+    /// - Parameters:
+    ///   - endTokens: tokens that end a generation; nothing is drafted below them.
+    ///   - sharingRecent: let nodes at one position whose last so many tokens agree share their proposals, see
+    ///     `ContinuationMemory`.
+    package init(root: Position, plan: TreePlan, endTokens: Set<TokenID> = [], sharingRecent: Int? = nil) {
+        proposed = DraftTree(root: root)
+        tree = DraftTree(root: root)
+        self.plan = plan
+        self.endTokens = endTokens
+        memory = sharingRecent.map { ContinuationMemory(recent: $0) }
+    }
+
+    // MARK: - Driving
+
+    /// The nodes to expand next, at most `most`, those first without which the tree cannot grow; none when the tree is
+    /// complete, or waits for expansions that were asked for before.
+    package mutating func next(_ most: Int = 1) -> [Expansion] {
+        while let (node, proposals) = remembered() {
+            sharedExpansions += 1
+            accept(proposals, below: node)
+        }
+        var wanted: [Expansion] = []
+        for node in expandable() where wanted.count < most {
+            // Whoever waits for another's proposals must not draft them a second time.
+            guard memory?.await(node, in: proposed) ?? true else { continue }
+            setState(of: node, .asked)
+            wanted.append(Expansion(node: node, width: width(below: node), generation: generation))
+        }
+        return wanted
+    }
+
+    /// Takes the proposals for a node, in the order of drawing or of falling probability; fewer than asked for will
+    /// do. Those for an expansion from before a commit are dropped.
+    package mutating func supply(_ proposals: some Sequence<Proposal>, for expansion: Expansion) {
+        guard expansion.generation == generation else { return }
+        precondition(state(of: expansion.node) == .asked, "proposals that nobody asked for")
+        let taken = Array(proposals.prefix(expansion.width))
+        memory?.remember(taken, below: expansion.node, in: proposed)
+        accept(taken, below: expansion.node)
+    }
+
+    /// Lets a best-first tree grow on; nodes that have entered stay first.
+    package mutating func raise(to nodesMax: Int) {
+        guard case .bestFirst(var bounds) = plan, nodesMax > bounds.nodesMax else { return }
+        bounds.nodesMax = nodesMax
+        plan = .bestFirst(bounds)
+        enter()
+    }
+
+    // MARK: - Workings
+
+    /// Nodes that may be expanded now, in the order of their use. A candidate counts only if it can still enter.
+    private func expandable() -> [NodeIndex?] {
+        let room = plan.nodesMax - tree.count
+        guard room > 0 else { return [] }
+        return ([nil] + (entered + candidates.prefix(room)).map(Optional.some)).filter {
+            state(of: $0) == .untouched && width(below: $0) > 0
+        }
+    }
+
+    private func remembered() -> (node: NodeIndex?, [Proposal])? {
+        guard let memory else { return nil }
+        for node in expandable() {
+            if let proposals = memory.proposals(below: node, in: proposed) { return (node, proposals) }
+        }
+        return nil
+    }
+
+    private mutating func accept(_ proposals: [Proposal], below parent: NodeIndex?) {
+        setState(of: parent, .expanded)
+        let reach = parent.map { proposed[$0].pathProbability } ?? 1
+        for proposal in proposals {
+            if case .bestFirst(let bounds) = plan {
+                let path = reach * proposal.probability
+                guard path > 0, path >= bounds.pathMin else { continue }
+            }
+            let node = proposed.append(proposal.token, under: parent, probability: proposal.probability)
+            states.append(.untouched)
+            placed.append(nil)
+            queue(node)
+        }
+        enter()
+    }
+
+    mutating func queue(_ node: NodeIndex) {
+        var (low, high) = (0, candidates.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if precedes(candidates[middle], node) { low = middle + 1 } else { high = middle }
+        }
+        candidates.insert(node, at: low)
+    }
+
+    /// The order of entry. A parent comes before its children: its path is no less probable and it is less deep.
+    private func precedes(_ left: NodeIndex, _ right: NodeIndex) -> Bool {
+        let (a, b) = (proposed[left], proposed[right])
+        switch plan {
+        case .fixed: return left < right
+        case .bestFirst: return (-a.pathProbability, a.depth, left) < (-b.pathProbability, b.depth, right)
+        }
+    }
+
+    mutating func enter() {
+        while let node = candidates.first, tree.count < plan.nodesMax, !isBlocked {
+            candidates.removeFirst()
+            let draft = proposed[node]
+            let parent = draft.parent.flatMap { placed[$0.rawValue] }
+            placed[node.rawValue] = tree.append(draft.token, under: parent, probability: draft.probability)
+            entered.append(node)
+        }
+    }
+
+    /// Whether a node of the tree is still to be expanded, whose children may come before all candidates.
+    private var isBlocked: Bool {
+        guard case .bestFirst = plan else { return false }
+        func isOpen(_ node: NodeIndex?) -> Bool { state(of: node) != .expanded && width(below: node) > 0 }
+        return isOpen(nil) || entered.contains(where: isOpen)
+    }
+
+    private func width(below node: NodeIndex?) -> Int {
+        guard let node else { return plan.width(below: 0) }
+        return endTokens.contains(proposed[node].token) ? 0 : plan.width(below: proposed[node].depth)
+    }
+
+    func state(of node: NodeIndex?) -> State { node.map { states[$0.rawValue] } ?? rootState }
+
+    private mutating func setState(of node: NodeIndex?, _ state: State) {
+        if let node { states[node.rawValue] = state } else { rootState = state }
+    }
+}
