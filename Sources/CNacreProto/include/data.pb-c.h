@@ -132,8 +132,8 @@ struct  Nacre__Draft
 
 
 /*
- * Frame type 4, verifier → drafter, after each pass that committed something: token is what is new, for positions
- * committed − count ..< committed.
+ * Frame type 4, verifier → drafter, after passes that committed something: token is all that was committed since the last
+ * verdict, for positions committed − count ..< committed.
  */
 struct  Nacre__Verdict
 {
