@@ -103,8 +103,7 @@ struct AdaptationTests {
         #expect(DraftWindow.batchCap(alpha: 0.9, cost: cost) == 11)
         #expect(DraftWindow.batchCap(alpha: 0.6, cost: cost) == 4)
         func size(_ roundTrip: Double, _ draft: Double) -> Int {
-            DraftWindow.size(
-                alpha: 0.8, cost: cost, roundTripMicroseconds: roundTrip, draftMicroseconds: draft)
+            DraftWindow(alpha: 0.8, cost: cost).size(roundTripMicroseconds: roundTrip, draftMicroseconds: draft)
         }
         #expect(size(0, 20_000) == 15 && size(10_000, 20_000) == 16)
         // Beyond ⌈ln 0.01 / ln 0.8⌉ = 21 drafts ahead hardly any is ever judged.
@@ -118,11 +117,23 @@ struct AdaptationTests {
     @Test("Where no pass with drafts is worth its cost the window is a probe")
     func probe() {
         let linear = StepCostModel(nodesMax: 64, priorFixed: 0, perNode: 10_000)
-        #expect(!DraftWindow.pays(alpha: 0.9, cost: linear))
-        let size = DraftWindow.size(alpha: 0.9, cost: linear, roundTripMicroseconds: 0, draftMicroseconds: 1)
-        #expect(size == DraftWindow.probe)
+        let window = DraftWindow(alpha: 0.9, cost: linear)
+        #expect(!window.pays && window.size(roundTripMicroseconds: 0, draftMicroseconds: 1) == DraftWindow.probe)
         let cheap = StepCostModel(nodesMax: 64, priorFixed: 10_000, perNode: 1)
-        #expect(DraftWindow.pays(alpha: 0.1, cost: cheap))
+        #expect(DraftWindow(alpha: 0.1, cost: cheap).pays)
+    }
+
+    @Test("What does not pay alone may pay beside other jobs, and the other way round")
+    func shared() {
+        // Linear up to eight nodes, then flat up to sixteen, then linear again.
+        var steps = StepCostModel(nodesMax: 32, priorFixed: 0, perNode: 1_000)
+        for nodes in 1...32 {
+            let time = nodes <= 8 ? nodes : nodes <= 16 ? 8 : nodes - 8
+            steps.record(nodes: nodes, microseconds: Double(time) * 1_000)
+        }
+        #expect(!DraftWindow(alpha: 0.7, cost: steps).pays)
+        #expect(DraftWindow(alpha: 0.7, cost: steps, others: 7).pays)
+        #expect(!DraftWindow(alpha: 0.7, cost: steps, others: 15).pays)
     }
 }
 

@@ -1,7 +1,7 @@
 import RealModule
 
 /// How many nodes one pass should hold and how many drafts should be in flight (ALGORITHMS 10.5).
-package enum DraftWindow {
+package struct DraftWindow: Sendable {
     /// The bounds of a window: one draft keeps the measurement of α̂ alive, more than 256 only fill memory.
     package static let range = 1...256
 
@@ -29,12 +29,20 @@ package enum DraftWindow {
     /// Drafts of one probe: enough to learn from where they are good, few where they are not.
     package static let probe = 4
 
-    /// Whether a pass with drafts yields more tokens per second than one without.
-    ///
+    private let alpha: Double
+    /// t_p(n_cap), in microseconds.
+    private let passMicroseconds: Double
+    private let cap: Int
+
     /// - Parameter others: nodes of other jobs that share the pass.
-    package static func pays(alpha: Double, cost: StepCostModel, others: Int = 0) -> Bool {
-        batchCap(alpha: alpha, cost: cost, others: others) > 1
+    package init(alpha: Double, cost: StepCostModel, others: Int = 0) {
+        self.alpha = alpha
+        cap = DraftWindow.batchCap(alpha: alpha, cost: cost, others: others)
+        passMicroseconds = cost.microseconds(nodes: others + cap)
     }
+
+    /// Whether a pass with drafts yields more tokens per second than one without.
+    package var pays: Bool { cap > 1 }
 
     /// W* = n_cap + ⌈(t_p(n_cap) + 2d) / t_q⌉, the second part at most `reach`, clamped to `range`: while one pass runs
     /// and its verdict travels, the drafter fills the next. Smaller starves the verifier; larger only wastes the
@@ -43,15 +51,13 @@ package enum DraftWindow {
     /// - Parameters:
     ///   - roundTripMicroseconds: 2d, to the drafter and back.
     ///   - draftMicroseconds: t_q, the drafter's time per token.
-    package static func size(
-        alpha: Double, cost: StepCostModel, others: Int = 0, roundTripMicroseconds: Double, draftMicroseconds: Double
-    ) -> Int {
-        let cap = batchCap(alpha: alpha, cost: cost, others: others)
-        guard cap > 1 else { return probe }
-        let ahead = ((cost.microseconds(nodes: others + cap) + roundTripMicroseconds) / draftMicroseconds).rounded(.up)
+    package func size(roundTripMicroseconds: Double, draftMicroseconds: Double) -> Int {
+        guard pays else { return DraftWindow.probe }
+        let reach = DraftWindow.reach(alpha: alpha)
+        let ahead = ((passMicroseconds + roundTripMicroseconds) / draftMicroseconds).rounded(.up)
         // When t_q is 0 or was never measured the quotient is infinite or NaN.
-        let useful = ahead < Double(reach(alpha: alpha)) ? Int(max(ahead, 0)) : reach(alpha: alpha)
-        return min(max(cap + useful, range.lowerBound), range.upperBound)
+        let useful = ahead < Double(reach) ? Int(max(ahead, 0)) : reach
+        return min(max(cap + useful, DraftWindow.range.lowerBound), DraftWindow.range.upperBound)
     }
 
     /// The depth that a chain survives to with a probability of 1 %, ln 0.01 / ln α: what is drafted beyond it is
