@@ -63,25 +63,56 @@ import Testing
         #expect(reason.contains("broken"))
     }
 
-    @Test("whoever waits is resumed when it is finished and the pass in flight is over, whatever comes first")
-    func end() async {
-        for finishesFirst in [true, false] {
-            var pump = pump()
-            start(&pump)
-            if finishesFirst { pump.finish() }
-            let isOver = Mutex(false)
+    /// A node around a pump.
+    private actor Node {
+        private var pump: EnginePump
+        private(set) var isWaiting = false
+        private(set) var isOver = false
+
+        init(_ pump: sending EnginePump) { self.pump = pump }
+
+        func run() async {
             await withCheckedContinuation { waiting in
                 pump.wait(waiting)
-                if !finishesFirst { pump.finish() }
-                desk.end(.failure(EngineError(.failed, "")))
-                isOver.withLock { $0 = true }
-                pump.passEnded()
+                isWaiting = true
             }
-            #expect(isOver.withLock { $0 })
+            isOver = true
         }
-        var idle = pump()
-        idle.finish()
-        await withCheckedContinuation { idle.wait($0) }
+
+        func start() { pump.start(EnginePass(nodes: [])) { _ in } }
+        func passEnded() { pump.passEnded() }
+        func finish() { pump.finish() }
+
+        /// Whether it is still waiting after everybody had a turn, many times.
+        func staysWaiting() async -> Bool {
+            for _ in 0..<200 { await Task.yield() }
+            return isWaiting && !isOver
+        }
+    }
+
+    @Test("whoever waits is resumed once it is finished and no pass is in flight, whatever comes first")
+    func end() async {
+        for finishesFirst in [true, false] {
+            let node = Node(pump())
+            await node.start()
+            if finishesFirst { await node.finish() }
+            let running = Task { await node.run() }
+            while await !node.isWaiting { await Task.yield() }
+            if !finishesFirst {
+                #expect(await node.staysWaiting())
+                await node.finish()
+            }
+            #expect(await node.staysWaiting(), "a pass is in flight")
+            await node.passEnded()
+            await running.value
+            #expect(await node.isOver)
+        }
+        let idle = Node(pump())
+        let running = Task { await idle.run() }
+        while await !idle.isWaiting { await Task.yield() }
+        #expect(await idle.staysWaiting(), "it is not finished")
+        await idle.finish()
+        await running.value
     }
 
     @Test("after the end nothing is started")

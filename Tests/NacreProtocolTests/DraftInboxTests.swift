@@ -98,6 +98,26 @@ import Testing
         #expect(Array(inbox.unjudged(after: 5)) == [61])
     }
 
+    @Test("a drafter owes what it was told it may draft, and a new epoch for a verdict against its chain")
+    func debts() throws {
+        var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 6)
+        #expect(inbox.owes)
+        _ = try receive(draft([11, 12, 13]), &inbox)
+        #expect(inbox.owes)
+        _ = try receive(draft([14], node: 3), &inbox)
+        #expect(!inbox.owes)
+        let text: [TokenID] = [1, 2, 50]
+        _ = inbox.commit(from: 2, committed: text)
+        #expect(!inbox.owes, "it was not told")
+        _ = inbox.offer(committed: 3, positionLimit: 5)
+        #expect(inbox.owes, "its old chain reaches the limit, but stands no more")
+        _ = try receive(draft([60, 61, 62], epoch: 1, root: 3), &inbox, committed: text)
+        #expect(!inbox.owes)
+        _ = inbox.commit(from: 3, committed: text + [60])
+        _ = inbox.offer(committed: 4, positionLimit: 9)
+        #expect(inbox.owes)
+    }
+
     @Test("limits only grow")
     func limits() throws {
         var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 8)
