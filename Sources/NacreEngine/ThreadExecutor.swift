@@ -7,9 +7,9 @@ import Glibc
 /// still (an `await` on an actor that was shut down) starts a short-lived thread again: no caller is ever left
 /// waiting, and at no time do two threads run jobs.
 ///
-/// `@unchecked Sendable`: all mutable state is in `state`, which is read and written only with `mutex` held. `mutex` and
-/// `wake` are pointers that never change, to objects made for several threads; `Synchronization.Mutex` has no condition
-/// to wait on.
+/// `@unchecked Sendable`: all mutable state is in `state`, which is read and written only with `mutex` held. `mutex`
+/// and `wake` are pointers that never change, to objects made for several threads; `Synchronization.Mutex` has no
+/// condition to wait on.
 package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
     private enum Work {
         case job(UnownedJob)
