@@ -48,6 +48,9 @@ package enum CacheEdit: Sendable, Hashable {
     case rewind(SequenceID, length: Position)
     /// Forgets the sequence; its id is free again.
     case release(SequenceID)
+    /// Gives `to`, which is empty, the first `length` positions of a sequence that has at least so many: the same cells,
+    /// none computed again. Until one of the two is cut below `length` they share them.
+    case fork(SequenceID, to: SequenceID, length: Position)
 }
 
 /// A token to evaluate, and whether its logits row is wanted.
@@ -72,19 +75,43 @@ package struct ForestNode: Sendable, Equatable {
     }
 }
 
-/// What to draw from a node's row, and with which noise.
+/// What is wanted of a node's row, and with which noise.
 package struct ScoreRequest: Sendable, Hashable {
+    /// What an engine makes of a row of logits. Everything but `law` is small enough to travel.
+    package enum Kind: Sendable, Hashable {
+        /// The coupled choice (`CoupledRule.choose`): what a verifier of coupled drafts compares.
+        case choice
+        /// The so many best tokens under the coupled noise (`CoupledRule.candidates`): what a drafter proposes below a
+        /// node. Greedy, those with the largest logits.
+        case candidates(Int)
+        /// The row as integers to draw from (`WeightRow`): what a drafter under a rejection rule proposes.
+        case weights(entriesMax: Int)
+        /// The whole law after the sampler transform: what the rejection rules divide by.
+        case law
+    }
+
     package var key: StreamKey
     /// The logical index t of the generated token that this row decides: 0 for the first token after the prompt.
     /// Never a cache slot (ALGORITHMS I5).
     package var index: Int
     package var policy: SamplingPolicy
+    package var kind: Kind
 
-    package init(key: StreamKey, index: Int, policy: SamplingPolicy) {
+    package init(key: StreamKey, index: Int, policy: SamplingPolicy, kind: Kind = .choice) {
         self.key = key
         self.index = index
         self.policy = policy
+        self.kind = kind
     }
+}
+
+/// What an engine made of one row, as its `ScoreRequest.kind` asked.
+package enum Score: Sendable, Hashable {
+    case choice(Choice)
+    /// Best first, at least one.
+    case candidates([Candidate])
+    case weights(WeightRow)
+    case law(Distribution)
 }
 
 /// The token that a row chose: for a verifier the target's own token, for a drafter its proposal.
@@ -97,5 +124,18 @@ package struct Choice: Sendable, Hashable {
     package init(token: TokenID, margin: Float) {
         self.token = token
         self.margin = margin
+    }
+}
+
+/// A token that a drafter may propose.
+package struct Candidate: Sendable, Hashable {
+    package var token: TokenID
+    /// How likely the drafter thinks it that the target chooses this one, 0 ... 1: its score among those of the best few
+    /// (a softmax of perturbed scores). A hint to grow a tree by, not a law.
+    package var probability: Double
+
+    package init(token: TokenID, probability: Double) {
+        self.token = token
+        self.probability = probability
     }
 }
