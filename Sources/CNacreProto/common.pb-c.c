@@ -53,6 +53,51 @@ void   nacre__sampling__free_unpacked
   assert(message->base.descriptor == &nacre__sampling__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__draft_shape__init
+                     (Nacre__DraftShape         *message)
+{
+  static const Nacre__DraftShape init_value = NACRE__DRAFT_SHAPE__INIT;
+  *message = init_value;
+}
+size_t nacre__draft_shape__get_packed_size
+                     (const Nacre__DraftShape *message)
+{
+  assert(message->base.descriptor == &nacre__draft_shape__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__draft_shape__pack
+                     (const Nacre__DraftShape *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__draft_shape__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__draft_shape__pack_to_buffer
+                     (const Nacre__DraftShape *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__draft_shape__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__DraftShape *
+       nacre__draft_shape__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__DraftShape *)
+     protobuf_c_message_unpack (&nacre__draft_shape__descriptor,
+                                allocator, len, data);
+}
+void   nacre__draft_shape__free_unpacked
+                     (Nacre__DraftShape *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__draft_shape__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__goodbye__init
                      (Nacre__Goodbye         *message)
 {
@@ -175,6 +220,70 @@ const ProtobufCMessageDescriptor nacre__sampling__descriptor =
   (ProtobufCMessageInit) nacre__sampling__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor nacre__draft_shape__field_descriptors[3] =
+{
+  {
+    "width",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__DraftShape, n_width),
+    offsetof(Nacre__DraftShape, width),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodes_max",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftShape, nodes_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "width_max",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftShape, width_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__draft_shape__field_indices_by_name[] = {
+  1,   /* field[1] = nodes_max */
+  0,   /* field[0] = width */
+  2,   /* field[2] = width_max */
+};
+static const ProtobufCIntRange nacre__draft_shape__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor nacre__draft_shape__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.DraftShape",
+  "DraftShape",
+  "Nacre__DraftShape",
+  "nacre",
+  sizeof(Nacre__DraftShape),
+  3,
+  nacre__draft_shape__field_descriptors,
+  nacre__draft_shape__field_indices_by_name,
+  1,  nacre__draft_shape__number_ranges,
+  (ProtobufCMessageInit) nacre__draft_shape__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor nacre__goodbye__field_descriptors[2] =
 {
   {
@@ -225,6 +334,64 @@ const ProtobufCMessageDescriptor nacre__goodbye__descriptor =
   1,  nacre__goodbye__number_ranges,
   (ProtobufCMessageInit) nacre__goodbye__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue nacre__verify_rule__enum_values_by_number[3] =
+{
+  { "VERIFY_RULE_COUPLED", "NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED", 0 },
+  { "VERIFY_RULE_REJECTION", "NACRE__VERIFY_RULE__VERIFY_RULE_REJECTION", 1 },
+  { "VERIFY_RULE_BLOCK", "NACRE__VERIFY_RULE__VERIFY_RULE_BLOCK", 2 },
+};
+static const ProtobufCIntRange nacre__verify_rule__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex nacre__verify_rule__enum_values_by_name[3] =
+{
+  { "VERIFY_RULE_BLOCK", 2 },
+  { "VERIFY_RULE_COUPLED", 0 },
+  { "VERIFY_RULE_REJECTION", 1 },
+};
+const ProtobufCEnumDescriptor nacre__verify_rule__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.VerifyRule",
+  "VerifyRule",
+  "Nacre__VerifyRule",
+  "nacre",
+  3,
+  nacre__verify_rule__enum_values_by_number,
+  3,
+  nacre__verify_rule__enum_values_by_name,
+  1,
+  nacre__verify_rule__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue nacre__payload_kind__enum_values_by_number[2] =
+{
+  { "PAYLOAD_KIND_ROWS", "NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS", 0 },
+  { "PAYLOAD_KIND_SCALAR", "NACRE__PAYLOAD_KIND__PAYLOAD_KIND_SCALAR", 1 },
+};
+static const ProtobufCIntRange nacre__payload_kind__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex nacre__payload_kind__enum_values_by_name[2] =
+{
+  { "PAYLOAD_KIND_ROWS", 0 },
+  { "PAYLOAD_KIND_SCALAR", 1 },
+};
+const ProtobufCEnumDescriptor nacre__payload_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.PayloadKind",
+  "PayloadKind",
+  "Nacre__PayloadKind",
+  "nacre",
+  2,
+  nacre__payload_kind__enum_values_by_number,
+  2,
+  nacre__payload_kind__enum_values_by_name,
+  1,
+  nacre__payload_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue nacre__role__enum_values_by_number[3] =
 {

@@ -1358,7 +1358,7 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[13] =
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[20] =
 {
   {
     "job_hi",
@@ -1392,6 +1392,18 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[13] =
     0,   /* quantifier_offset */
     offsetof(Nacre__AssignJob, attempt),
     NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rule",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, rule),
+    &nacre__verify_rule__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1516,29 +1528,107 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[13] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shape",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, shape),
+    &nacre__draft_shape__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "branches",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, branches),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drafters",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, drafters),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "helpers",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, helpers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payload",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, payload),
+    &nacre__payload_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "helper",
+    22,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__AssignJob, n_helper),
+    offsetof(Nacre__AssignJob, helper),
+    &nacre__offer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__assign_job__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
-  8,   /* field[8] = context */
-  7,   /* field[7] = context_offset */
-  6,   /* field[6] = context_total */
-  11,   /* field[11] = gamma */
+  15,   /* field[15] = branches */
+  9,   /* field[9] = context */
+  8,   /* field[8] = context_offset */
+  7,   /* field[7] = context_total */
+  16,   /* field[16] = drafters */
+  12,   /* field[12] = gamma */
+  19,   /* field[19] = helper */
+  17,   /* field[17] = helpers */
   0,   /* field[0] = job_hi */
   1,   /* field[1] = job_lo */
-  3,   /* field[3] = key */
-  12,   /* field[12] = length_max */
-  10,   /* field[10] = method */
-  9,   /* field[9] = offer */
-  5,   /* field[5] = prompt_length */
-  4,   /* field[4] = sampling */
+  4,   /* field[4] = key */
+  13,   /* field[13] = length_max */
+  11,   /* field[11] = method */
+  10,   /* field[10] = offer */
+  18,   /* field[18] = payload */
+  6,   /* field[6] = prompt_length */
+  3,   /* field[3] = rule */
+  5,   /* field[5] = sampling */
+  14,   /* field[14] = shape */
 };
-static const ProtobufCIntRange nacre__assign_job__number_ranges[4 + 1] =
+static const ProtobufCIntRange nacre__assign_job__number_ranges[3 + 1] =
 {
   { 1, 0 },
-  { 5, 3 },
-  { 8, 5 },
-  { 14, 10 },
-  { 0, 13 }
+  { 8, 6 },
+  { 14, 11 },
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -1548,10 +1638,10 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  13,
+  20,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
-  4,  nacre__assign_job__number_ranges,
+  3,  nacre__assign_job__number_ranges,
   (ProtobufCMessageInit) nacre__assign_job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1736,7 +1826,7 @@ const ProtobufCMessageDescriptor nacre__commit__descriptor =
   (ProtobufCMessageInit) nacre__commit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__job_statistics__field_descriptors[8] =
+static const ProtobufCFieldDescriptor nacre__job_statistics__field_descriptors[20] =
 {
   {
     "rounds",
@@ -1834,21 +1924,177 @@ static const ProtobufCFieldDescriptor nacre__job_statistics__field_descriptors[8
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stale",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, stale),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verified",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, verified),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "standing",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, standing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcomes",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, outcomes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcomes_prepared",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, outcomes_prepared),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judged_at",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Nacre__JobStatistics, n_judged_at),
+    offsetof(Nacre__JobStatistics, judged_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted_at",
+    15,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Nacre__JobStatistics, n_accepted_at),
+    offsetof(Nacre__JobStatistics, accepted_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "queue_us",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, queue_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draft_us",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, draft_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wire_us",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, wire_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shards_sent",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, shards_sent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shards_used",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, shards_used),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__job_statistics__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
+  14,   /* field[14] = accepted_at */
+  16,   /* field[16] = draft_us */
   1,   /* field[1] = drafted */
   7,   /* field[7] = drafters_lost */
   5,   /* field[5] = elapsed_us */
   6,   /* field[6] = gap_us */
   2,   /* field[2] = judged */
+  13,   /* field[13] = judged_at */
+  11,   /* field[11] = outcomes */
+  12,   /* field[12] = outcomes_prepared */
   4,   /* field[4] = pass_us */
+  15,   /* field[15] = queue_us */
   0,   /* field[0] = rounds */
+  18,   /* field[18] = shards_sent */
+  19,   /* field[19] = shards_used */
+  8,   /* field[8] = stale */
+  10,   /* field[10] = standing */
+  9,   /* field[9] = verified */
+  17,   /* field[17] = wire_us */
 };
 static const ProtobufCIntRange nacre__job_statistics__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor nacre__job_statistics__descriptor =
 {
@@ -1858,7 +2104,7 @@ const ProtobufCMessageDescriptor nacre__job_statistics__descriptor =
   "Nacre__JobStatistics",
   "nacre",
   sizeof(Nacre__JobStatistics),
-  8,
+  20,
   nacre__job_statistics__field_descriptors,
   nacre__job_statistics__field_indices_by_name,
   1,  nacre__job_statistics__number_ranges,

@@ -98,6 +98,51 @@ void   nacre__draft_ready__free_unpacked
   assert(message->base.descriptor == &nacre__draft_ready__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__proposal__init
+                     (Nacre__Proposal         *message)
+{
+  static const Nacre__Proposal init_value = NACRE__PROPOSAL__INIT;
+  *message = init_value;
+}
+size_t nacre__proposal__get_packed_size
+                     (const Nacre__Proposal *message)
+{
+  assert(message->base.descriptor == &nacre__proposal__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__proposal__pack
+                     (const Nacre__Proposal *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__proposal__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__proposal__pack_to_buffer
+                     (const Nacre__Proposal *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__proposal__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__Proposal *
+       nacre__proposal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__Proposal *)
+     protobuf_c_message_unpack (&nacre__proposal__descriptor,
+                                allocator, len, data);
+}
+void   nacre__proposal__free_unpacked
+                     (Nacre__Proposal *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__proposal__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__draft__init
                      (Nacre__Draft         *message)
 {
@@ -141,6 +186,96 @@ void   nacre__draft__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &nacre__draft__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__row_request__init
+                     (Nacre__RowRequest         *message)
+{
+  static const Nacre__RowRequest init_value = NACRE__ROW_REQUEST__INIT;
+  *message = init_value;
+}
+size_t nacre__row_request__get_packed_size
+                     (const Nacre__RowRequest *message)
+{
+  assert(message->base.descriptor == &nacre__row_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__row_request__pack
+                     (const Nacre__RowRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__row_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__row_request__pack_to_buffer
+                     (const Nacre__RowRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__row_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__RowRequest *
+       nacre__row_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__RowRequest *)
+     protobuf_c_message_unpack (&nacre__row_request__descriptor,
+                                allocator, len, data);
+}
+void   nacre__row_request__free_unpacked
+                     (Nacre__RowRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__row_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__draft_row__init
+                     (Nacre__DraftRow         *message)
+{
+  static const Nacre__DraftRow init_value = NACRE__DRAFT_ROW__INIT;
+  *message = init_value;
+}
+size_t nacre__draft_row__get_packed_size
+                     (const Nacre__DraftRow *message)
+{
+  assert(message->base.descriptor == &nacre__draft_row__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__draft_row__pack
+                     (const Nacre__DraftRow *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__draft_row__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__draft_row__pack_to_buffer
+                     (const Nacre__DraftRow *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__draft_row__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__DraftRow *
+       nacre__draft_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__DraftRow *)
+     protobuf_c_message_unpack (&nacre__draft_row__descriptor,
+                                allocator, len, data);
+}
+void   nacre__draft_row__free_unpacked
+                     (Nacre__DraftRow *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__draft_row__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   nacre__verdict__init
@@ -278,7 +413,187 @@ void   nacre__greeting__free_unpacked
   assert(message->base.descriptor == &nacre__greeting__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[12] =
+void   nacre__score_open__init
+                     (Nacre__ScoreOpen         *message)
+{
+  static const Nacre__ScoreOpen init_value = NACRE__SCORE_OPEN__INIT;
+  *message = init_value;
+}
+size_t nacre__score_open__get_packed_size
+                     (const Nacre__ScoreOpen *message)
+{
+  assert(message->base.descriptor == &nacre__score_open__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__score_open__pack
+                     (const Nacre__ScoreOpen *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__score_open__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__score_open__pack_to_buffer
+                     (const Nacre__ScoreOpen *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__score_open__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__ScoreOpen *
+       nacre__score_open__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__ScoreOpen *)
+     protobuf_c_message_unpack (&nacre__score_open__descriptor,
+                                allocator, len, data);
+}
+void   nacre__score_open__free_unpacked
+                     (Nacre__ScoreOpen *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__score_open__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__score_shard__init
+                     (Nacre__ScoreShard         *message)
+{
+  static const Nacre__ScoreShard init_value = NACRE__SCORE_SHARD__INIT;
+  *message = init_value;
+}
+size_t nacre__score_shard__get_packed_size
+                     (const Nacre__ScoreShard *message)
+{
+  assert(message->base.descriptor == &nacre__score_shard__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__score_shard__pack
+                     (const Nacre__ScoreShard *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__score_shard__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__score_shard__pack_to_buffer
+                     (const Nacre__ScoreShard *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__score_shard__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__ScoreShard *
+       nacre__score_shard__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__ScoreShard *)
+     protobuf_c_message_unpack (&nacre__score_shard__descriptor,
+                                allocator, len, data);
+}
+void   nacre__score_shard__free_unpacked
+                     (Nacre__ScoreShard *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__score_shard__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__scores__init
+                     (Nacre__Scores         *message)
+{
+  static const Nacre__Scores init_value = NACRE__SCORES__INIT;
+  *message = init_value;
+}
+size_t nacre__scores__get_packed_size
+                     (const Nacre__Scores *message)
+{
+  assert(message->base.descriptor == &nacre__scores__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__scores__pack
+                     (const Nacre__Scores *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__scores__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__scores__pack_to_buffer
+                     (const Nacre__Scores *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__scores__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__Scores *
+       nacre__scores__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__Scores *)
+     protobuf_c_message_unpack (&nacre__scores__descriptor,
+                                allocator, len, data);
+}
+void   nacre__scores__free_unpacked
+                     (Nacre__Scores *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__scores__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__score_close__init
+                     (Nacre__ScoreClose         *message)
+{
+  static const Nacre__ScoreClose init_value = NACRE__SCORE_CLOSE__INIT;
+  *message = init_value;
+}
+size_t nacre__score_close__get_packed_size
+                     (const Nacre__ScoreClose *message)
+{
+  assert(message->base.descriptor == &nacre__score_close__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__score_close__pack
+                     (const Nacre__ScoreClose *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__score_close__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__score_close__pack_to_buffer
+                     (const Nacre__ScoreClose *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__score_close__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__ScoreClose *
+       nacre__score_close__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__ScoreClose *)
+     protobuf_c_message_unpack (&nacre__score_close__descriptor,
+                                allocator, len, data);
+}
+void   nacre__score_close__free_unpacked
+                     (Nacre__ScoreClose *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__score_close__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[17] =
 {
   {
     "stream",
@@ -341,6 +656,18 @@ static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[12] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "rule",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, rule),
+    &nacre__verify_rule__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "key",
     7,
     PROTOBUF_C_LABEL_NONE,
@@ -360,6 +687,18 @@ static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[12] =
     0,   /* quantifier_offset */
     offsetof(Nacre__DraftOpen, sampling),
     &nacre__sampling__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shape",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, shape),
+    &nacre__draft_shape__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -424,27 +763,67 @@ static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[12] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "branches",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, branches),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payload",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, payload),
+    &nacre__payload_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodes_max",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, nodes_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft_open__field_indices_by_name[] = {
   3,   /* field[3] = attempt */
-  9,   /* field[9] = context */
-  8,   /* field[8] = context_offset */
-  7,   /* field[7] = context_total */
+  14,   /* field[14] = branches */
+  11,   /* field[11] = context */
+  10,   /* field[10] = context_offset */
+  9,   /* field[9] = context_total */
   4,   /* field[4] = epoch */
   1,   /* field[1] = job_hi */
   2,   /* field[2] = job_lo */
-  5,   /* field[5] = key */
-  10,   /* field[10] = position_limit */
-  11,   /* field[11] = prompt_length */
-  6,   /* field[6] = sampling */
+  6,   /* field[6] = key */
+  16,   /* field[16] = nodes_max */
+  15,   /* field[15] = payload */
+  12,   /* field[12] = position_limit */
+  13,   /* field[13] = prompt_length */
+  5,   /* field[5] = rule */
+  7,   /* field[7] = sampling */
+  8,   /* field[8] = shape */
   0,   /* field[0] = stream */
 };
-static const ProtobufCIntRange nacre__draft_open__number_ranges[3 + 1] =
+static const ProtobufCIntRange nacre__draft_open__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 7, 5 },
-  { 11, 7 },
-  { 0, 12 }
+  { 11, 9 },
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
 {
@@ -454,10 +833,10 @@ const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
   "Nacre__DraftOpen",
   "nacre",
   sizeof(Nacre__DraftOpen),
-  12,
+  17,
   nacre__draft_open__field_descriptors,
   nacre__draft_open__field_indices_by_name,
-  3,  nacre__draft_open__number_ranges,
+  2,  nacre__draft_open__number_ranges,
   (ProtobufCMessageInit) nacre__draft_open__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -513,7 +892,110 @@ const ProtobufCMessageDescriptor nacre__draft_ready__descriptor =
   (ProtobufCMessageInit) nacre__draft_ready__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[6] =
+static const ProtobufCFieldDescriptor nacre__proposal__field_descriptors[6] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Proposal, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Proposal, kind),
+    &nacre__proposal_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draw",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Proposal, n_draw),
+    offsetof(Nacre__Proposal, draw),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Proposal, n_token),
+    offsetof(Nacre__Proposal, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Proposal, n_weight),
+    offsetof(Nacre__Proposal, weight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Proposal, total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__proposal__field_indices_by_name[] = {
+  2,   /* field[2] = draw */
+  1,   /* field[1] = kind */
+  0,   /* field[0] = node */
+  3,   /* field[3] = token */
+  5,   /* field[5] = total */
+  4,   /* field[4] = weight */
+};
+static const ProtobufCIntRange nacre__proposal__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor nacre__proposal__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.Proposal",
+  "Proposal",
+  "Nacre__Proposal",
+  "nacre",
+  sizeof(Nacre__Proposal),
+  6,
+  nacre__proposal__field_descriptors,
+  nacre__proposal__field_indices_by_name,
+  1,  nacre__proposal__number_ranges,
+  (ProtobufCMessageInit) nacre__proposal__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[11] =
 {
   {
     "stream",
@@ -564,6 +1046,18 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[6] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "parent",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Draft, n_parent),
+    offsetof(Nacre__Draft, parent),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "token",
     6,
     PROTOBUF_C_LABEL_REPEATED,
@@ -573,6 +1067,54 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[6] =
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "heard",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Draft, heard),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "probability",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Draft, n_probability),
+    offsetof(Nacre__Draft, probability),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "proposal",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__Draft, n_proposal),
+    offsetof(Nacre__Draft, proposal),
+    &nacre__proposal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "microseconds",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Draft, microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
@@ -589,19 +1131,23 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[6] =
   },
 };
 static const unsigned nacre__draft__field_indices_by_name[] = {
-  5,   /* field[5] = end */
+  10,   /* field[10] = end */
   1,   /* field[1] = epoch */
   3,   /* field[3] = first_node */
+  6,   /* field[6] = heard */
+  9,   /* field[9] = microseconds */
+  4,   /* field[4] = parent */
+  7,   /* field[7] = probability */
+  8,   /* field[8] = proposal */
   2,   /* field[2] = root */
   0,   /* field[0] = stream */
-  4,   /* field[4] = token */
+  5,   /* field[5] = token */
 };
-static const ProtobufCIntRange nacre__draft__number_ranges[3 + 1] =
+static const ProtobufCIntRange nacre__draft__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 6, 4 },
-  { 13, 5 },
-  { 0, 6 }
+  { 13, 10 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor nacre__draft__descriptor =
 {
@@ -611,14 +1157,168 @@ const ProtobufCMessageDescriptor nacre__draft__descriptor =
   "Nacre__Draft",
   "nacre",
   sizeof(Nacre__Draft),
-  6,
+  11,
   nacre__draft__field_descriptors,
   nacre__draft__field_indices_by_name,
-  3,  nacre__draft__number_ranges,
+  2,  nacre__draft__number_ranges,
   (ProtobufCMessageInit) nacre__draft__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__verdict__field_descriptors[5] =
+static const ProtobufCFieldDescriptor nacre__row_request__field_descriptors[3] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__RowRequest, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__RowRequest, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__RowRequest, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__row_request__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
+  2,   /* field[2] = node */
+  0,   /* field[0] = stream */
+};
+static const ProtobufCIntRange nacre__row_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor nacre__row_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.RowRequest",
+  "RowRequest",
+  "Nacre__RowRequest",
+  "nacre",
+  sizeof(Nacre__RowRequest),
+  3,
+  nacre__row_request__field_descriptors,
+  nacre__row_request__field_indices_by_name,
+  1,  nacre__row_request__number_ranges,
+  (ProtobufCMessageInit) nacre__row_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__draft_row__field_descriptors[5] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftRow, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftRow, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftRow, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__DraftRow, n_token),
+    offsetof(Nacre__DraftRow, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__DraftRow, n_weight),
+    offsetof(Nacre__DraftRow, weight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__draft_row__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
+  2,   /* field[2] = node */
+  0,   /* field[0] = stream */
+  3,   /* field[3] = token */
+  4,   /* field[4] = weight */
+};
+static const ProtobufCIntRange nacre__draft_row__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor nacre__draft_row__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.DraftRow",
+  "DraftRow",
+  "Nacre__DraftRow",
+  "nacre",
+  sizeof(Nacre__DraftRow),
+  5,
+  nacre__draft_row__field_descriptors,
+  nacre__draft_row__field_indices_by_name,
+  1,  nacre__draft_row__number_ranges,
+  (ProtobufCMessageInit) nacre__draft_row__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__verdict__field_descriptors[6] =
 {
   {
     "stream",
@@ -680,10 +1380,23 @@ static const ProtobufCFieldDescriptor nacre__verdict__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "nodes_max",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Verdict, nodes_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__verdict__field_indices_by_name[] = {
   3,   /* field[3] = committed */
   1,   /* field[1] = next_epoch */
+  5,   /* field[5] = nodes_max */
   4,   /* field[4] = position_limit */
   0,   /* field[0] = stream */
   2,   /* field[2] = token */
@@ -693,7 +1406,7 @@ static const ProtobufCIntRange nacre__verdict__number_ranges[3 + 1] =
   { 1, 0 },
   { 4, 1 },
   { 9, 4 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor nacre__verdict__descriptor =
 {
@@ -703,7 +1416,7 @@ const ProtobufCMessageDescriptor nacre__verdict__descriptor =
   "Nacre__Verdict",
   "nacre",
   sizeof(Nacre__Verdict),
-  5,
+  6,
   nacre__verdict__field_descriptors,
   nacre__verdict__field_indices_by_name,
   3,  nacre__verdict__number_ranges,
@@ -761,7 +1474,7 @@ const ProtobufCMessageDescriptor nacre__draft_close__descriptor =
   (ProtobufCMessageInit) nacre__draft_close__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__greeting__field_descriptors[6] =
+static const ProtobufCFieldDescriptor nacre__greeting__field_descriptors[7] =
 {
   {
     "wire_min",
@@ -835,9 +1548,22 @@ static const ProtobufCFieldDescriptor nacre__greeting__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "model_digest",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Greeting, model_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__greeting__field_indices_by_name[] = {
   4,   /* field[4] = incarnation */
+  6,   /* field[6] = model_digest */
   2,   /* field[2] = node */
   3,   /* field[3] = role */
   5,   /* field[5] = vocabulary_digest */
@@ -847,7 +1573,7 @@ static const unsigned nacre__greeting__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__greeting__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor nacre__greeting__descriptor =
 {
@@ -857,11 +1583,410 @@ const ProtobufCMessageDescriptor nacre__greeting__descriptor =
   "Nacre__Greeting",
   "nacre",
   sizeof(Nacre__Greeting),
-  6,
+  7,
   nacre__greeting__field_descriptors,
   nacre__greeting__field_indices_by_name,
   1,  nacre__greeting__number_ranges,
   (ProtobufCMessageInit) nacre__greeting__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__score_open__field_descriptors[10] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_hi",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, job_hi),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_lo",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, job_lo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sampling",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, sampling),
+    &nacre__sampling__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prompt_length",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, prompt_length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context_total",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, context_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context_offset",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, context_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ScoreOpen, n_context),
+    offsetof(Nacre__ScoreOpen, context),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__score_open__field_indices_by_name[] = {
+  3,   /* field[3] = attempt */
+  9,   /* field[9] = context */
+  8,   /* field[8] = context_offset */
+  7,   /* field[7] = context_total */
+  1,   /* field[1] = job_hi */
+  2,   /* field[2] = job_lo */
+  4,   /* field[4] = key */
+  6,   /* field[6] = prompt_length */
+  5,   /* field[5] = sampling */
+  0,   /* field[0] = stream */
+};
+static const ProtobufCIntRange nacre__score_open__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor nacre__score_open__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.ScoreOpen",
+  "ScoreOpen",
+  "Nacre__ScoreOpen",
+  "nacre",
+  sizeof(Nacre__ScoreOpen),
+  10,
+  nacre__score_open__field_descriptors,
+  nacre__score_open__field_indices_by_name,
+  1,  nacre__score_open__number_ranges,
+  (ProtobufCMessageInit) nacre__score_open__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__score_shard__field_descriptors[6] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreShard, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shard",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreShard, shard),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keep",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreShard, keep),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ScoreShard, n_token),
+    offsetof(Nacre__ScoreShard, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "parent",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ScoreShard, n_parent),
+    offsetof(Nacre__ScoreShard, parent),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draft",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ScoreShard, n_draft),
+    offsetof(Nacre__ScoreShard, draft),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__score_shard__field_indices_by_name[] = {
+  5,   /* field[5] = draft */
+  2,   /* field[2] = keep */
+  4,   /* field[4] = parent */
+  1,   /* field[1] = shard */
+  0,   /* field[0] = stream */
+  3,   /* field[3] = token */
+};
+static const ProtobufCIntRange nacre__score_shard__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor nacre__score_shard__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.ScoreShard",
+  "ScoreShard",
+  "Nacre__ScoreShard",
+  "nacre",
+  sizeof(Nacre__ScoreShard),
+  6,
+  nacre__score_shard__field_descriptors,
+  nacre__score_shard__field_indices_by_name,
+  1,  nacre__score_shard__number_ranges,
+  (ProtobufCMessageInit) nacre__score_shard__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__scores__field_descriptors[5] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Scores, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shard",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Scores, shard),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "choice",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Scores, n_choice),
+    offsetof(Nacre__Scores, choice),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "margin",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__Scores, n_margin),
+    offsetof(Nacre__Scores, margin),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "microseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Scores, microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__scores__field_indices_by_name[] = {
+  2,   /* field[2] = choice */
+  3,   /* field[3] = margin */
+  4,   /* field[4] = microseconds */
+  1,   /* field[1] = shard */
+  0,   /* field[0] = stream */
+};
+static const ProtobufCIntRange nacre__scores__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor nacre__scores__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.Scores",
+  "Scores",
+  "Nacre__Scores",
+  "nacre",
+  sizeof(Nacre__Scores),
+  5,
+  nacre__scores__field_descriptors,
+  nacre__scores__field_indices_by_name,
+  1,  nacre__scores__number_ranges,
+  (ProtobufCMessageInit) nacre__scores__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__score_close__field_descriptors[2] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreClose, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreClose, reason),
+    &nacre__close_reason__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__score_close__field_indices_by_name[] = {
+  1,   /* field[1] = reason */
+  0,   /* field[0] = stream */
+};
+static const ProtobufCIntRange nacre__score_close__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor nacre__score_close__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.ScoreClose",
+  "ScoreClose",
+  "Nacre__ScoreClose",
+  "nacre",
+  sizeof(Nacre__ScoreClose),
+  2,
+  nacre__score_close__field_descriptors,
+  nacre__score_close__field_indices_by_name,
+  1,  nacre__score_close__number_ranges,
+  (ProtobufCMessageInit) nacre__score_close__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue nacre__draft_end__enum_values_by_number[4] =
@@ -894,6 +2019,42 @@ const ProtobufCEnumDescriptor nacre__draft_end__descriptor =
   nacre__draft_end__enum_values_by_name,
   1,
   nacre__draft_end__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue nacre__proposal_kind__enum_values_by_number[6] =
+{
+  { "PROPOSAL_KIND_DETERMINISTIC", "NACRE__PROPOSAL_KIND__PROPOSAL_KIND_DETERMINISTIC", 0 },
+  { "PROPOSAL_KIND_COUPLED", "NACRE__PROPOSAL_KIND__PROPOSAL_KIND_COUPLED", 1 },
+  { "PROPOSAL_KIND_ROW_INDEPENDENT", "NACRE__PROPOSAL_KIND__PROPOSAL_KIND_ROW_INDEPENDENT", 2 },
+  { "PROPOSAL_KIND_ROW_WITHOUT_REPLACEMENT", "NACRE__PROPOSAL_KIND__PROPOSAL_KIND_ROW_WITHOUT_REPLACEMENT", 3 },
+  { "PROPOSAL_KIND_SCALAR_INDEPENDENT", "NACRE__PROPOSAL_KIND__PROPOSAL_KIND_SCALAR_INDEPENDENT", 4 },
+  { "PROPOSAL_KIND_SCALAR_WITHOUT_REPLACEMENT", "NACRE__PROPOSAL_KIND__PROPOSAL_KIND_SCALAR_WITHOUT_REPLACEMENT", 5 },
+};
+static const ProtobufCIntRange nacre__proposal_kind__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex nacre__proposal_kind__enum_values_by_name[6] =
+{
+  { "PROPOSAL_KIND_COUPLED", 1 },
+  { "PROPOSAL_KIND_DETERMINISTIC", 0 },
+  { "PROPOSAL_KIND_ROW_INDEPENDENT", 2 },
+  { "PROPOSAL_KIND_ROW_WITHOUT_REPLACEMENT", 3 },
+  { "PROPOSAL_KIND_SCALAR_INDEPENDENT", 4 },
+  { "PROPOSAL_KIND_SCALAR_WITHOUT_REPLACEMENT", 5 },
+};
+const ProtobufCEnumDescriptor nacre__proposal_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.ProposalKind",
+  "ProposalKind",
+  "Nacre__ProposalKind",
+  "nacre",
+  6,
+  nacre__proposal_kind__enum_values_by_number,
+  6,
+  nacre__proposal_kind__enum_values_by_name,
+  1,
+  nacre__proposal_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue nacre__close_reason__enum_values_by_number[5] =

@@ -17,11 +17,32 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Nacre__Sampling Nacre__Sampling;
+typedef struct Nacre__DraftShape Nacre__DraftShape;
 typedef struct Nacre__Goodbye Nacre__Goodbye;
 
 
 /* --- enums --- */
 
+/*
+ * How drafts are judged.
+ */
+typedef enum _Nacre__VerifyRule {
+  NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED = 0,
+  NACRE__VERIFY_RULE__VERIFY_RULE_REJECTION = 1,
+  NACRE__VERIFY_RULE__VERIFY_RULE_BLOCK = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__VERIFY_RULE)
+} Nacre__VerifyRule;
+/*
+ * What describes q to the rules that divide by it.
+ */
+typedef enum _Nacre__PayloadKind {
+  NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS = 0,
+  /*
+   * one number for each group of siblings; the row is fetched at the first rejection
+   */
+  NACRE__PAYLOAD_KIND__PAYLOAD_KIND_SCALAR = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__PAYLOAD_KIND)
+} Nacre__PayloadKind;
 typedef enum _Nacre__Role {
   /*
    * never sent
@@ -76,6 +97,31 @@ struct  Nacre__Sampling
 
 
 /*
+ * Which drafts are proposed. Neither widths nor width_max: one token after the other.
+ */
+struct  Nacre__DraftShape
+{
+  ProtobufCMessage base;
+  /*
+   * a static tree: the children of every node, level by level; at most 64 levels, 256 nodes
+   */
+  size_t n_width;
+  uint32_t *width;
+  /*
+   * a tree grown where it is most probable: its drafts, at most 256; 0: as many as pay
+   */
+  uint32_t nodes_max;
+  /*
+   * and the children of one node of it, at most 16
+   */
+  uint32_t width_max;
+};
+#define NACRE__DRAFT_SHAPE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_shape__descriptor) \
+    , 0,NULL, 0, 0 }
+
+
+/*
  * Frame type 60, either side, on either plane: the last message on a link.
  */
 struct  Nacre__Goodbye
@@ -111,6 +157,25 @@ Nacre__Sampling *
 void   nacre__sampling__free_unpacked
                      (Nacre__Sampling *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__DraftShape methods */
+void   nacre__draft_shape__init
+                     (Nacre__DraftShape         *message);
+size_t nacre__draft_shape__get_packed_size
+                     (const Nacre__DraftShape   *message);
+size_t nacre__draft_shape__pack
+                     (const Nacre__DraftShape   *message,
+                      uint8_t             *out);
+size_t nacre__draft_shape__pack_to_buffer
+                     (const Nacre__DraftShape   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__DraftShape *
+       nacre__draft_shape__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__draft_shape__free_unpacked
+                     (Nacre__DraftShape *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__Goodbye methods */
 void   nacre__goodbye__init
                      (Nacre__Goodbye         *message);
@@ -135,6 +200,9 @@ void   nacre__goodbye__free_unpacked
 typedef void (*Nacre__Sampling_Closure)
                  (const Nacre__Sampling *message,
                   void *closure_data);
+typedef void (*Nacre__DraftShape_Closure)
+                 (const Nacre__DraftShape *message,
+                  void *closure_data);
 typedef void (*Nacre__Goodbye_Closure)
                  (const Nacre__Goodbye *message,
                   void *closure_data);
@@ -144,9 +212,12 @@ typedef void (*Nacre__Goodbye_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    nacre__verify_rule__descriptor;
+extern const ProtobufCEnumDescriptor    nacre__payload_kind__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__role__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__goodbye_code__descriptor;
 extern const ProtobufCMessageDescriptor nacre__sampling__descriptor;
+extern const ProtobufCMessageDescriptor nacre__draft_shape__descriptor;
 extern const ProtobufCMessageDescriptor nacre__goodbye__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -275,10 +275,30 @@ struct  Nacre__AssignJob
    * the job ends at this length: prompt + output tokens
    */
   uint32_t length_max;
+  Nacre__VerifyRule rule;
+  Nacre__DraftShape *shape;
+  /*
+   * drafts to prepare for likely outcomes, at most 256
+   */
+  uint32_t branches;
+  /*
+   * whose candidates are united, at most 16
+   */
+  uint32_t drafters;
+  /*
+   * verifiers that may score for this one, at most 16
+   */
+  uint32_t helpers;
+  Nacre__PayloadKind payload;
+  /*
+   * at most 16
+   */
+  size_t n_helper;
+  Nacre__Offer **helper;
 };
 #define NACRE__ASSIGN_JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__assign_job__descriptor) \
-    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0 }
+    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0,NULL }
 
 
 /*
@@ -334,10 +354,60 @@ struct  Nacre__JobStatistics
   uint64_t elapsed_us;
   uint64_t gap_us;
   uint64_t drafters_lost;
+  /*
+   * draft tokens that came for nothing: their epoch was over, their parent not taken
+   */
+  uint64_t stale;
+  /*
+   * draft tokens that had a place in a pass
+   */
+  uint64_t verified;
+  /*
+   * draft tokens that stood at the starts of passes, summed up
+   */
+  uint64_t standing;
+  /*
+   * verdicts while a drafter was ready
+   */
+  uint64_t outcomes;
+  /*
+   * those of them whose outcome was among the drafts
+   */
+  uint64_t outcomes_prepared;
+  /*
+   * by depth behind the last verdict's end, at most 16
+   */
+  size_t n_judged_at;
+  uint64_t *judged_at;
+  /*
+   * as many
+   */
+  size_t n_accepted_at;
+  uint64_t *accepted_at;
+  /*
+   * ready for a pass while one without this job ran
+   */
+  uint64_t queue_us;
+  /*
+   * computed by its drafters, as they report it
+   */
+  uint64_t draft_us;
+  /*
+   * from verdicts to the first drafts on them, less what the drafter computed
+   */
+  uint64_t wire_us;
+  /*
+   * drafts given to other verifiers to score
+   */
+  uint64_t shards_sent;
+  /*
+   * those whose scores came in time
+   */
+  uint64_t shards_used;
 };
 #define NACRE__JOB_STATISTICS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__job_statistics__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0 }
 
 
 /*

@@ -19,10 +19,17 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Nacre__DraftOpen Nacre__DraftOpen;
 typedef struct Nacre__DraftReady Nacre__DraftReady;
+typedef struct Nacre__Proposal Nacre__Proposal;
 typedef struct Nacre__Draft Nacre__Draft;
+typedef struct Nacre__RowRequest Nacre__RowRequest;
+typedef struct Nacre__DraftRow Nacre__DraftRow;
 typedef struct Nacre__Verdict Nacre__Verdict;
 typedef struct Nacre__DraftClose Nacre__DraftClose;
 typedef struct Nacre__Greeting Nacre__Greeting;
+typedef struct Nacre__ScoreOpen Nacre__ScoreOpen;
+typedef struct Nacre__ScoreShard Nacre__ScoreShard;
+typedef struct Nacre__Scores Nacre__Scores;
+typedef struct Nacre__ScoreClose Nacre__ScoreClose;
 
 
 /* --- enums --- */
@@ -34,6 +41,15 @@ typedef enum _Nacre__DraftEnd {
   NACRE__DRAFT_END__DRAFT_END_CONTEXT_FULL = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__DRAFT_END)
 } Nacre__DraftEnd;
+typedef enum _Nacre__ProposalKind {
+  NACRE__PROPOSAL_KIND__PROPOSAL_KIND_DETERMINISTIC = 0,
+  NACRE__PROPOSAL_KIND__PROPOSAL_KIND_COUPLED = 1,
+  NACRE__PROPOSAL_KIND__PROPOSAL_KIND_ROW_INDEPENDENT = 2,
+  NACRE__PROPOSAL_KIND__PROPOSAL_KIND_ROW_WITHOUT_REPLACEMENT = 3,
+  NACRE__PROPOSAL_KIND__PROPOSAL_KIND_SCALAR_INDEPENDENT = 4,
+  NACRE__PROPOSAL_KIND__PROPOSAL_KIND_SCALAR_WITHOUT_REPLACEMENT = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__PROPOSAL_KIND)
+} Nacre__ProposalKind;
 typedef enum _Nacre__CloseReason {
   NACRE__CLOSE_REASON__CLOSE_REASON_JOB_ENDED = 0,
   NACRE__CLOSE_REASON__CLOSE_REASON_NO_ROOM = 1,
@@ -83,10 +99,21 @@ struct  Nacre__DraftOpen
    * tokens
    */
   uint32_t prompt_length;
+  Nacre__VerifyRule rule;
+  Nacre__DraftShape *shape;
+  /*
+   * drafts to prepare for likely outcomes, at most 256
+   */
+  uint32_t branches;
+  Nacre__PayloadKind payload;
+  /*
+   * drafts below the committed text, prepared ones not counted; 0: as shape and limit say
+   */
+  uint32_t nodes_max;
 };
 #define NACRE__DRAFT_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_open__descriptor) \
-    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0 }
 
 
 /*
@@ -107,7 +134,44 @@ struct  Nacre__DraftReady
 
 
 /*
- * Frame type 3, drafter → verifier, as it draws: tokens for positions root + first_node ... of this epoch.
+ * How the children of one node were drawn, from a drafter whose drafts are draws. Comes with all of them.
+ */
+struct  Nacre__Proposal
+{
+  ProtobufCMessage base;
+  /*
+   * its number + 1; 0 the epoch's root
+   */
+  uint32_t node;
+  Nacre__ProposalKind kind;
+  /*
+   * numbers of the children in the order of drawing; one that came again stands there again
+   */
+  size_t n_draw;
+  uint32_t *draw;
+  /*
+   * the row of q: rising ids, at most 1,024
+   */
+  size_t n_token;
+  uint32_t *token;
+  /*
+   * of each, 1 ... 65535; of a scalar one: the first draw's
+   */
+  size_t n_weight;
+  uint32_t *weight;
+  /*
+   * of a scalar: the sum of the row's weights
+   */
+  uint32_t total;
+};
+#define NACRE__PROPOSAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__proposal__descriptor) \
+    , 0, NACRE__PROPOSAL_KIND__PROPOSAL_KIND_DETERMINISTIC, 0,NULL, 0,NULL, 0,NULL, 0 }
+
+
+/*
+ * Frame type 3, drafter → verifier, as it draws, and at least once after each verdict. The nodes of an epoch are numbered
+ * in the order in which they are sent.
  */
 struct  Nacre__Draft
 {
@@ -115,20 +179,86 @@ struct  Nacre__Draft
   uint32_t stream;
   uint32_t epoch;
   /*
-   * position of node 0
+   * the committed length the epoch stands on
    */
   uint32_t root;
   /*
-   * index within the epoch of token[0]
+   * number of token[0]
    */
   uint32_t first_node;
+  /*
+   * of each token, its number + 1; 0 the root. Empty: each stands on the one before it
+   */
+  size_t n_parent;
+  uint32_t *parent;
+  /*
+   * at most 256
+   */
   size_t n_token;
   uint32_t *token;
+  /*
+   * next_epoch of the last verdict that was taken in; 0 before the first
+   */
+  uint32_t heard;
+  /*
+   * of each token, in 255ths: how likely the drafter thinks it. Empty: it does not say
+   */
+  size_t n_probability;
+  uint32_t *probability;
+  size_t n_proposal;
+  Nacre__Proposal **proposal;
+  /*
+   * of the pass that drew them
+   */
+  uint32_t microseconds;
   Nacre__DraftEnd end;
 };
 #define NACRE__DRAFT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft__descriptor) \
-    , 0, 0, 0, 0, 0,NULL, NACRE__DRAFT_END__DRAFT_END_OPEN }
+    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0, NACRE__DRAFT_END__DRAFT_END_OPEN }
+
+
+/*
+ * Frame type 8, verifier → drafter: a test of the drafts below this node failed; its row, please.
+ */
+struct  Nacre__RowRequest
+{
+  ProtobufCMessage base;
+  uint32_t stream;
+  uint32_t epoch;
+  /*
+   * its number + 1; 0 the epoch's root
+   */
+  uint32_t node;
+};
+#define NACRE__ROW_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__row_request__descriptor) \
+    , 0, 0, 0 }
+
+
+/*
+ * Frame type 9, drafter → verifier, the answer.
+ */
+struct  Nacre__DraftRow
+{
+  ProtobufCMessage base;
+  uint32_t stream;
+  uint32_t epoch;
+  uint32_t node;
+  /*
+   * rising ids, at most 1,024
+   */
+  size_t n_token;
+  uint32_t *token;
+  /*
+   * 1 ... 65535
+   */
+  size_t n_weight;
+  uint32_t *weight;
+};
+#define NACRE__DRAFT_ROW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_row__descriptor) \
+    , 0, 0, 0, 0,NULL, 0,NULL }
 
 
 /*
@@ -140,7 +270,7 @@ struct  Nacre__Verdict
   ProtobufCMessage base;
   uint32_t stream;
   /*
-   * the number to go on with if a token is not in the drafter's chain
+   * the number to go on with if a token is not among the drafter's drafts
    */
   uint32_t next_epoch;
   size_t n_token;
@@ -153,10 +283,14 @@ struct  Nacre__Verdict
    * draft positions below this, no more
    */
   uint32_t position_limit;
+  /*
+   * as in DraftOpen, from now on
+   */
+  uint32_t nodes_max;
 };
 #define NACRE__VERDICT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__verdict__descriptor) \
-    , 0, 0, 0,NULL, 0, 0 }
+    , 0, 0, 0,NULL, 0, 0, 0 }
 
 
 /*
@@ -191,10 +325,101 @@ struct  Nacre__Greeting
   Nacre__Role role;
   uint64_t incarnation;
   uint64_t vocabulary_digest;
+  /*
+   * of a verifier that speaks to another; else 0
+   */
+  uint64_t model_digest;
 };
 #define NACRE__GREETING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__greeting__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0 }
+    , 0, 0, (char *)protobuf_c_empty_string, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0 }
+
+
+/*
+ * Frame type 10, home → helper: hold this text. In parts like DraftOpen.
+ */
+struct  Nacre__ScoreOpen
+{
+  ProtobufCMessage base;
+  uint32_t stream;
+  uint64_t job_hi;
+  uint64_t job_lo;
+  uint32_t attempt;
+  uint64_t key;
+  Nacre__Sampling *sampling;
+  uint32_t prompt_length;
+  uint32_t context_total;
+  uint32_t context_offset;
+  size_t n_context;
+  uint32_t *context;
+};
+#define NACRE__SCORE_OPEN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__score_open__descriptor) \
+    , 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL }
+
+
+/*
+ * Frame type 11, home → helper: the text goes on with token from position keep; score these drafts behind it. Without
+ * drafts nothing is answered.
+ */
+struct  Nacre__ScoreShard
+{
+  ProtobufCMessage base;
+  uint32_t stream;
+  uint32_t shard;
+  uint32_t keep;
+  size_t n_token;
+  uint32_t *token;
+  /*
+   * of each draft, its parent's index + 1; 0 the text's last token
+   */
+  size_t n_parent;
+  uint32_t *parent;
+  /*
+   * at most 256
+   */
+  size_t n_draft;
+  uint32_t *draft;
+};
+#define NACRE__SCORE_SHARD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__score_shard__descriptor) \
+    , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * Frame type 12, helper → home: what the target chooses behind the text, then behind each draft.
+ */
+struct  Nacre__Scores
+{
+  ProtobufCMessage base;
+  uint32_t stream;
+  uint32_t shard;
+  size_t n_choice;
+  uint32_t *choice;
+  size_t n_margin;
+  float *margin;
+  /*
+   * of the pass
+   */
+  uint32_t microseconds;
+};
+#define NACRE__SCORES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__scores__descriptor) \
+    , 0, 0, 0,NULL, 0,NULL, 0 }
+
+
+/*
+ * Frame type 13, either side: the stream is over.
+ */
+struct  Nacre__ScoreClose
+{
+  ProtobufCMessage base;
+  uint32_t stream;
+  Nacre__CloseReason reason;
+};
+#define NACRE__SCORE_CLOSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__score_close__descriptor) \
+    , 0, NACRE__CLOSE_REASON__CLOSE_REASON_JOB_ENDED }
 
 
 /* Nacre__DraftOpen methods */
@@ -235,6 +460,25 @@ Nacre__DraftReady *
 void   nacre__draft_ready__free_unpacked
                      (Nacre__DraftReady *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__Proposal methods */
+void   nacre__proposal__init
+                     (Nacre__Proposal         *message);
+size_t nacre__proposal__get_packed_size
+                     (const Nacre__Proposal   *message);
+size_t nacre__proposal__pack
+                     (const Nacre__Proposal   *message,
+                      uint8_t             *out);
+size_t nacre__proposal__pack_to_buffer
+                     (const Nacre__Proposal   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__Proposal *
+       nacre__proposal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__proposal__free_unpacked
+                     (Nacre__Proposal *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__Draft methods */
 void   nacre__draft__init
                      (Nacre__Draft         *message);
@@ -253,6 +497,44 @@ Nacre__Draft *
                       const uint8_t       *data);
 void   nacre__draft__free_unpacked
                      (Nacre__Draft *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__RowRequest methods */
+void   nacre__row_request__init
+                     (Nacre__RowRequest         *message);
+size_t nacre__row_request__get_packed_size
+                     (const Nacre__RowRequest   *message);
+size_t nacre__row_request__pack
+                     (const Nacre__RowRequest   *message,
+                      uint8_t             *out);
+size_t nacre__row_request__pack_to_buffer
+                     (const Nacre__RowRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__RowRequest *
+       nacre__row_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__row_request__free_unpacked
+                     (Nacre__RowRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__DraftRow methods */
+void   nacre__draft_row__init
+                     (Nacre__DraftRow         *message);
+size_t nacre__draft_row__get_packed_size
+                     (const Nacre__DraftRow   *message);
+size_t nacre__draft_row__pack
+                     (const Nacre__DraftRow   *message,
+                      uint8_t             *out);
+size_t nacre__draft_row__pack_to_buffer
+                     (const Nacre__DraftRow   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__DraftRow *
+       nacre__draft_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__draft_row__free_unpacked
+                     (Nacre__DraftRow *message,
                       ProtobufCAllocator *allocator);
 /* Nacre__Verdict methods */
 void   nacre__verdict__init
@@ -311,6 +593,82 @@ Nacre__Greeting *
 void   nacre__greeting__free_unpacked
                      (Nacre__Greeting *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__ScoreOpen methods */
+void   nacre__score_open__init
+                     (Nacre__ScoreOpen         *message);
+size_t nacre__score_open__get_packed_size
+                     (const Nacre__ScoreOpen   *message);
+size_t nacre__score_open__pack
+                     (const Nacre__ScoreOpen   *message,
+                      uint8_t             *out);
+size_t nacre__score_open__pack_to_buffer
+                     (const Nacre__ScoreOpen   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__ScoreOpen *
+       nacre__score_open__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__score_open__free_unpacked
+                     (Nacre__ScoreOpen *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__ScoreShard methods */
+void   nacre__score_shard__init
+                     (Nacre__ScoreShard         *message);
+size_t nacre__score_shard__get_packed_size
+                     (const Nacre__ScoreShard   *message);
+size_t nacre__score_shard__pack
+                     (const Nacre__ScoreShard   *message,
+                      uint8_t             *out);
+size_t nacre__score_shard__pack_to_buffer
+                     (const Nacre__ScoreShard   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__ScoreShard *
+       nacre__score_shard__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__score_shard__free_unpacked
+                     (Nacre__ScoreShard *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__Scores methods */
+void   nacre__scores__init
+                     (Nacre__Scores         *message);
+size_t nacre__scores__get_packed_size
+                     (const Nacre__Scores   *message);
+size_t nacre__scores__pack
+                     (const Nacre__Scores   *message,
+                      uint8_t             *out);
+size_t nacre__scores__pack_to_buffer
+                     (const Nacre__Scores   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__Scores *
+       nacre__scores__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__scores__free_unpacked
+                     (Nacre__Scores *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__ScoreClose methods */
+void   nacre__score_close__init
+                     (Nacre__ScoreClose         *message);
+size_t nacre__score_close__get_packed_size
+                     (const Nacre__ScoreClose   *message);
+size_t nacre__score_close__pack
+                     (const Nacre__ScoreClose   *message,
+                      uint8_t             *out);
+size_t nacre__score_close__pack_to_buffer
+                     (const Nacre__ScoreClose   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__ScoreClose *
+       nacre__score_close__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__score_close__free_unpacked
+                     (Nacre__ScoreClose *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Nacre__DraftOpen_Closure)
@@ -319,8 +677,17 @@ typedef void (*Nacre__DraftOpen_Closure)
 typedef void (*Nacre__DraftReady_Closure)
                  (const Nacre__DraftReady *message,
                   void *closure_data);
+typedef void (*Nacre__Proposal_Closure)
+                 (const Nacre__Proposal *message,
+                  void *closure_data);
 typedef void (*Nacre__Draft_Closure)
                  (const Nacre__Draft *message,
+                  void *closure_data);
+typedef void (*Nacre__RowRequest_Closure)
+                 (const Nacre__RowRequest *message,
+                  void *closure_data);
+typedef void (*Nacre__DraftRow_Closure)
+                 (const Nacre__DraftRow *message,
                   void *closure_data);
 typedef void (*Nacre__Verdict_Closure)
                  (const Nacre__Verdict *message,
@@ -331,6 +698,18 @@ typedef void (*Nacre__DraftClose_Closure)
 typedef void (*Nacre__Greeting_Closure)
                  (const Nacre__Greeting *message,
                   void *closure_data);
+typedef void (*Nacre__ScoreOpen_Closure)
+                 (const Nacre__ScoreOpen *message,
+                  void *closure_data);
+typedef void (*Nacre__ScoreShard_Closure)
+                 (const Nacre__ScoreShard *message,
+                  void *closure_data);
+typedef void (*Nacre__Scores_Closure)
+                 (const Nacre__Scores *message,
+                  void *closure_data);
+typedef void (*Nacre__ScoreClose_Closure)
+                 (const Nacre__ScoreClose *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -338,13 +717,21 @@ typedef void (*Nacre__Greeting_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    nacre__draft_end__descriptor;
+extern const ProtobufCEnumDescriptor    nacre__proposal_kind__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__close_reason__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_open__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_ready__descriptor;
+extern const ProtobufCMessageDescriptor nacre__proposal__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft__descriptor;
+extern const ProtobufCMessageDescriptor nacre__row_request__descriptor;
+extern const ProtobufCMessageDescriptor nacre__draft_row__descriptor;
 extern const ProtobufCMessageDescriptor nacre__verdict__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_close__descriptor;
 extern const ProtobufCMessageDescriptor nacre__greeting__descriptor;
+extern const ProtobufCMessageDescriptor nacre__score_open__descriptor;
+extern const ProtobufCMessageDescriptor nacre__score_shard__descriptor;
+extern const ProtobufCMessageDescriptor nacre__scores__descriptor;
+extern const ProtobufCMessageDescriptor nacre__score_close__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -68,5 +68,5 @@ package struct TreeShape: Sendable, Hashable, CustomStringConvertible {
 /// Why a tree shape cannot be used, and what would do.
 package struct TreeShapeError: Error, Sendable, Hashable, CustomStringConvertible {
     package let description: String
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

@@ -71,7 +71,7 @@ extension CoordinatorMachine {
         jobs[job.id]?.lengthMax = Position(rawValue: lengthMax)
         jobs[job.id]?.verifiers.append(verifier.hello.node)
         jobs[job.id]?.state = .running(verifier.link, attempt)
-        let offers = job.specification.method == .autoregressive ? [] : offer(for: job.id, verifier: verifier)
+        let offers = job.specification.speculation.method == .autoregressive ? [] : offer(for: job.id, verifier: verifier)
         for start in stride(from: 0, to: context.count, by: Limits.contextChunkTokens) {
             let part = context[start..<min(start + Limits.contextChunkTokens, context.count)]
             effects.append(
@@ -79,8 +79,8 @@ extension CoordinatorMachine {
                     verifier.link,
                     .assignJob(
                         AssignJob(
-                            job: job.id, attempt: attempt, method: job.specification.method,
-                            gamma: job.specification.gamma, key: job.specification.key,
+                            job: job.id, attempt: attempt, speculation: job.specification.speculation,
+                            key: job.specification.key,
                             sampling: job.specification.sampling, lengthMax: Position(rawValue: lengthMax),
                             promptLength: Position(rawValue: job.promptTokens.count), contextTotal: context.count,
                             contextOffset: start, context: Array(part), offers: offers))))

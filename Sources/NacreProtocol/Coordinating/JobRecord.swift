@@ -3,9 +3,7 @@ package import NacreCore
 /// What a client asked for, checked.
 package struct JobSpecification: Sendable, Equatable {
     package var prompt: [UInt8]
-    package var method: DecodingMethod
-    /// Draft length γ; 0 lets the verifier choose.
-    package var gamma: Int
+    package var speculation: Speculation
     package var sampling: SamplingPolicy
     package var seed: UInt64
     /// Most output tokens.
@@ -13,12 +11,11 @@ package struct JobSpecification: Sendable, Equatable {
     package var stops: [[UInt8]]
 
     package init(
-        prompt: [UInt8], method: DecodingMethod, gamma: Int, sampling: SamplingPolicy, seed: UInt64, tokensMax: Int,
+        prompt: [UInt8], speculation: Speculation, sampling: SamplingPolicy, seed: UInt64, tokensMax: Int,
         stops: [[UInt8]]
     ) {
         self.prompt = prompt
-        self.method = method
-        self.gamma = gamma
+        self.speculation = speculation
         self.sampling = sampling
         self.seed = seed
         self.tokensMax = tokensMax
@@ -138,7 +135,28 @@ package struct JobRecord: Sendable {
         statistics.passMicroseconds += other.passMicroseconds
         statistics.elapsedMicroseconds += other.elapsedMicroseconds
         statistics.draftersLost += other.draftersLost
+        statistics.stale += other.stale
+        statistics.verified += other.verified
+        statistics.standing += other.standing
+        statistics.outcomes += other.outcomes
+        statistics.outcomesPrepared += other.outcomesPrepared
+        statistics.judgedAt.add(other.judgedAt)
+        statistics.acceptedAt.add(other.acceptedAt)
+        statistics.queueMicroseconds += other.queueMicroseconds
+        statistics.draftMicroseconds += other.draftMicroseconds
+        statistics.wireMicroseconds += other.wireMicroseconds
+        statistics.shardsSent += other.shardsSent
+        statistics.shardsUsed += other.shardsUsed
         // Medians do not add up: that of the last attempt stands for the job.
         if other.gapMicroseconds > 0 { statistics.gapMicroseconds = other.gapMicroseconds }
+    }
+}
+
+extension [UInt64] {
+    /// Adds counts by place.
+    fileprivate mutating func add(_ other: [UInt64]) {
+        for (place, count) in other.enumerated() {
+            if place < self.count { self[place] += count } else { append(count) }
+        }
     }
 }

@@ -92,7 +92,7 @@ package struct DraftStream: Sendable {
                 .contextFull
             } else if length >= positionLimit { .windowFull } else { .open }
         stopped = end == .endOfGeneration || end == .contextFull
-        return Draft(stream: stream, epoch: epoch, root: root, firstNode: node, tokens: [token], end: end)
+        return Draft(stream: stream, epoch: epoch, heard: 0, root: root, firstNode: node, tokens: [token], end: end)
     }
 
     package mutating func markReady() { isReady = true }

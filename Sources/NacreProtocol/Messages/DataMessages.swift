@@ -14,13 +14,21 @@ package struct DraftOpen: Sendable, Equatable {
     package var promptLength: Position
     /// The drafter may draft positions below this.
     package var positionLimit: Position
+    package var rule: VerifyRuleKind
+    package var shape: DraftShape
+    package var branches: Int
+    package var payload: PayloadKind
+    /// Most drafts below the committed text, prepared ones not counted; 0 leaves it to shape and position limit.
+    package var nodesMax: Int
     package var contextTotal: Int
     package var contextOffset: Int
     package var context: [TokenID]
 
     package init(
         stream: StreamID, job: JobID, attempt: Attempt, epoch: Epoch, key: StreamKey, sampling: SamplingPolicy,
-        promptLength: Position, positionLimit: Position, contextTotal: Int, contextOffset: Int, context: [TokenID]
+        promptLength: Position, positionLimit: Position, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
+        branches: Int = 0, payload: PayloadKind = .rows, nodesMax: Int = 0, contextTotal: Int, contextOffset: Int,
+        context: [TokenID]
     ) {
         self.stream = stream
         self.job = job
@@ -30,6 +38,11 @@ package struct DraftOpen: Sendable, Equatable {
         self.sampling = sampling
         self.promptLength = promptLength
         self.positionLimit = positionLimit
+        self.rule = rule
+        self.shape = shape
+        self.branches = branches
+        self.payload = payload
+        self.nodesMax = nodesMax
         self.contextTotal = contextTotal
         self.contextOffset = contextOffset
         self.context = context
@@ -52,34 +65,96 @@ package struct DraftReady: Sendable, Equatable {
 package enum DraftEnd: UInt32, Sendable, CaseIterable {
     /// More will follow as soon as it is drawn.
     case open = 0
-    /// The position limit is reached.
+    /// All that may be drafted is drafted.
     case windowFull = 1
-    /// The last node ends the generation.
+    /// As `windowFull`, because the drafts end the generation.
     case endOfGeneration = 2
     /// The drafter's own context is full; it cannot go further.
     case contextFull = 3
 }
 
-/// A run of chain nodes: tokens for positions `root + firstNode ...` of this epoch.
+/// Drafts, as they are drawn. The nodes of an epoch are numbered in the order in which they are sent.
 package struct Draft: Sendable, Equatable {
+    /// What was proposed below one node, of a drafter whose drafts are draws; it comes with all its draws.
+    package struct Proposal: Sendable, Equatable {
+        /// The node: its number + 1, 0 the epoch's root.
+        package var node: Int
+        package var payload: DraftPayload
+        /// The numbers of its children, in the order of drawing; one that came again stands there again.
+        package var draws: [Int]
+
+        package init(node: Int, payload: DraftPayload, draws: [Int]) {
+            self.node = node
+            self.payload = payload
+            self.draws = draws
+        }
+    }
+
     package var stream: StreamID
     package var epoch: Epoch
-    /// The committed length the epoch stands on: its node 0 is at this position.
+    /// The `nextEpoch` of the last verdict that the drafter had taken in; 0 before the first.
+    package var heard: Epoch
+    /// The committed length the epoch stands on: the position of its first tokens.
     package var root: Position
-    /// Index within the epoch of `tokens[0]`.
+    /// The number of `tokens[0]`.
     package var firstNode: Int
+    /// Empty: the drafter has nothing to add, and `end` says why.
     package var tokens: [TokenID]
+    /// The parent of each token: its number + 1, 0 the epoch's root. Empty: each stands on the one before it, the first
+    /// of the epoch on the root.
+    package var parents: [Int]
+    /// `Candidate.probability` of each token, in 255ths; empty if the drafter gives none.
+    package var probabilities: [UInt8]
+    package var proposals: [Proposal]
     package var end: DraftEnd
+    /// Time of the pass that drew them.
+    package var microseconds: UInt32
 
     package init(
-        stream: StreamID, epoch: Epoch, root: Position, firstNode: Int, tokens: [TokenID], end: DraftEnd
+        stream: StreamID, epoch: Epoch, heard: Epoch, root: Position, firstNode: Int, tokens: [TokenID],
+        parents: [Int] = [], probabilities: [UInt8] = [], proposals: [Proposal] = [], end: DraftEnd,
+        microseconds: UInt32 = 0
     ) {
         self.stream = stream
         self.epoch = epoch
+        self.heard = heard
         self.root = root
         self.firstNode = firstNode
         self.tokens = tokens
+        self.parents = parents
+        self.probabilities = probabilities
+        self.proposals = proposals
         self.end = end
+        self.microseconds = microseconds
+    }
+}
+
+/// A row of q that a draft left out, please: a test of the drafts below `node` failed.
+package struct RowRequest: Sendable, Equatable {
+    package var stream: StreamID
+    package var epoch: Epoch
+    /// As `Draft.Proposal.node`.
+    package var node: Int
+
+    package init(stream: StreamID, epoch: Epoch, node: Int) {
+        self.stream = stream
+        self.epoch = epoch
+        self.node = node
+    }
+}
+
+/// The answer to `RowRequest`.
+package struct DraftRow: Sendable, Equatable {
+    package var stream: StreamID
+    package var epoch: Epoch
+    package var node: Int
+    package var row: WeightRow
+
+    package init(stream: StreamID, epoch: Epoch, node: Int, row: WeightRow) {
+        self.stream = stream
+        self.epoch = epoch
+        self.node = node
+        self.row = row
     }
 }
 
@@ -87,20 +162,24 @@ package struct Draft: Sendable, Equatable {
 /// committed`.
 package struct Verdict: Sendable, Equatable {
     package var stream: StreamID
-    /// The number to go on with if one of `tokens` is not in the drafter's chain; its root is `committed`.
+    /// The number to go on with if one of `tokens` is not among the drafter's drafts; its root is `committed`.
     package var nextEpoch: Epoch
     package var tokens: [TokenID]
     package var committed: Position
     package var positionLimit: Position
+    /// As `DraftOpen.nodesMax`, from now on.
+    package var nodesMax: Int
 
     package init(
-        stream: StreamID, nextEpoch: Epoch, tokens: [TokenID], committed: Position, positionLimit: Position
+        stream: StreamID, nextEpoch: Epoch, tokens: [TokenID], committed: Position, positionLimit: Position,
+        nodesMax: Int = 0
     ) {
         self.stream = stream
         self.nextEpoch = nextEpoch
         self.tokens = tokens
         self.committed = committed
         self.positionLimit = positionLimit
+        self.nodesMax = nodesMax
     }
 }
 
@@ -136,9 +215,12 @@ package struct Greeting: Sendable, Equatable {
     package var role: Role
     package var incarnation: Incarnation
     package var vocabularyDigest: UInt64
+    /// Of a verifier that speaks to another: both must hold the same weights.
+    package var modelDigest: UInt64
 
     package init(
-        wireMin: UInt32, wireMax: UInt32, node: String, role: Role, incarnation: Incarnation, vocabularyDigest: UInt64
+        wireMin: UInt32, wireMax: UInt32, node: String, role: Role, incarnation: Incarnation, vocabularyDigest: UInt64,
+        modelDigest: UInt64 = 0
     ) {
         self.wireMin = wireMin
         self.wireMax = wireMax
@@ -146,5 +228,6 @@ package struct Greeting: Sendable, Equatable {
         self.role = role
         self.incarnation = incarnation
         self.vocabularyDigest = vocabularyDigest
+        self.modelDigest = modelDigest
     }
 }

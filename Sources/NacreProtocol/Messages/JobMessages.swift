@@ -40,9 +40,7 @@ package struct Offer: Sendable, Equatable {
 package struct AssignJob: Sendable, Equatable {
     package var job: JobID
     package var attempt: Attempt
-    package var method: DecodingMethod
-    /// Draft length γ; 0 lets the verifier choose.
-    package var gamma: Int
+    package var speculation: Speculation
     package var key: StreamKey
     package var sampling: SamplingPolicy
     /// Length at which the job ends: prompt + most output tokens.
@@ -52,16 +50,17 @@ package struct AssignJob: Sendable, Equatable {
     package var contextOffset: Int
     package var context: [TokenID]
     package var offers: [Offer]
+    /// Verifiers of the same target that may score for this job's.
+    package var helpers: [Offer]
 
     package init(
-        job: JobID, attempt: Attempt, method: DecodingMethod, gamma: Int, key: StreamKey, sampling: SamplingPolicy,
+        job: JobID, attempt: Attempt, speculation: Speculation, key: StreamKey, sampling: SamplingPolicy,
         lengthMax: Position, promptLength: Position, contextTotal: Int, contextOffset: Int, context: [TokenID],
-        offers: [Offer]
+        offers: [Offer], helpers: [Offer] = []
     ) {
         self.job = job
         self.attempt = attempt
-        self.method = method
-        self.gamma = gamma
+        self.speculation = speculation
         self.key = key
         self.sampling = sampling
         self.lengthMax = lengthMax
@@ -70,6 +69,7 @@ package struct AssignJob: Sendable, Equatable {
         self.contextOffset = contextOffset
         self.context = context
         self.offers = offers
+        self.helpers = helpers
     }
 }
 
@@ -139,6 +139,31 @@ package struct JobStatistics: Sendable, Equatable {
     package var gapMicroseconds: UInt64 = 0
     /// Drafters lost while the attempt ran.
     package var draftersLost: UInt64 = 0
+    /// Draft tokens that arrived for an epoch that was over, or below a node that was not taken.
+    package var stale: UInt64 = 0
+    /// Draft tokens that had a place in a pass.
+    package var verified: UInt64 = 0
+    /// Draft tokens that stood at the starts of passes, summed up: divided by `rounds`, the depth in flight.
+    package var standing: UInt64 = 0
+    /// Verdicts while a drafter was ready, and those whose outcome it had drafted for: there it need not start anew.
+    package var outcomes: UInt64 = 0
+    package var outcomesPrepared: UInt64 = 0
+    /// Drafts compared with the target's own at so many drafts behind the last verdict's end, and those equal to it:
+    /// at most `positionsMax`.
+    package var judgedAt: [UInt64] = []
+    package var acceptedAt: [UInt64] = []
+    /// Time that the job was ready for a pass while one without it ran, in microseconds.
+    package var queueMicroseconds: UInt64 = 0
+    /// Time that the drafters computed for this job, in microseconds, as they report it.
+    package var draftMicroseconds: UInt64 = 0
+    /// Time from verdicts to the first drafts on them, less what the drafter computed, in microseconds: the wire, and
+    /// the drafter's other work.
+    package var wireMicroseconds: UInt64 = 0
+    /// Drafts that other verifiers scored, and those of them that came in time to be used.
+    package var shardsSent: UInt64 = 0
+    package var shardsUsed: UInt64 = 0
+
+    package static let positionsMax = 16
 
     package init() {}
 }

@@ -9,7 +9,14 @@ package enum Message: Sendable, Equatable {
     case draft(Draft)  // 3  drafter → verifier
     case verdict(Verdict)  // 4  verifier → drafter
     case draftClose(DraftClose)  // 6  both
+    case rowRequest(RowRequest)  // 8  verifier → drafter
+    case draftRow(DraftRow)  // 9  drafter → verifier
     case greeting(Greeting)  // 7  both, first on a data link
+    // Data plane: verifier ⇄ verifier of the same target. The job's home dials and chooses stream numbers.
+    case scoreOpen(ScoreOpen)  // 10 home → helper
+    case scoreShard(ScoreShard)  // 11 home → helper
+    case scores(Scores)  // 12 helper → home
+    case scoreClose(ScoreClose)  // 13 both
     // Control plane: node ⇄ coordinator. The node dials.
     case hello(Hello)  // 20 node → coordinator, first on a control link
     case welcome(Welcome)  // 21

@@ -37,7 +37,7 @@ package struct JobVerification: Sendable {
     package init(_ assignment: AssignJob, sequence: SequenceID) {
         job = assignment.job
         attempt = assignment.attempt
-        method = assignment.method
+        method = assignment.speculation.method
         key = assignment.key
         sampling = assignment.sampling
         lengthMax = assignment.lengthMax
@@ -45,7 +45,7 @@ package struct JobVerification: Sendable {
         contextTotal = assignment.contextTotal
         tokens = assignment.context
         cursor = CacheCursor(sequence: sequence)
-        schedule = Schedule(assignment.method, gamma: assignment.gamma)
+        schedule = Schedule(assignment.speculation.method, gamma: assignment.speculation.gamma)
     }
 
     package var length: Position { Position(rawValue: tokens.count) }

@@ -1,0 +1,160 @@
+package import NacreCore
+
+/// How a job is speculated on: all that its user may choose about it besides the text itself.
+package struct Speculation: Sendable, Hashable {
+    package var method: DecodingMethod
+    /// Draft length γ; 0 lets the verifier choose.
+    package var gamma: Int
+    package var rule: VerifyRuleKind
+    package var shape: DraftShape
+    /// Drafts that a drafter prepares for likely outcomes of a pass, beside those it hopes for; 0 prepares none.
+    package var branches: Int
+    /// What describes q to a rule that needs it.
+    package var payload: PayloadKind
+    /// Drafters whose candidates are united.
+    package var drafters: Int
+    /// Other verifiers of the same target that may score parts of the job's drafts.
+    package var helpers: Int
+
+    package init(
+        _ method: DecodingMethod, gamma: Int = 0, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
+        branches: Int = 0, payload: PayloadKind = .rows, drafters: Int = 1, helpers: Int = 0
+    ) {
+        self.method = method
+        self.gamma = gamma
+        self.rule = rule
+        self.shape = shape
+        self.branches = branches
+        self.payload = payload
+        self.drafters = drafters
+        self.helpers = helpers
+    }
+
+    /// Whether drafts are draws from q, which the rule divides by. Greedy there is nothing to draw; and what is chosen
+    /// by its probability must be proposed as what it is, a function of the text (`TreePlan`).
+    package func draws(under sampling: SamplingPolicy) -> Bool {
+        guard rule != .coupled, !sampling.isGreedy, branches == 0 else { return false }
+        if case .best = shape { return false }
+        return true
+    }
+
+    /// What does not go together, in words for the person who asked for it; `nil` if it is usable.
+    package func complaint(under sampling: SamplingPolicy) -> String? {
+        if method == .pearl && (shape != .chain || branches > 0) {
+            return "method pearl drafts windows of one chain: use stream or speculative for trees and branches"
+        }
+        if method == .autoregressive && (shape != .chain || branches > 0 || rule != .coupled) {
+            return "method autoregressive drafts nothing: use stream, pearl or speculative for rules, trees and branches"
+        }
+        if case .fixed = shape, branches > 0 {
+            return "a static tree is fixed before anything is drawn: use branches with a chain or with --tree best"
+        }
+        if rule == .block && !sampling.isGreedy {
+            if shape != .chain || branches > 0 {
+                return "block verification judges chains: use rule rejection or coupled for sampled trees and branches"
+            }
+            if payload == .scalar {
+                return "block verification needs q at every position: use payload rows"
+            }
+        }
+        if rule != .coupled && !sampling.isGreedy && helpers > 0 {
+            return "other verifiers score by tokens, and rule \(rule.name) needs laws: use rule coupled, or no helpers"
+        }
+        if draws(under: sampling) && drafters > 1 {
+            return "drawn drafts of several drafters cannot be united: use rule coupled, or one drafter"
+        }
+        return nil
+    }
+}
+
+/// How drafts are judged. All of them are lossless.
+package enum VerifyRuleKind: UInt32, Sendable, CaseIterable {
+    /// `CoupledRule`: the default; one seed, one text.
+    case coupled = 0
+    /// `RejectionRule`: the target's law.
+    case rejection = 1
+    /// `BlockRule`: the target's law.
+    case block = 2
+
+    package var name: String {
+        switch self {
+        case .coupled: "coupled"
+        case .rejection: "rejection"
+        case .block: "block"
+        }
+    }
+
+    package init?(name: String) {
+        guard let found = VerifyRuleKind.allCases.first(where: { $0.name == name }) else { return nil }
+        self = found
+    }
+}
+
+/// What describes q on the wire where a rule needs it (`DraftPayload`).
+package enum PayloadKind: UInt32, Sendable, CaseIterable {
+    /// Every row of q, as integer weights.
+    case rows = 0
+    /// One number for each group of siblings; the row is fetched at the first rejection.
+    case scalar = 1
+
+    package var name: String {
+        switch self {
+        case .rows: "rows"
+        case .scalar: "scalar"
+        }
+    }
+
+    package init?(name: String) {
+        guard let found = PayloadKind.allCases.first(where: { $0.name == name }) else { return nil }
+        self = found
+    }
+}
+
+/// Which drafts are proposed.
+package enum DraftShape: Sendable, Hashable, CustomStringConvertible {
+    /// One token after the other.
+    case chain
+    /// A static tree.
+    case fixed(TreeShape)
+    /// A tree that grows where it is most probable, up to so many drafts (0: as many as pay), each node with at most
+    /// `width` children.
+    case best(nodesMax: Int, width: Int)
+
+    package static let widthMax = 16
+    private static let widthDefault = 4
+
+    /// Reads `chain`, `4,2,2,1`, `best`, `best:16` (drafts) or `best:16x4` (drafts and width).
+    package init(parsing text: String) throws(TreeShapeError) {
+        guard text != "chain" else {
+            self = .chain
+            return
+        }
+        guard text.hasPrefix("best") else {
+            self = .fixed(try TreeShape(parsing: text))
+            return
+        }
+        let rest = text.dropFirst("best".count)
+        guard !rest.isEmpty else {
+            self = .best(nodesMax: 0, width: Self.widthDefault)
+            return
+        }
+        let parts = rest.dropFirst().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard rest.first == ":", parts.count <= 2, let nodes = parts[0], (1...TreeShape.nodesMax).contains(nodes),
+            let width = parts.count == 2 ? parts[1] : Self.widthDefault, (1...Self.widthMax).contains(width)
+        else {
+            throw TreeShapeError(
+                "'\(text)' is no tree: give 'best', 'best:16' for at most 16 drafts, or 'best:16x4' for at most 4 below "
+                    + "one node (1 to \(TreeShape.nodesMax) drafts, 1 to \(Self.widthMax) below one)")
+        }
+        self = .best(nodesMax: nodes, width: width)
+    }
+
+    package var description: String {
+        switch self {
+        case .chain: "chain"
+        case .fixed(let shape): shape.description
+        case .best(0, Self.widthDefault): "best"
+        case .best(let nodes, let width): nodes == 0 ? "best" : "best:\(nodes)x\(width)"
+        }
+    }
+}
