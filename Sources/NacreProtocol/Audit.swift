@@ -10,6 +10,12 @@ package struct CachedText: Sendable, Equatable {
     /// Positions filled, of which those beyond `tokens` are void.
     package let filled: Int
 
+    init(_ content: TreeCache.Content) {
+        sequence = content.sequence
+        tokens = content.tokens
+        filled = content.filled
+    }
+
     init(_ cursor: CacheCursor, of text: [TokenID]) {
         sequence = cursor.sequence
         tokens = Array(text.prefix(cursor.valid.rawValue))
@@ -21,17 +27,32 @@ extension VerifierMachine {
     /// What the cache of each job's sequence holds once the pass in flight has ended: these tokens, then what the
     /// sequence's next part in a pass rewinds.
     package var cachedTexts: [CachedText] {
-        jobs.map { CachedText($0.cursor, of: $0.tokens + ($0.inFlight ?? [])) }
+        jobs.map { job in
+            let cover = job.inFlight?.cover
+            let spine = cover?.drafts.filter { $0.sequences.contains(job.cursor.sequence) }.map(\.token) ?? []
+            return CachedText(job.cursor, of: job.tokens + spine)
+        }
     }
 
     package var freeSequenceCount: Int { freeSequences.count }
 }
 
 extension DrafterMachine {
-    /// What the cache of each stream's sequence holds once the pass in flight has ended, likewise.
-    package var cachedTexts: [CachedText] { streams.map { CachedText($0.stream.cursor, of: $0.stream.tokens) } }
+    /// What the cache of each stream's sequences holds once the pass in flight has ended, likewise.
+    package var cachedTexts: [CachedText] {
+        streams.flatMap { _, stream in
+            stream.cache.contents(text: stream.tokens, tree: stream.growth.proposed).map(CachedText.init)
+        }
+    }
 
     package var freeSequenceCount: Int { freeSequences.count }
+
+    /// The position behind the deepest of the drafts that the stream of this draft holds.
+    package func reached(_ draft: Draft) -> Position {
+        let stream = streams.first { $0.address.stream == draft.stream && $0.stream.epoch == draft.epoch }?.stream
+        let tree = stream?.growth.tree
+        return (tree?.root ?? draft.root) + (tree?.nodes.map(\.depth).max() ?? 0)
+    }
 }
 
 extension CoordinatorMachine {

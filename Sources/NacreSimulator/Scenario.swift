@@ -16,6 +16,8 @@ struct Scenario: Sendable {
 
     struct Node: Sendable {
         var sequences: Int
+        /// Sequences for side branches.
+        var branches: Int
         var contextMax: Int
         var contextCells: Int
         var nodesMax: Int
@@ -109,9 +111,10 @@ struct Scenario: Sendable {
         let sequences = chance.int(1...4)
         // One drafter in eight has less room than its sequences may ask for. A verifier never: its jobs would fail.
         let cells = sequences * contextMax / (mayLackCells && chance.happens(0.125) ? 2 : 1)
+        let nodesMax = chance.pick([6, 16, 64])
         return Node(
-            sequences: sequences, contextMax: contextMax, contextCells: max(cells, contextMax),
-            nodesMax: chance.pick([6, 16, 64]),
+            sequences: sequences, branches: chance.pick([0, 1, 4, 16, 16]), contextMax: contextMax,
+            contextCells: max(cells, contextMax) + nodesMax, nodesMax: nodesMax,
             // In one node of five a pass costs as much as its nodes: there drafts rest.
             passFixed: chance.happens(0.2) ? 1 : chance.int(slow / 4...slow),
             passPerNode: chance.int(0...500),
@@ -138,6 +141,26 @@ struct Scenario: Sendable {
         return faults
     }
 
+    /// A way to speculate that is allowed. Under the rules that draw their own tokens only greedy jobs have an oracle.
+    private static func speculation(_ sampling: SamplingPolicy, _ chance: inout Chance) -> Speculation {
+        while true {
+            var speculation = Speculation(
+                chance.pick(DecodingMethod.allCases), gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
+                rule: sampling.isGreedy ? chance.pick(VerifyRuleKind.allCases) : .coupled,
+                drafters: chance.pick([1, 1, 2]))
+            let shapes: [DraftShape] = [
+                .chain, .chain, .best(nodesMax: 0, width: 4),
+                .best(nodesMax: chance.int(1...20), width: chance.int(1...4)),
+            ]
+            speculation.shape = chance.pick(shapes)
+            if chance.happens(0.25), let shape = try? TreeShape(chance.pick([[2, 2, 1], [4, 2, 2, 1], [1, 3], [3]])) {
+                speculation.shape = .fixed(shape)
+            }
+            speculation.branches = chance.pick([0, 0, 3, 12])
+            if speculation.complaint(under: sampling) == nil { return speculation }
+        }
+    }
+
     private static func job(_ index: Int, _ chance: inout Chance) -> Job {
         let alphabet = Array("abcdexyz ".utf8)
         func letters(_ count: Int) -> [UInt8] { (0..<count).map { _ in chance.pick(alphabet) } }
@@ -151,8 +174,8 @@ struct Scenario: Sendable {
                 chance.happens(0.3) ? Array("é".utf8) : letters(chance.int(1...3))
             } : []
         let specification = JobSpecification(
-            prompt: letters(chance.int(1...10)), method: chance.pick(DecodingMethod.allCases),
-            gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]), sampling: sampling, seed: chance.next(),
+            prompt: letters(chance.int(1...10)), speculation: speculation(sampling, &chance), sampling: sampling,
+            seed: chance.next(),
             tokensMax: chance.pick([1, 2, 8, 16, 24, 24]), stops: stops)
         let submitted = Instant(rawValue: chance.int(0...1_500_000))
         return Job(

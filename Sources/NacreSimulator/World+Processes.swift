@@ -64,11 +64,13 @@ extension World {
                 }
             case let drafter as DrafterShell:
                 let machine = drafter.machine
-                if machine.streamCount > 0 || machine.freeSequenceCount != drafter.plan.node.sequences {
+                if machine.streamCount > 0
+                    || machine.freeSequenceCount != drafter.plan.node.sequences + drafter.plan.node.branches
+                {
                     report(
                         .leak,
                         "\(hosts[index].name) holds \(machine.streamCount) streams, \(machine.freeSequenceCount) of "
-                            + "\(drafter.plan.node.sequences) sequences free")
+                            + "\(drafter.plan.node.sequences + drafter.plan.node.branches) sequences free")
                 }
             default: break
             }

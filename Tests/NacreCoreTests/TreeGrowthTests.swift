@@ -105,7 +105,7 @@ struct TreeGrowthTests {
         var growth = TreeGrowth(root: 0, plan: bestFirst(0))
         #expect(growth.next().isEmpty)
         for nodes in [1, 2, 5, 11, 30] {
-            growth.raise(to: nodes)
+            growth.replan(.bestFirst(.init(nodesMax: nodes, width: width)))
             candidates.drive(&growth, batch: 1 + nodes % 3)
             #expect(growth.tree.nodes.map(\.token) == whole.nodes.prefix(nodes).map(\.token))
             #expect(growth.tree.nodes.map(\.parent) == whole.nodes.prefix(nodes).map(\.parent))

@@ -30,9 +30,11 @@ package struct CacheCursor: Sendable, Equatable {
         filled = valid
     }
 
-    /// The pass on its way also fills `count` positions behind what is true, for the sake of its size.
-    package mutating func pad(by count: Int) {
-        filled = filled + count
+    /// The next pass gives the empty sequence the first `length` positions of another (`CacheEdit.fork`).
+    package mutating func share(_ length: Position) {
+        precondition(filled == 0, "a sequence of \(filled) positions takes over \(length) others")
+        valid = length
+        filled = length
     }
 
     /// The verdict on a pass with a tree is in, and the next pass will carry its settlement. A side branch that won

@@ -77,6 +77,9 @@ package struct DraftTree: Sendable, Hashable {
         Siblings(tree: self, eldest: parent.map { self[$0].firstChild } ?? firstRoot)
     }
 
+    /// The child that was appended first.
+    package func firstChild(of parent: NodeIndex?) -> NodeIndex? { parent.map { self[$0].firstChild } ?? firstRoot }
+
     /// The child of a node that holds `token`.
     package func child(of parent: NodeIndex?, token: TokenID) -> NodeIndex? {
         children(of: parent).first { self[$0].token == token }
@@ -91,6 +94,13 @@ package struct DraftTree: Sendable, Hashable {
             next = self[node].parent
         }
         return path.reversed()
+    }
+
+    /// The path of first children.
+    package var spine: [NodeIndex] {
+        var spine: [NodeIndex] = []
+        while let next = firstChild(of: spine.last) { spine.append(next) }
+        return spine
     }
 
     /// The tokens from the root's child down to `node`; none for the root.

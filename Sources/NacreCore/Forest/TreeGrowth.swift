@@ -18,12 +18,12 @@
 package struct TreeGrowth: Sendable {
     /// A node to draft below.
     package struct Expansion: Sendable, Hashable {
-        /// Its index in `proposed`; `nil` for the root.
+        /// Its index in `proposed` when it was asked for; `nil` for the root.
         package let node: NodeIndex?
         /// Children asked for.
         package let width: Int
-        /// Tells expansions from before a commit apart from those after it.
-        fileprivate let generation: Int
+        /// Finds the node again after commits.
+        fileprivate let ticket: Int
     }
 
     /// One draft below an expanded node.
@@ -58,7 +58,11 @@ package struct TreeGrowth: Sendable {
     var entered: [NodeIndex] = []
     /// Proposed nodes outside the tree, the next to enter first.
     var candidates: [NodeIndex] = []
-    var generation = 0
+    /// For each proposed node whether only first children lead to it.
+    var onSpine: [Bool] = []
+    /// Expansions under way.
+    var tickets: [Int: NodeIndex?] = [:]
+    private var nextTicket = 0
 
     /// - Parameters:
     ///   - endTokens: tokens that end a generation; nothing is drafted below them.
@@ -86,26 +90,54 @@ package struct TreeGrowth: Sendable {
             // Whoever waits for another's proposals must not draft them a second time.
             guard memory?.await(node, in: proposed) ?? true else { continue }
             setState(of: node, .asked)
-            wanted.append(Expansion(node: node, width: width(below: node), generation: generation))
+            wanted.append(Expansion(node: node, width: width(below: node), ticket: nextTicket))
+            tickets[nextTicket] = .some(node)
+            nextTicket += 1
         }
         return wanted
     }
 
-    /// Takes the proposals for a node, in the order of drawing or of falling probability; fewer than asked for will
-    /// do. Those for an expansion from before a commit are dropped.
-    package mutating func supply(_ proposals: some Sequence<Proposal>, for expansion: Expansion) {
-        guard expansion.generation == generation else { return }
-        precondition(state(of: expansion.node) == .asked, "proposals that nobody asked for")
-        let taken = Array(proposals.prefix(expansion.width))
-        memory?.remember(taken, below: expansion.node, in: proposed)
-        accept(taken, below: expansion.node)
+    /// Whether nothing is left to draft, under way or not, before a commit or a larger plan.
+    package var isComplete: Bool { tickets.isEmpty && expandable().isEmpty }
+
+    /// Whether nothing was drafted behind the committed text yet.
+    package var isRootOpen: Bool { rootState == .untouched && plan.nodesMax > 0 && width(below: nil) > 0 }
+
+    /// Whether the likeliest path ends the generation.
+    package var endsGeneration: Bool {
+        var node = proposed.firstChild(of: nil)
+        while let child = node {
+            if endTokens.contains(proposed[child].token) { return true }
+            node = proposed.firstChild(of: child)
+        }
+        return false
     }
 
-    /// Lets a best-first tree grow on; nodes that have entered stay first.
-    package mutating func raise(to nodesMax: Int) {
-        guard case .bestFirst(var bounds) = plan, nodesMax > bounds.nodesMax else { return }
-        bounds.nodesMax = nodesMax
-        plan = .bestFirst(bounds)
+    /// The index in `tree` of a node of `proposed`; `nil` if it has not entered.
+    package func placeInTree(_ node: NodeIndex) -> NodeIndex? { placed[node.rawValue] }
+
+    /// Whether an expansion is still of use, and the index of its node now; the outer `nil` if a commit made it void.
+    package func node(of expansion: Expansion) -> NodeIndex?? { tickets[expansion.ticket] }
+
+    /// Gives an expansion back: its node may be asked for again.
+    package mutating func abandon(_ expansion: Expansion) {
+        if let node = tickets.removeValue(forKey: expansion.ticket) { setState(of: node, .untouched) }
+    }
+
+    /// Takes the proposals for a node, in the order of drawing or of falling probability; fewer than asked for will
+    /// do. Those for a node that a commit has left behind are dropped.
+    package mutating func supply(_ proposals: some Sequence<Proposal>, for expansion: Expansion) {
+        guard let node = tickets.removeValue(forKey: expansion.ticket) else { return }
+        let taken = Array(proposals.prefix(expansion.width))
+        memory?.remember(taken, below: node, in: proposed)
+        accept(taken, below: node)
+    }
+
+    /// Goes on under another plan of the same kind; nodes that have entered stay, and stay first.
+    package mutating func replan(_ plan: TreePlan) {
+        guard plan != self.plan else { return }
+        self.plan = plan
+        candidates.sort(by: precedes)
         enter()
     }
 
@@ -115,9 +147,25 @@ package struct TreeGrowth: Sendable {
     private func expandable() -> [NodeIndex?] {
         let room = plan.nodesMax - tree.count
         guard room > 0 else { return [] }
-        return ([nil] + (entered + candidates.prefix(room)).map(Optional.some)).filter {
-            state(of: $0) == .untouched && width(below: $0) > 0
+        func isOpen(_ node: NodeIndex?) -> Bool { state(of: node) == .untouched && width(below: node) > 0 }
+        guard case .outcomes = plan else {
+            return ([nil] + (entered + candidates.prefix(room)).map(Optional.some)).filter(isOpen)
         }
+        // The spine before all else; beside it only what has a place already.
+        let tip = spineEnd
+        guard tip.isComplete else { return isOpen(tip.node) ? [tip.node] : [] }
+        let likeliestFirst = entered.sorted { precedes($0, $1) }
+        return ([nil] + likeliestFirst.map(Optional.some)).filter(isOpen)
+    }
+
+    /// The end of the spine, and whether it goes no further before branches are drafted.
+    private var spineEnd: (node: NodeIndex?, isComplete: Bool) {
+        guard case .outcomes(let bounds) = plan else { return (nil, true) }
+        var node: NodeIndex?
+        while proposed.depth(of: node) < bounds.spineMax, let child = proposed.firstChild(of: node) { node = child }
+        return (
+            node, proposed.depth(of: node) >= bounds.spineMax || state(of: node) == .expanded || width(below: node) == 0
+        )
     }
 
     private func remembered() -> (node: NodeIndex?, [Proposal])? {
@@ -131,13 +179,16 @@ package struct TreeGrowth: Sendable {
     private mutating func accept(_ proposals: [Proposal], below parent: NodeIndex?) {
         setState(of: parent, .expanded)
         let reach = parent.map { proposed[$0].pathProbability } ?? 1
+        let parentOnSpine = isOnSpine(parent)
         for proposal in proposals {
             if case .bestFirst(let bounds) = plan {
                 let path = reach * proposal.probability
                 guard path > 0, path >= bounds.pathMin else { continue }
             }
+            let isFirst = proposed.firstChild(of: parent) == nil
             let node = proposed.append(proposal.token, under: parent, probability: proposal.probability)
             states.append(.untouched)
+            onSpine.append(parentOnSpine && isFirst)
             placed.append(nil)
             queue(node)
         }
@@ -159,11 +210,17 @@ package struct TreeGrowth: Sendable {
         switch plan {
         case .fixed: return left < right
         case .bestFirst: return (-a.pathProbability, a.depth, left) < (-b.pathProbability, b.depth, right)
+        case .outcomes(let bounds):
+            func isSpine(_ node: NodeIndex, _ depth: Int) -> Bool { isOnSpine(node) && depth <= bounds.spineMax }
+            let (first, second) = (isSpine(left, a.depth), isSpine(right, b.depth))
+            guard first == second else { return first }
+            return first
+                ? a.depth < b.depth : (-a.pathProbability, a.depth, left) < (-b.pathProbability, b.depth, right)
         }
     }
 
     mutating func enter() {
-        while let node = candidates.first, tree.count < plan.nodesMax, !isBlocked {
+        while let node = candidates.first, tree.count < plan.nodesMax, !isBlocked(node) {
             candidates.removeFirst()
             let draft = proposed[node]
             let parent = draft.parent.flatMap { placed[$0.rawValue] }
@@ -172,17 +229,26 @@ package struct TreeGrowth: Sendable {
         }
     }
 
-    /// Whether a node of the tree is still to be expanded, whose children may come before all candidates.
-    private var isBlocked: Bool {
-        guard case .bestFirst = plan else { return false }
-        func isOpen(_ node: NodeIndex?) -> Bool { state(of: node) != .expanded && width(below: node) > 0 }
-        return isOpen(nil) || entered.contains(where: isOpen)
+    /// Whether something that is still to be drafted comes before all candidates, of which `next` is the first.
+    private func isBlocked(_ next: NodeIndex) -> Bool {
+        switch plan {
+        case .fixed: return false
+        case .bestFirst:
+            func isOpen(_ node: NodeIndex?) -> Bool { state(of: node) != .expanded && width(below: node) > 0 }
+            return isOpen(nil) || entered.contains(where: isOpen)
+        case .outcomes(let bounds):
+            let isSpine = isOnSpine(next) && proposed[next].depth <= bounds.spineMax
+            return !isSpine && !spineEnd.isComplete
+        }
     }
 
     private func width(below node: NodeIndex?) -> Int {
-        guard let node else { return plan.width(below: 0) }
-        return endTokens.contains(proposed[node].token) ? 0 : plan.width(below: proposed[node].depth)
+        guard let node else { return plan.width(below: 0, onSpine: true) }
+        return endTokens.contains(proposed[node].token)
+            ? 0 : plan.width(below: proposed[node].depth, onSpine: isOnSpine(node))
     }
+
+    private func isOnSpine(_ node: NodeIndex?) -> Bool { node.map { onSpine[$0.rawValue] } ?? true }
 
     func state(of node: NodeIndex?) -> State { node.map { states[$0.rawValue] } ?? rootState }
 

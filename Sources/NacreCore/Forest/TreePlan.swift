@@ -22,6 +22,8 @@ package enum TreePlan: Sendable, Hashable {
     case fixed(TreeShape)
     /// The most probable paths of all.
     case bestFirst(BestFirst)
+    /// One path, and what is prepared for the outcomes in which the target leaves it.
+    case outcomes(Outcomes)
 
     /// Bounds of a tree that grows where it is most probable.
     package struct BestFirst: Sendable, Hashable {
@@ -43,19 +45,47 @@ package enum TreePlan: Sendable, Hashable {
         }
     }
 
+    /// A chain, the *spine*, and *branches*: while the target judges the spine, the drafter goes on below the likeliest
+    /// tokens with which the target may leave it, so that a predicted outcome costs no round trip.
+    ///
+    /// - Source: speculation on the outcome as in SSD (Saguaro), 2026 (2603.03251), where what is prepared stays with the
+    ///   drafter; here it lies at the verifier already.
+    package struct Outcomes: Sendable, Hashable {
+        /// Drafts of the spine.
+        package var spineMax: Int
+        /// Other tokens considered at each of its positions, and behind its end.
+        package var fanOut: Int
+        /// Drafts beside the spine.
+        package var branchesMax: Int
+        package var depthMax: Int
+
+        package init(spineMax: Int, fanOut: Int, branchesMax: Int, depthMax: Int = TreeShape.depthMax) {
+            precondition(spineMax >= 0 && fanOut >= 0 && branchesMax >= 0 && depthMax >= 0, "\(spineMax), \(fanOut)")
+            self.spineMax = spineMax
+            self.fanOut = fanOut
+            self.branchesMax = branchesMax
+            self.depthMax = depthMax
+        }
+    }
+
     /// Most nodes of a tree.
     package var nodesMax: Int {
         switch self {
         case .fixed(let shape): shape.nodes
         case .bestFirst(let bounds): bounds.nodesMax
+        case .outcomes(let bounds): bounds.spineMax + bounds.branchesMax
         }
     }
 
     /// How many children to ask for below a node of `depth`, 0 being the root; 0: it stays a leaf.
-    func width(below depth: Int) -> Int {
+    ///
+    /// - Parameter onSpine: whether only first children lead to it; the root is.
+    func width(below depth: Int, onSpine: Bool) -> Int {
         switch self {
         case .fixed(let shape): depth < shape.depth ? shape.widths[depth] : 0
         case .bestFirst(let bounds): depth < bounds.depthMax ? bounds.width : 0
+        case .outcomes(let bounds):
+            depth >= bounds.depthMax ? 0 : onSpine && depth <= bounds.spineMax ? 1 + bounds.fanOut : 1
         }
     }
 }

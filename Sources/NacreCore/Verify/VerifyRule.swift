@@ -76,6 +76,9 @@ package struct PendingRow: Sendable, Hashable {
     /// The node whose children's row is needed: `ProposedTree.resolve`, then `RejectionRule.resume`.
     package let node: NodeIndex?
     let p: Distribution
+
+    /// The target's law behind the node, the failed test not taken out.
+    package var law: Distribution { p }
 }
 
 /// What is decided behind one node.

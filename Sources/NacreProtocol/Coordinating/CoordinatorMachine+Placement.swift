@@ -71,7 +71,8 @@ extension CoordinatorMachine {
         jobs[job.id]?.lengthMax = Position(rawValue: lengthMax)
         jobs[job.id]?.verifiers.append(verifier.hello.node)
         jobs[job.id]?.state = .running(verifier.link, attempt)
-        let offers = job.specification.speculation.method == .autoregressive ? [] : offer(for: job.id, verifier: verifier)
+        let offers =
+            job.specification.speculation.method == .autoregressive ? [] : offer(for: job.id, verifier: verifier)
         for start in stride(from: 0, to: context.count, by: Limits.contextChunkTokens) {
             let part = context[start..<min(start + Limits.contextChunkTokens, context.count)]
             effects.append(

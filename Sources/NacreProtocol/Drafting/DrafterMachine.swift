@@ -10,6 +10,8 @@ package struct DrafterMachine: Machine, Sendable {
         package var vocabularySize: Int
         /// Streams at once.
         package var sequences: Int
+        /// Further sequences of the cache, for the branches of trees.
+        package var branches: Int
         /// Longest context of one stream, in tokens.
         package var contextMax: Int
         package var nodesMax: Int
@@ -19,7 +21,7 @@ package struct DrafterMachine: Machine, Sendable {
 
         package init(
             node: String, incarnation: Incarnation, vocabularyDigest: UInt64, vocabularySize: Int, sequences: Int,
-            contextMax: Int, nodesMax: Int, endTokens: Set<TokenID>
+            contextMax: Int, nodesMax: Int, endTokens: Set<TokenID>, branches: Int = 0
         ) {
             self.node = node
             self.incarnation = incarnation
@@ -29,6 +31,7 @@ package struct DrafterMachine: Machine, Sendable {
             self.contextMax = contextMax
             self.nodesMax = nodesMax
             self.endTokens = endTokens
+            self.branches = branches
         }
     }
 
@@ -55,9 +58,7 @@ package struct DrafterMachine: Machine, Sendable {
     private struct Share {
         var address: StreamAddress
         var rollbacks: Int
-        /// Where the stream's cache ended before the pass.
-        var from: Position
-        var draws: Bool
+        var expansions: [TreeGrowth.Expansion]
     }
 
     private let configuration: Configuration
@@ -71,7 +72,8 @@ package struct DrafterMachine: Machine, Sendable {
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
-        freeSequences = (0..<Int32(configuration.sequences)).reversed().map { SequenceID(rawValue: $0) }
+        freeSequences = (0..<Int32(configuration.sequences + configuration.branches)).reversed()
+            .map { SequenceID(rawValue: $0) }
     }
 
     package var streamCount: Int { streams.count }
@@ -94,6 +96,22 @@ package struct DrafterMachine: Machine, Sendable {
             conclude(outcome, into: &effects)
         }
         plan(into: &effects)
+        speak(into: &effects)
+    }
+
+    /// Sends what streams have to say that no pass brings: answers to verdicts that leave nothing to draft, drafts that
+    /// were ready for what was committed.
+    private mutating func speak(into effects: inout [Effect]) {
+        for index in streams.indices where streams[index].stream.isReady {
+            say(index, microseconds: 0, into: &effects)
+        }
+    }
+
+    private mutating func say(_ index: Int, microseconds: Int, into effects: inout [Effect]) {
+        let address = streams[index].address
+        if let draft = streams[index].stream.message(as: address.stream, microseconds: microseconds) {
+            effects.append(.send(address.link, .draft(draft)))
+        }
     }
 
     // MARK: - Messages
@@ -123,10 +141,18 @@ package struct DrafterMachine: Machine, Sendable {
             // A verdict for a stream that closed here is the harmless race of two closes.
             guard let index = index(of: StreamAddress(link: link, stream: verdict.stream)) else { return }
             try check(verdict.tokens)
-            try streams[index].stream.receive(verdict)
+            try streams[index].stream.receive(verdict, releases: &releases, free: &freeSequences)
             if streams[index].stream.length.rawValue >= configuration.contextMax {
                 end(streams[index].address, .contextTooLong, into: &effects)
             }
+        case .rowRequest(let request) where hasGreeted:
+            guard let index = index(of: StreamAddress(link: link, stream: request.stream)),
+                let row = streams[index].stream.row(for: request)
+            else { return }
+            effects.append(
+                .send(
+                    link,
+                    .draftRow(DraftRow(stream: request.stream, epoch: request.epoch, node: request.node, row: row))))
         case .draftClose(let close) where hasGreeted:
             closeStream(StreamAddress(link: link, stream: close.stream))
         case .goodbye:
@@ -169,11 +195,13 @@ package struct DrafterMachine: Machine, Sendable {
             effects.append(.send(link, .draftClose(DraftClose(stream: open.stream, reason: .contextTooLong))))
             return
         }
-        guard let sequence = freeSequences.popLast() else {
+        guard streams.count < configuration.sequences, let sequence = freeSequences.popLast() else {
             effects.append(.send(link, .draftClose(DraftClose(stream: open.stream, reason: .noRoom))))
             return
         }
-        streams.append((address, DraftStream(open, sequence: sequence)))
+        let stream = DraftStream(
+            open, sequence: sequence, contextMax: configuration.contextMax, endTokens: configuration.endTokens)
+        streams.append((address, stream))
     }
 
     private func check(_ tokens: [TokenID]) throws(ProtocolFault) {
@@ -188,9 +216,8 @@ package struct DrafterMachine: Machine, Sendable {
 
     private mutating func closeStream(_ address: StreamAddress) {
         guard let index = index(of: address) else { return }
-        let sequence = streams.remove(at: index).stream.cursor.sequence
-        releases.append(.release(sequence))
-        freeSequences.append(sequence)
+        var stream = streams.remove(at: index).stream
+        stream.cache.releaseAll(releases: &releases, free: &freeSequences)
     }
 
     private mutating func forget(_ link: LinkID) {
@@ -204,35 +231,31 @@ package struct DrafterMachine: Machine, Sendable {
         guard pass == nil else { return }
         let drafting = streams.indices.filter { streams[$0].stream.canDraft }
         guard !drafting.isEmpty else { return }
-        let anyDraws = drafting.contains { streams[$0].stream.uncached.count <= configuration.primingShare }
+        let anyDraws = drafting.contains { streams[$0].stream.uncached <= configuration.primingShare }
         var room = configuration.nodesMax
         var primingRoom = anyDraws ? configuration.primingShare : configuration.nodesMax
         var next = EnginePass(edits: releases)
         releases = []
         var shares: [Share] = []
-        for index in drafting where room > 0 {
-            let stream = streams[index].stream
-            let pending = stream.uncached
-            let isPriming = pending.count > configuration.primingShare
-            let count = min(pending.count, room, isPriming ? primingRoom : pending.count)
-            guard count > 0 else { continue }
-            if isPriming { primingRoom -= count }
-            room -= count
-            let draws = count == pending.count
-            if let edit = streams[index].stream.cursor.rewindIfNeeded() { next.edits.append(edit) }
-            for (offset, token) in pending.prefix(count).enumerated() {
-                let isLast = draws && offset == count - 1
-                next.nodes.append(
-                    ForestNode(
-                        token: token, position: stream.cursor.valid + offset, sequence: stream.cursor.sequence,
-                        score: isLast
-                            ? ScoreRequest(key: stream.key, index: stream.nextIndex, policy: stream.sampling) : nil))
-            }
+        // One node stays for each of those to come: a bushy tree must not keep another stream from its next token.
+        for (rank, index) in drafting.enumerated() where room > 0 {
+            let isPriming = streams[index].stream.uncached > configuration.primingShare
+            let own = max(1, room - (drafting.count - rank - 1))
+            // Forks are edits, done before any node: a branch that a stream gives up here is not free for another.
+            let work = streams[index].stream.work(room: isPriming ? min(own, primingRoom) : own, free: &freeSequences)
+            guard !work.nodes.isEmpty else { continue }
+            if isPriming { primingRoom -= work.nodes.count }
+            room -= work.nodes.count
+            next.edits += work.edits
+            next.nodes += work.nodes
             shares.append(
                 Share(
-                    address: streams[index].address, rollbacks: stream.rollbacks, from: stream.cursor.valid,
-                    draws: draws))
-            streams[index].stream.cursor.advance(by: count)
+                    address: streams[index].address, rollbacks: streams[index].stream.rollbacks,
+                    expansions: work.expansions))
+        }
+        guard !next.nodes.isEmpty else {
+            releases = next.edits
+            return
         }
         pass = shares
         effects.append(.evaluate(next))
@@ -242,30 +265,40 @@ package struct DrafterMachine: Machine, Sendable {
         guard let shares = pass else { return }
         pass = nil
         switch outcome {
-        case .done(let choices, let started, let ended):
-            // A pass draws one token per stream; what a token of one stream waits for is the whole pass.
+        case .done(let scores, let started, let ended):
+            // What a draft of one stream waits for is the whole pass.
             let elapsed = max(1, ended - started)
             microsecondsPerToken =
                 microsecondsPerToken == 0 ? elapsed : (microsecondsPerToken * 7 + elapsed) / 8
-            var next = choices.makeIterator()
-            for share in shares where share.draws {
-                guard let choice = next.next() else { return }
-                deliver(choice, to: share, into: &effects)
+            var scores = scores[...]
+            for share in shares {
+                let own = scores.prefix(share.expansions.count)
+                scores = scores.dropFirst(share.expansions.count)
+                deliver(own, to: share, microseconds: elapsed, into: &effects)
             }
         case .cacheFull:
+            // The youngest stream gives way: those before it have more work in their caches. What the refused pass
+            // planned for them is not there.
+            if let youngest = shares.last { end(youngest.address, .noRoom, into: &effects) }
             for share in shares {
                 guard let index = index(of: share.address) else { continue }
-                streams[index].stream.cursor.retract(to: share.from)
+                abandon(share, of: index)
+                streams[index].stream.forgetCache(releases: &releases, free: &freeSequences)
             }
-            // The youngest stream gives way: those before it have more work in their caches.
-            if let youngest = shares.last { end(youngest.address, .noRoom, into: &effects) }
         case .failed:
             for share in shares { end(share.address, .engineFailed, into: &effects) }
         }
     }
 
-    private mutating func deliver(_ choice: Choice, to share: Share, into effects: inout [Effect]) {
-        guard let index = index(of: share.address), streams[index].stream.rollbacks == share.rollbacks else { return }
+    private mutating func abandon(_ share: Share, of index: Int) {
+        guard streams[index].stream.rollbacks == share.rollbacks else { return }
+        for expansion in share.expansions { streams[index].stream.abandon(expansion) }
+    }
+
+    private mutating func deliver(
+        _ scores: ArraySlice<Score>, to share: Share, microseconds: Int, into effects: inout [Effect]
+    ) {
+        guard let index = index(of: share.address), !scores.isEmpty else { return }
         if !streams[index].stream.isReady {
             streams[index].stream.markReady()
             effects.append(
@@ -276,10 +309,11 @@ package struct DrafterMachine: Machine, Sendable {
                             stream: share.address.stream,
                             microsecondsPerToken: UInt32(clamping: microsecondsPerToken)))))
         }
-        let draft = streams[index].stream.append(
-            choice.token, as: share.address.stream,
-            endsGeneration: configuration.endTokens.contains(choice.token), contextMax: configuration.contextMax)
-        effects.append(.send(share.address.link, .draft(draft)))
+        guard streams[index].stream.rollbacks == share.rollbacks else { return }
+        for (score, expansion) in zip(scores, share.expansions) {
+            streams[index].stream.take(score, for: expansion)
+        }
+        say(index, microseconds: microseconds, into: &effects)
     }
 
     private mutating func end(_ address: StreamAddress, _ reason: CloseReason, into effects: inout [Effect]) {

@@ -4,16 +4,19 @@ package import NacreCore
 /// The verifier's view of one draft stream: which epoch the drafter is in, what it sent, and what of that is still
 /// unjudged.
 ///
-/// An epoch has one root, the committed length it stands on, and ends exactly when a committed token is not in the
-/// drafter's chain. Both ends compare the same two tokens, so they agree without another message; the number to go
-/// on with was offered by the verdict. A token may be committed before the drafter's copy of it arrives: if the two
-/// are equal the epoch lives on, and the late nodes count from where they pass the committed end (ALGORITHMS 9.3).
+/// The nodes of an epoch are numbered in the order in which they are sent. An epoch ends when a committed token is not
+/// among the drafts that the drafter had sent when it heard of it. The drafter says so by going on in another epoch, one
+/// that a verdict has offered; until then its nodes count from where they pass the committed end. So a token may be
+/// committed before the drafter's copy of it arrives, and the copy still be of use (ALGORITHMS 9.3).
+///
+/// Every draft names the last verdict that its sender had taken in, and every verdict is answered: what a drafter owes
+/// follows from that alone.
 package struct DraftInbox: Sendable {
     /// Draft tokens that the target's own tokens have just been compared with.
     package struct Judgement: Sendable, Equatable {
         /// Equal to the target's own.
         package var accepted = 0
-        /// Whether the run ended in a draft token that differs.
+        /// Whether the run ended where drafts were and none was equal.
         package var rejected = false
     }
 
@@ -23,32 +26,48 @@ package struct DraftInbox: Sendable {
     }
 
     package private(set) var epoch: Epoch
+    /// The drafts behind the last committed token that the drafter has; of no use while `ahead` is not empty.
+    private var tree: DraftTree
+    /// How the children of the tree's nodes were drawn, where they were.
+    private var proposals: [NodeIndex?: ProposedTree.Proposal] = [:]
+    /// Nodes of `tree` by their number + 1, and the number + 1 of the node that its root was; 0 the epoch's root.
+    private var nodes: [Int: NodeIndex] = [:]
+    private var rootNumber = 0
+    /// Nodes of the epoch so far.
+    private var count = 0
+    /// The committed length that the epoch stands on.
     private var root: Position
-    /// The epoch's nodes: positions `root ...`.
-    private var nodes: [TokenID] = []
-    /// A committed token contradicts this epoch: what still comes of it is dropped.
-    private var isDead = false
+    /// Committed tokens behind `tree`'s root of which the drafter's copies have not come.
+    private var ahead: [TokenID] = []
     private var offers: Deque<Offer> = []
     private var lastOffered: Epoch
-    /// The epoch was dead when the last verdict went out: only one that was offered can answer it.
-    private var awaitsEpoch = false
+    private var heard: Epoch
     /// The highest limit granted so far; grants never shrink, so that one in flight cannot make a sender a culprit.
     package private(set) var positionLimit: Position
-    /// How the drafter's last run ended.
+    /// What the drafter's last message said.
     package private(set) var end: DraftEnd = .open
-    /// Nodes that arrived for an epoch that was over.
+    /// Nodes that came for nothing: their epoch was over, or their parent not taken.
     package private(set) var staleNodes = 0
     package private(set) var received = 0
+    /// Time that the drafter's passes took, as it says.
+    package private(set) var microseconds: UInt64 = 0
 
     /// Verdicts a drafter may leave unanswered before it is too slow to be worth more.
     package static let offersMax = 4_096
+    /// Drafts behind the committed text that a drafter may have here.
+    package static let nodesMax = 2 * TreeShape.nodesMax
+    private static let widthMax = 64
 
     package init(epoch: Epoch, root: Position, positionLimit: Position) {
         self.epoch = epoch
         self.root = root
         self.positionLimit = positionLimit
+        tree = DraftTree(root: root)
         lastOffered = epoch
+        heard = epoch
     }
+
+    // MARK: - Drafts
 
     /// Takes nodes. `committed` is the job's committed text.
     /// - Returns: what nodes that came late say about agreement.
@@ -56,52 +75,165 @@ package struct DraftInbox: Sendable {
     package mutating func receive(
         _ draft: Draft, committed: [TokenID], vocabularySize: Int
     ) throws(ProtocolFault) -> Judgement {
-        guard !draft.tokens.isEmpty else { throw ProtocolFault("Draft without tokens") }
-        guard draft.epoch >= epoch else {
-            staleNodes += draft.tokens.count
-            return Judgement()
+        guard draft.heard >= heard, draft.heard <= lastOffered else {
+            throw ProtocolFault("Draft answers verdict \(draft.heard), not one of \(heard) to \(lastOffered)")
         }
-        if draft.epoch > epoch { try enter(draft) }
-        guard draft.root == root, draft.firstNode == nodes.count else {
+        guard draft.epoch >= epoch else { throw ProtocolFault("Draft goes back from epoch \(epoch) to \(draft.epoch)") }
+        if draft.epoch > epoch { try enter(draft, committed) }
+        heard = draft.heard
+        while let offer = offers.first, offer.epoch <= heard { offers.removeFirst() }
+        guard draft.root == root, draft.firstNode == count else {
             throw ProtocolFault(
-                "Draft node \(draft.firstNode) at root \(draft.root) does not continue \(nodes.count) at \(root)")
+                "Draft node \(draft.firstNode) at root \(draft.root) does not continue \(count) at \(root)")
         }
-        guard draft.root + (draft.firstNode + draft.tokens.count) <= positionLimit else {
-            throw ProtocolFault("Draft passes the limit \(positionLimit)")
+        guard draft.parents.isEmpty || draft.parents.count == draft.tokens.count,
+            draft.probabilities.isEmpty || draft.probabilities.count == draft.tokens.count
+        else { throw ProtocolFault("Draft of \(draft.tokens.count) tokens with \(draft.parents.count) parents") }
+        var judgement = Judgement()
+        for index in draft.tokens.indices {
+            try take(index, of: draft, vocabularySize, &judgement)
         }
-        guard draft.tokens.allSatisfy({ Int($0.rawValue) < vocabularySize }) else {
-            throw ProtocolFault("Draft holds a token outside the vocabulary of \(vocabularySize)")
-        }
+        try lay(draft.proposals)
         received += draft.tokens.count
-        let firstPosition = root.rawValue + nodes.count
-        nodes += draft.tokens
+        microseconds += UInt64(draft.microseconds)
         end = draft.end
-        if isDead {
-            staleNodes += draft.tokens.count
-            return Judgement()
-        }
-        let judgement = judge(from: firstPosition, committed: committed)
-        dropSettledOffers()
         return judgement
     }
 
-    private mutating func enter(_ draft: Draft) throws(ProtocolFault) {
-        while let offer = offers.first, offer.epoch < draft.epoch { offers.removeFirst() }
-        guard let offer = offers.first, offer.epoch == draft.epoch, offer.root == draft.root else {
-            throw ProtocolFault("Draft of epoch \(draft.epoch) at root \(draft.root), which was not offered")
-        }
-        offers.removeFirst()
+    private mutating func enter(_ draft: Draft, _ committed: [TokenID]) throws(ProtocolFault) {
+        guard draft.epoch <= draft.heard, let offer = offers.first(where: { $0.epoch == draft.epoch }),
+            offer.root == draft.root
+        else { throw ProtocolFault("Draft of epoch \(draft.epoch) at root \(draft.root), which was not offered") }
         epoch = offer.epoch
         root = offer.root
-        nodes = []
-        isDead = false
-        awaitsEpoch = false
+        count = 0
+        rootNumber = 0
+        ahead = Array(committed[root.rawValue...])
+        clear(at: root)
     }
 
-    /// The job committed tokens up to the end of `committed`, from `start` on.
+    private mutating func clear(at root: Position) {
+        tree = DraftTree(root: root)
+        nodes = [:]
+        proposals = [:]
+    }
+
+    private mutating func take(
+        _ index: Int, of draft: Draft, _ vocabularySize: Int, _ judgement: inout Judgement
+    ) throws(ProtocolFault) {
+        let token = draft.tokens[index]
+        let number = draft.parents.isEmpty ? count : draft.parents[index]
+        count += 1
+        guard Int(token.rawValue) < vocabularySize else {
+            throw ProtocolFault("Draft holds a token outside the vocabulary of \(vocabularySize)")
+        }
+        guard (0..<count).contains(number) else {
+            throw ProtocolFault("Draft node \(count - 1) stands on node \(number - 1)")
+        }
+        let isChildOfRoot = number == rootNumber
+        guard isChildOfRoot || nodes[number] != nil else {
+            staleNodes += 1
+            return
+        }
+        let parent = isChildOfRoot ? nil : nodes[number]
+        let position = tree.root + tree.depth(of: parent)
+        guard position < positionLimit else { throw ProtocolFault("Draft passes the limit \(positionLimit)") }
+        guard tree.count < Self.nodesMax else { throw ProtocolFault("more than \(Self.nodesMax) drafts wait here") }
+        guard tree.child(of: parent, token: token) == nil, Array(tree.children(of: parent)).count < Self.widthMax else {
+            throw ProtocolFault("Draft node \(count - 1) repeats a sibling or is one too many")
+        }
+        // What is committed already decides about the children of the root.
+        if parent == nil, let next = ahead.first {
+            guard token == next else {
+                judgement.rejected = judgement.accepted == 0
+                staleNodes += 1
+                return
+            }
+            judgement.accepted += 1
+            judgement.rejected = false
+            ahead.removeFirst()
+            rootNumber = count
+            clear(at: tree.root.next)
+            return
+        }
+        let probability = draft.probabilities.isEmpty ? 1 : Double(draft.probabilities[index]) / 255
+        nodes[count] = tree.append(token, under: parent, probability: probability)
+    }
+
+    /// Notes how drafts of this message were drawn.
+    private mutating func lay(_ news: [Draft.Proposal]) throws(ProtocolFault) {
+        guard !news.isEmpty else { return }
+        for proposal in news {
+            let parent = proposal.node == rootNumber ? nil : nodes[proposal.node]
+            guard proposal.node == rootNumber || parent != nil else { continue }
+            let draws = proposal.draws.map { nodes[$0 + 1] }
+            // A child that was committed before it came is the root now; its siblings are void.
+            guard !draws.isEmpty, draws.allSatisfy({ $0 != nil }) else { continue }
+            guard proposals[parent] == nil else { throw ProtocolFault("two proposals for node \(proposal.node)") }
+            proposals[parent] = ProposedTree.Proposal(proposal.payload, draws: draws.compactMap(\.self))
+        }
+        do throws(PayloadFault) {
+            _ = try proposed(index: 0)
+        } catch {
+            throw ProtocolFault("Draft: \(error.description)")
+        }
+    }
+
+    /// The drafts with what says how they were drawn: those without any word are functions of the text.
+    ///
+    /// - Parameter index: of the generated token that the root's children stand for.
+    /// - Throws: what a drafter can do wrong; not once `receive` has taken the drafts.
+    package func proposed(index: Int) throws(PayloadFault) -> ProposedTree {
+        var whole = proposals
+        for (node, draft) in zip(tree.indices, tree.nodes) where proposals[draft.parent] == nil {
+            whole[draft.parent, default: ProposedTree.Proposal(.deterministic)].draws.append(node)
+        }
+        return try ProposedTree(tree, index: index, whole, drawsMax: Self.nodesMax)
+    }
+
+    /// The number by which the drafter knows a node; `nil` is the root.
+    package func number(of node: NodeIndex?) -> Int {
+        guard let node else { return rootNumber }
+        return nodes.first { $0.value == node }?.key ?? 0
+    }
+
+    // MARK: - Verdicts
+
+    /// The job committed `tokens` behind what it had.
     /// - Returns: what the comparison says about agreement.
-    package mutating func commit(from start: Position, committed: [TokenID]) -> Judgement {
-        isDead ? Judgement() : judge(from: start.rawValue, committed: committed)
+    package mutating func commit(_ tokens: some Collection<TokenID>) -> Judgement {
+        var judgement = Judgement()
+        guard ahead.isEmpty else {
+            ahead += tokens
+            return judgement
+        }
+        let (reached, matched) = tree.follow(tokens)
+        judgement.accepted = matched
+        if matched < tokens.count {
+            judgement.rejected = tree.firstChild(of: reached) != nil
+            ahead = Array(tokens.dropFirst(matched))
+        }
+        guard let reached else {
+            if !ahead.isEmpty { clear(at: tree.root) }
+            return judgement
+        }
+        rootNumber = number(of: reached)
+        move(to: tree.below(reached), from: reached)
+        if !ahead.isEmpty { clear(at: tree.root) }
+        return judgement
+    }
+
+    private mutating func move(to part: DraftTree.Part, from root: NodeIndex) {
+        tree = part.tree
+        nodes = nodes.compactMapValues { part.moved[$0.rawValue] }
+        guard !proposals.isEmpty else { return }
+        var kept: [NodeIndex?: ProposedTree.Proposal] = [:]
+        for (node, proposal) in proposals {
+            guard let node, node == root || part.moved[node.rawValue] != nil else { continue }
+            kept[part.moved[node.rawValue]] = ProposedTree.Proposal(
+                proposal.payload, draws: proposal.draws.compactMap { part.moved[$0.rawValue] })
+        }
+        proposals = kept
     }
 
     /// A verdict is about to tell the drafter of everything committed so far.
@@ -110,57 +242,31 @@ package struct DraftInbox: Sendable {
         positionLimit = max(positionLimit, limit)
         lastOffered = lastOffered.next
         offers.append(Offer(epoch: lastOffered, root: committed))
-        awaitsEpoch = isDead
-        dropSettledOffers()
         return lastOffered
     }
 
-    /// Compares nodes from `position` on with the committed text, as far as both reach.
-    private mutating func judge(from position: Int, committed: [TokenID]) -> Judgement {
-        var judgement = Judgement()
-        var index = position
-        while index < committed.count, index - root.rawValue < nodes.count {
-            guard index >= root.rawValue else {
-                index = root.rawValue
-                continue
-            }
-            guard nodes[index - root.rawValue] == committed[index] else {
-                isDead = true
-                judgement.rejected = true
-                return judgement
-            }
-            judgement.accepted += 1
-            index += 1
-        }
-        return judgement
+    /// The row that a scalar came from has arrived.
+    package mutating func resolve(_ node: NodeIndex?, to row: WeightRow) {
+        guard let proposal = proposals[node], case .scalar(_, let draw) = proposal.payload else { return }
+        proposals[node]?.payload = .row(row, draw)
     }
 
-    /// A verdict whose committed end the living chain already passes cannot end the epoch.
-    private mutating func dropSettledOffers() {
-        guard !isDead else { return }
-        while let offer = offers.first, offer.root <= root + nodes.count { offers.removeFirst() }
-    }
+    // MARK: - What there is
 
-    /// Whether the last thing the drafter was told lets it draft further, and it has neither done so nor said why not.
-    /// What was committed since then is no matter: the drafter does not know of it.
-    package var owes: Bool {
-        if awaitsEpoch { return offers.last.map { $0.root < positionLimit } ?? false }
-        return !hasStopped && root + nodes.count < positionLimit
-    }
+    /// The drafts behind the committed text.
+    package var drafts: DraftTree { ahead.isEmpty ? tree : DraftTree(root: tree.root + ahead.count) }
 
-    private var hasStopped: Bool { end == .endOfGeneration || end == .contextFull }
+    /// Whether the drafter's drafts hold all that is committed: it need not start anew.
+    package var isAbreast: Bool { ahead.isEmpty }
+
+    /// The last epoch that was offered: a later stream of the job begins behind it.
+    package var lastEpoch: Epoch { lastOffered }
+
+    /// Whether something is to come from the drafter: an answer to a verdict, or more of what it began.
+    package var owes: Bool { heard < lastOffered || end == .open }
 
     package var isOverdue: Bool { offers.count > DraftInbox.offersMax }
 
-    /// The chain beyond the committed text: the token for position `committed` first.
-    package func unjudged(after committed: Position) -> ArraySlice<TokenID> {
-        let index = committed - root
-        guard !isDead, index >= 0, index < nodes.count else { return [] }
-        return nodes[index...]
-    }
-
-    /// Whether the drafter has said that no more nodes will come until a verdict opens the way.
-    package var isExhausted: Bool {
-        !isDead && hasStopped
-    }
+    /// Whether the drafter has said that no more drafts will come until another verdict.
+    package var isExhausted: Bool { heard == lastOffered && end != .open }
 }

@@ -6,6 +6,8 @@ package struct DraftPace: Sendable, Equatable {
     package private(set) var response = 0.0
     /// From one draft to the next, in microseconds; 0 unknown.
     package private(set) var interval = 0.0
+    /// What of the responses the drafter did not compute: the way there and back, and its other work, in microseconds.
+    package private(set) var wire = 0
     private var awaitedSince: Instant?
     private var lastArrival: Instant?
     /// The drafter said that it stops until a verdict lets it go on.
@@ -23,10 +25,11 @@ package struct DraftPace: Sendable, Equatable {
         isPaused = false
     }
 
-    /// Drafts arrived, after which `standing` ones stand.
-    package mutating func arrived(standing: Int, end: DraftEnd, at now: Instant) {
+    /// Drafts arrived, after which `standing` ones stand; the drafter computed for so many microseconds.
+    package mutating func arrived(standing: Int, end: DraftEnd, computed: Int, at now: Instant) {
         if standing > 0, let since = awaitedSince {
             response = DraftPace.mean(response, Double(now - since))
+            wire += max(0, now - since - computed)
             awaitedSince = nil
         } else if let lastArrival, awaitedSince == nil {
             interval = DraftPace.mean(interval, Double(now - lastArrival))

@@ -1,6 +1,6 @@
 package import NacreCore
 
-/// One attempt of one job on this verifier: the committed text, what of it is cached, and its drafter if it has one.
+/// One attempt of one job on this verifier: the committed text, what of it is cached, and its drafters if it has any.
 ///
 /// | state (derived) | means | passes |
 /// |---|---|---|
@@ -9,10 +9,11 @@ package import NacreCore
 /// | decoding, no drafter | none is bound and ready | the last committed token alone |
 /// | decoding, drafter | as the schedule says | the last committed token and drafts |
 /// | held | a pass is done; its verdict waits for the drafter's window (PEARL only) | none |
+/// | awaiting a row | a test failed whose row of q is with the drafter (SCALAR + LAZY only) | none |
 package struct JobVerification: Sendable {
     package let job: JobID
     package let attempt: Attempt
-    package let method: DecodingMethod
+    package let speculation: Speculation
     package let key: StreamKey
     package let sampling: SamplingPolicy
     package let lengthMax: Position
@@ -22,22 +23,30 @@ package struct JobVerification: Sendable {
     package private(set) var tokens: [TokenID]
     package var cursor: CacheCursor
     package var schedule: Schedule
+    /// How often drafts stand: of the first path, by their drafter's confidence, by their place.
     package var acceptance = AcceptanceEstimator()
-    package var drafter: HiredDrafter?
+    package var confidence = ConfidenceCalibration()
+    package var siblings = SiblingAcceptance()
+    package var share = FairShare()
+    /// In the order in which they were hired.
+    package var drafters: [HiredDrafter] = []
     /// When to ask the coordinator for a drafter; `nil` when none is wanted or one has been asked for.
     package var hireAt: Instant?
     package var hireBackoff = Backoff(initial: Instant.milliseconds(50), limit: Instant.seconds(5))
-    /// The drafts in the pass in flight; `nil` when the job has no scored part in it.
-    package var inFlight: [TokenID]?
-    /// Choices of a finished pass whose verdict waits, with the drafts that were in it.
-    package var held: (choices: [Choice], drafts: [TokenID])?
+    /// The first epoch of the next stream: no two streams of a job share one, so no two draws their noise.
+    package var nextEpoch: Epoch
+    /// What the job has in the pass in flight; `nil` when it has no scored part in it.
+    package var inFlight: PassPart?
+    /// A finished pass whose verdict waits.
+    package var held: (part: PassPart, scores: [Score])?
+    package var awaitedRow: AwaitedRow?
     package var statistics = JobStatistics()
     package var clock = RoundClock()
 
     package init(_ assignment: AssignJob, sequence: SequenceID) {
         job = assignment.job
         attempt = assignment.attempt
-        method = assignment.speculation.method
+        speculation = assignment.speculation
         key = assignment.key
         sampling = assignment.sampling
         lengthMax = assignment.lengthMax
@@ -45,22 +54,24 @@ package struct JobVerification: Sendable {
         contextTotal = assignment.contextTotal
         tokens = assignment.context
         cursor = CacheCursor(sequence: sequence)
-        schedule = Schedule(assignment.speculation.method, gamma: assignment.speculation.gamma)
+        schedule = Schedule(assignment.speculation)
+        nextEpoch = Epoch(rawValue: (assignment.attempt.rawValue & 0xF) << 20)
     }
 
     package var length: Position { Position(rawValue: tokens.count) }
     package var remaining: Int { lengthMax - length }
     package var hasContext: Bool { tokens.count >= contextTotal }
     package var isPrefilling: Bool { cursor.valid + 1 < length }
-    package var isReadyToDecode: Bool { hasContext && !isPrefilling && held == nil }
+    package var isReadyToDecode: Bool { hasContext && !isPrefilling && held == nil && awaitedRow == nil }
 
-    package var view: ChainView {
-        guard let drafter, drafter.isReady else {
-            return ChainView(hasDrafter: false, unjudged: 0, isExhausted: false, remaining: remaining)
-        }
-        return ChainView(
-            hasDrafter: true, unjudged: drafter.inbox.unjudged(after: length).count,
-            isExhausted: drafter.inbox.isExhausted, remaining: remaining)
+    /// Whether rows of the target's law are needed, or its own choices will do. Greedy, every rule takes exactly the
+    /// drafts that equal the target's argmax (ALGORITHMS L0).
+    package var needsLaws: Bool { speculation.rule != .coupled && !sampling.isGreedy }
+
+    /// What is wanted of the row that decides the token behind `position`.
+    package func request(behind position: Position) -> ScoreRequest {
+        ScoreRequest(
+            key: key, index: position.next - promptLength, policy: sampling, kind: needsLaws ? .law : .choice)
     }
 
     /// Takes the next part of the context.
@@ -73,38 +84,36 @@ package struct JobVerification: Sendable {
         tokens += assignment.context
     }
 
-    /// What a judged pass adds to the text.
-    package struct Judged: Sendable {
-        package var choices: ArraySlice<Choice>
-        /// Why the job is over; `nil` while it goes on.
-        package var end: EndReason?
+    /// The target stands behind these tokens.
+    package mutating func append(_ committed: [TokenID]) { tokens += committed }
+
+    // MARK: - Drafts
+
+    /// Those that have the job's text and draft.
+    package var readyDrafters: [HiredDrafter] { drafters.filter(\.isReady) }
+
+    /// The drafts of all drafters behind the committed text: the union of their candidates.
+    package var drafts: DraftTree {
+        var union: DraftTree?
+        for drafter in drafters where drafter.isReady && drafter.inbox.isAbreast {
+            if union == nil { union = drafter.inbox.drafts } else { union?.unite(with: drafter.inbox.drafts) }
+        }
+        return union ?? DraftTree(root: length)
     }
 
-    /// Selects: the longest prefix of `drafts` that the target chose itself, then its own next token
-    /// (`CoupledRule.accept`), cut at the end of the generation or of the budget.
-    package mutating func judge(_ choices: [Choice], drafts: [TokenID], endTokens: Set<TokenID>) -> Judged {
-        let accepted = CoupledRule.accept(choices: choices, chain: drafts)
-        var taken = choices.prefix(accepted + 1).prefix(remaining)
-        if let end = taken.firstIndex(where: { endTokens.contains($0.token) }) { taken = taken.prefix(through: end) }
-        let isPassed = isConfirmed(taken, drafts: drafts.count)
-        let start = tokens.count
-        tokens += taken.map(\.token)
-        // The rest state I1: every committed token but the last is cached, and nothing else.
-        cursor.cut(to: Position(rawValue: start + taken.count - 1))
-        schedule.judged(passed: isPassed)
-        statistics.rounds += 1
-        let end: EndReason? =
-            if let last = taken.last, endTokens.contains(last.token) { .endOfGeneration } else if remaining == 0 {
-                .length
-            } else { nil }
-        return Judged(choices: taken, end: end)
+    package var view: DraftView { view(of: drafts) }
+
+    func view(of drafts: DraftTree) -> DraftView {
+        let ready = readyDrafters
+        return DraftView(
+            hasDrafter: !ready.isEmpty, spine: drafts.spine.count, nodes: drafts.count,
+            isExhausted: ready.allSatisfy(\.inbox.isExhausted), remaining: remaining)
     }
 
-    /// Whether every check of the pass succeeded: all its drafts, and the draft that its last row decides.
-    private func isConfirmed(_ taken: ArraySlice<Choice>, drafts: Int) -> Bool {
-        guard taken.count == drafts + 1, let last = taken.last, let drafter, drafter.isReady else { return false }
-        let chain = drafter.inbox.unjudged(after: length)
-        return chain.count > drafts && chain[chain.startIndex + drafts] == last.token
+    /// The probability that each draft and all above it stand. Of drawn drafts it may look at their places only.
+    func worth(of drafts: DraftTree) -> [Double] {
+        if speculation.draws(under: sampling) { return siblings.worth(of: drafts) }
+        return confidence.worth(of: drafts)
     }
 
     /// Counts what a comparison of drafts with the target's tokens showed.
@@ -121,7 +130,7 @@ package struct JobVerification: Sendable {
     /// The attempt's statistics as they stand.
     package var finalStatistics: JobStatistics {
         var statistics = statistics
-        statistics.drafted += UInt64(drafter?.inbox.received ?? 0)
+        for drafter in drafters { drafter.add(to: &statistics) }
         clock.fill(&statistics)
         return statistics
     }
@@ -149,6 +158,14 @@ package struct HiredDrafter: Sendable {
         self.stream = stream
         self.inbox = inbox
         attentionSince = now
+    }
+
+    /// What the stream cost.
+    func add(to statistics: inout JobStatistics) {
+        statistics.drafted += UInt64(inbox.received)
+        statistics.stale += UInt64(inbox.staleNodes)
+        statistics.draftMicroseconds += inbox.microseconds
+        statistics.wireMicroseconds += UInt64(max(0, pace.wire))
     }
 }
 

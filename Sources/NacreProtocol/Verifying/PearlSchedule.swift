@@ -27,17 +27,17 @@ package struct PearlSchedule: Sendable, Equatable {
         }
     }
 
-    package func turn(_ view: ChainView) -> Turn {
+    package func turn(_ view: DraftView) -> Turn {
         switch phase {
-        case .pre: return .exactly(0)
+        case .pre: return .spine(0)
         case .post:
             // w_2 ... w_γ are here: the step before did not end without them.
-            return .exactly(min(gamma - 1, view.verifiable))
+            return .spine(min(gamma - 1, view.verifiable))
         }
     }
 
-    package func mayJudge(_ view: ChainView) -> Bool {
-        view.unjudged >= min(positionsAhead, view.remaining) || view.isExhausted
+    package func mayJudge(_ view: DraftView) -> Bool {
+        view.spine >= min(positionsAhead, view.remaining) || view.isExhausted
     }
 
     package mutating func judged(passed: Bool) {

@@ -1,6 +1,6 @@
-package import NacreCore
+import NacreCore
 
-/// How a job paces its passes against its drafter. The four methods commit the same tokens, because under coupling
+/// How a job paces its passes against its drafters. The four methods commit the same tokens, because under coupling
 /// the target's own token is committed whatever was drafted (ALGORITHMS 9.1); they differ in who waits for whom.
 package enum Schedule: Sendable, Equatable {
     case autoregressive
@@ -8,11 +8,13 @@ package enum Schedule: Sendable, Equatable {
     case pearl(PearlSchedule)
     case stream(StreamSchedule)
 
-    /// - Parameter gamma: draft length γ; 0 takes the method's default.
-    package init(_ method: DecodingMethod, gamma: Int) {
-        switch method {
+    /// A draft length γ of 0 takes the method's default.
+    package init(_ speculation: Speculation) {
+        let gamma = speculation.gamma
+        switch speculation.method {
         case .autoregressive: self = .autoregressive
-        case .speculative: self = .speculative(SpeculativeSchedule(gamma: gamma == 0 ? 4 : gamma))
+        case .speculative:
+            self = .speculative(SpeculativeSchedule(gamma: gamma == 0 ? 4 : gamma, shape: speculation.shape))
         case .pearl: self = .pearl(PearlSchedule(gamma: gamma == 0 ? 4 : gamma))
         case .stream: self = .stream(StreamSchedule(nodesMax: gamma == 0 ? 16 : gamma))
         }
@@ -21,10 +23,10 @@ package enum Schedule: Sendable, Equatable {
     package var wantsDrafter: Bool { self != .autoregressive }
 
     /// What the job wants from the next pass.
-    package func turn(_ view: ChainView) -> Turn {
-        guard view.hasDrafter else { return .exactly(0) }
+    package func turn(_ view: DraftView) -> Turn {
+        guard view.hasDrafter else { return .spine(0) }
         return switch self {
-        case .autoregressive: .exactly(0)
+        case .autoregressive: .spine(0)
         case .speculative(let schedule): schedule.turn(view)
         case .pearl(let schedule): schedule.turn(view)
         case .stream(let schedule): schedule.turn(view)
@@ -32,7 +34,7 @@ package enum Schedule: Sendable, Equatable {
     }
 
     /// Whether a finished pass may be judged now, or its verdict is held until the drafter's window is complete.
-    package func mayJudge(_ view: ChainView) -> Bool {
+    package func mayJudge(_ view: DraftView) -> Bool {
         guard view.hasDrafter, case .pearl(let schedule) = self else { return true }
         return schedule.mayJudge(view)
     }
@@ -51,44 +53,50 @@ package enum Schedule: Sendable, Equatable {
         self = .pearl(schedule)
     }
 
-    /// Positions that may be drafted once `committed` tokens stand: the drafter stops below this.
-    package func positionLimit(committed: Position, windowPositions: Int) -> Position {
+    /// Positions behind the committed text that may be drafted: the drafter stops there. `window` is what keeps a
+    /// free-running drafter busy.
+    package func positionsAhead(window: Int) -> Int {
         switch self {
-        case .autoregressive: committed
-        case .speculative(let schedule): committed + schedule.gamma
-        case .pearl(let schedule): committed + schedule.positionsAhead
-        case .stream: committed + windowPositions
+        case .autoregressive: 0
+        case .speculative(let schedule): schedule.positionsAhead
+        case .pearl(let schedule): schedule.positionsAhead
+        case .stream: window
         }
     }
 }
 
 /// What a schedule may look at.
-package struct ChainView: Sendable, Equatable {
+package struct DraftView: Sendable, Equatable {
     /// A drafter is bound and ready.
     package var hasDrafter: Bool
-    /// Draft tokens beyond the committed text that are here.
-    package var unjudged: Int
-    /// The drafter will send no more before a verdict.
+    /// Drafts behind the committed text that are here: those of the first path, and all.
+    package var spine: Int
+    package var nodes: Int
+    /// No drafter will send more before a verdict.
     package var isExhausted: Bool
     /// Output tokens that the job may still commit, at least 1.
     package var remaining: Int
 
-    package init(hasDrafter: Bool, unjudged: Int, isExhausted: Bool, remaining: Int) {
+    package init(hasDrafter: Bool, spine: Int, nodes: Int, isExhausted: Bool, remaining: Int) {
         self.hasDrafter = hasDrafter
-        self.unjudged = unjudged
+        self.spine = spine
+        self.nodes = nodes
         self.isExhausted = isExhausted
         self.remaining = remaining
     }
 
-    /// Draft tokens worth verifying: the pass commits one more token than it verifies.
-    package var verifiable: Int { min(unjudged, remaining - 1) }
+    /// Drafts of the first path worth verifying: the pass commits one more token than it verifies.
+    package var verifiable: Int { min(spine, remaining - 1) }
 }
 
-/// A job's part in the next pass: the last committed token and so many drafts behind it.
+/// A job's part in the next pass: the last committed token and drafts behind it.
 package enum Turn: Sendable, Equatable {
     /// Not now: the method waits for its drafter.
     case wait
-    case exactly(Int)
-    /// As many as are worth their cost, up to this.
+    /// So many drafts of the first path.
+    case spine(Int)
+    /// All drafts.
+    case all
+    /// Those that are worth their cost, up to so many.
     case upTo(Int)
 }

@@ -7,7 +7,7 @@ package struct StreamSchedule: Sendable, Equatable {
 
     package init(nodesMax: Int) { self.nodesMax = nodesMax }
 
-    package func turn(_ view: ChainView) -> Turn {
-        .upTo(min(nodesMax, view.verifiable))
+    package func turn(_ view: DraftView) -> Turn {
+        .upTo(view.remaining > 1 ? nodesMax : 0)
     }
 }

@@ -10,25 +10,24 @@ struct DrafterLink: Sendable {
 
 // Hiring, hearing and losing drafters.
 extension VerifierMachine {
-    /// Binds the job to the first offer; without one the coordinator is asked again later.
+    /// Binds the job to offers until it has as many drafters as it wants; without one the coordinator keeps the wish,
+    /// and offers a drafter as soon as it has one.
     mutating func bind(_ index: Int, to offers: [Offer], at now: Instant, into effects: inout [Effect]) {
         guard jobs[index].schedule.wantsDrafter else { return }
-        guard let offer = offers.first else {
-            // The coordinator keeps the wish and offers a drafter as soon as it has one.
-            jobs[index].hireAt = nil
-            return
-        }
-        let limit = positionLimit(of: jobs[index])
-        jobs[index].drafter = HiredDrafter(
-            address: offer.address, stream: nextStream,
-            inbox: DraftInbox(epoch: 0, root: jobs[index].length, positionLimit: limit), now: now)
         jobs[index].hireAt = nil
-        nextStream = nextStream.next
-        switch links[offer.address]?.state {
-        case .ready, .dialing, .greeting: openIfReady(index, into: &effects)
-        case nil:
-            links[offer.address] = DrafterLink()
-            effects.append(.dial(address: offer.address))
+        for offer in offers where jobs[index].drafters.count < jobs[index].speculation.drafters {
+            guard !jobs[index].drafters.contains(where: { $0.address == offer.address }) else { continue }
+            let inbox = DraftInbox(
+                epoch: jobs[index].nextEpoch, root: jobs[index].length, positionLimit: allowance(of: jobs[index]).limit)
+            jobs[index].drafters.append(
+                HiredDrafter(address: offer.address, stream: nextStream, inbox: inbox, now: now))
+            nextStream = nextStream.next
+            if links[offer.address] == nil {
+                links[offer.address] = DrafterLink()
+                effects.append(.dial(address: offer.address))
+            } else {
+                openStreams(index, into: &effects)
+            }
         }
     }
 
@@ -41,25 +40,30 @@ extension VerifierMachine {
         effects.append(.toDrafter(address: address, .greeting(greeting)))
     }
 
-    /// Sends the job's text so far, once it is whole and the link is there; what is committed later follows in
-    /// verdicts.
-    mutating func openIfReady(_ index: Int, into effects: inout [Effect]) {
-        let job = jobs[index]
-        guard let hired = job.drafter, job.hasContext, links[hired.address]?.state == .ready else { return }
-        // The text may have grown while the link was dialled: the stream stands on what is committed now.
-        let limit = max(hired.inbox.positionLimit, positionLimit(of: job))
-        jobs[index].drafter?.inbox = DraftInbox(epoch: 0, root: job.length, positionLimit: limit)
-        jobs[index].drafter?.isOpen = true
-        for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
-            let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
-            effects.append(
-                .toDrafter(
-                    address: hired.address,
-                    .draftOpen(
-                        DraftOpen(
-                            stream: hired.stream, job: job.job, attempt: job.attempt, epoch: 0, key: job.key,
-                            sampling: job.sampling, promptLength: job.promptLength, positionLimit: limit,
-                            contextTotal: job.tokens.count, contextOffset: start, context: Array(part)))))
+    /// Sends the job's text so far to every drafter that lacks it, once it is whole and the link is there; what is
+    /// committed later follows in verdicts.
+    mutating func openStreams(_ index: Int, into effects: inout [Effect]) {
+        guard jobs[index].hasContext else { return }
+        for hired in jobs[index].drafters.indices {
+            let drafter = jobs[index].drafters[hired]
+            guard !drafter.isOpen, links[drafter.address]?.state == .ready else { continue }
+            // The text may have grown while the link was dialled: the stream stands on what is committed now.
+            let job = jobs[index]
+            let allowance = allowance(of: job)
+            let limit = max(drafter.inbox.positionLimit, allowance.limit)
+            jobs[index].drafters[hired].inbox = DraftInbox(
+                epoch: job.nextEpoch, root: job.length, positionLimit: limit)
+            jobs[index].drafters[hired].isOpen = true
+            for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
+                let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
+                let open = DraftOpen(
+                    stream: drafter.stream, job: job.job, attempt: job.attempt, epoch: job.nextEpoch, key: job.key,
+                    sampling: job.sampling, promptLength: job.promptLength, positionLimit: limit,
+                    rule: job.speculation.rule, shape: job.speculation.shape, branches: job.speculation.branches,
+                    payload: job.speculation.payload, nodesMax: allowance.nodes, contextTotal: job.tokens.count,
+                    contextOffset: start, context: Array(part))
+                effects.append(.toDrafter(address: drafter.address, .draftOpen(open)))
+            }
         }
     }
 
@@ -73,62 +77,82 @@ extension VerifierMachine {
                 throw ProtocolFault("\(address) is not a drafter of this vocabulary")
             }
             links[address]?.state = .ready
-            for index in jobs.indices where jobs[index].drafter?.address == address {
-                jobs[index].drafter?.attentionSince = now
-                openIfReady(index, into: &effects)
+            for index in jobs.indices {
+                for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].address == address {
+                    jobs[index].drafters[hired].attentionSince = now
+                }
+                openStreams(index, into: &effects)
             }
         case (.goodbye, _):
             drafterLost(address, at: now, into: &effects)
         case (.draftReady(let ready), .ready):
-            guard let index = index(of: ready.stream, at: address) else { return }
-            guard jobs[index].drafter?.isReady == false else { throw ProtocolFault("DraftReady came twice") }
-            jobs[index].drafter?.isReady = true
-            jobs[index].drafter?.microsecondsPerToken = Int(ready.microsecondsPerToken)
-            jobs[index].drafter?.attentionSince = now
+            guard let (index, hired) = place(of: ready.stream, at: address) else { return }
+            guard !jobs[index].drafters[hired].isReady else { throw ProtocolFault("DraftReady came twice") }
+            jobs[index].drafters[hired].isReady = true
+            jobs[index].drafters[hired].microsecondsPerToken = Int(ready.microsecondsPerToken)
+            jobs[index].drafters[hired].attentionSince = now
             jobs[index].schedule.restart()
         case (.draft(let draft), .ready):
-            guard let index = index(of: draft.stream, at: address) else { return }
-            let (text, before) = (jobs[index].tokens, jobs[index].view.unjudged)
-            guard
-                let judgement = try jobs[index].drafter?.inbox.receive(
-                    draft, committed: text, vocabularySize: configuration.vocabularySize)
-            else { return }
-            jobs[index].record(judgement)
-            let standing = jobs[index].view.unjudged
-            // Only what can be judged is a sign of work: a drafter must not hold a job up with words.
-            if standing > before || judgement != DraftInbox.Judgement() { jobs[index].drafter?.attentionSince = now }
-            jobs[index].drafter?.pace.arrived(standing: standing, end: draft.end, at: now)
+            try receive(draft, from: address, at: now)
+        case (.draftRow(let row), .ready):
+            try receive(row, from: address, at: now, into: &effects)
         case (.draftClose(let close), .ready):
-            guard let index = index(of: close.stream, at: address) else { return }
-            unbind(index, retryAfter: close.reason == .contextTooLong ? nil : Instant.seconds(1), at: now)
+            guard let (index, hired) = place(of: close.stream, at: address) else { return }
+            let pause = close.reason == .contextTooLong ? nil : Instant.seconds(1)
+            unbind(hired, of: index, retryAfter: pause, at: now, into: &effects)
         default: throw ProtocolFault("this message is not for a verifier, or not now")
         }
     }
 
-    private func index(of stream: StreamID, at address: String) -> Int? {
-        jobs.firstIndex { $0.drafter?.stream == stream && $0.drafter?.address == address }
+    private mutating func receive(_ draft: Draft, from address: String, at now: Instant) throws(ProtocolFault) {
+        guard let (index, hired) = place(of: draft.stream, at: address) else { return }
+        let text = jobs[index].tokens
+        let before = jobs[index].drafters[hired].inbox.drafts.count
+        let judgement = try jobs[index].drafters[hired].inbox.receive(
+            draft, committed: text, vocabularySize: configuration.vocabularySize)
+        if hired == 0 { jobs[index].record(judgement) }
+        let standing = jobs[index].drafters[hired].inbox.drafts.count
+        // Only what can be judged is a sign of work, or that nothing is owed: words must not hold a job up.
+        if standing > before || judgement != DraftInbox.Judgement() || !jobs[index].drafters[hired].inbox.owes {
+            jobs[index].drafters[hired].attentionSince = now
+        }
+        jobs[index].drafters[hired].pace.arrived(
+            standing: standing, end: draft.end, computed: Int(draft.microseconds), at: now)
     }
 
-    /// The job goes on without its drafter. `retryAfter` is the pause before another is asked for, in microseconds;
+    private func place(of stream: StreamID, at address: String) -> (job: Int, drafter: Int)? {
+        for index in jobs.indices {
+            if let hired = jobs[index].drafters.firstIndex(where: { $0.stream == stream && $0.address == address }) {
+                return (index, hired)
+            }
+        }
+        return nil
+    }
+
+    /// The job goes on without this drafter. `retryAfter` is the pause before another is asked for, in microseconds;
     /// `nil` asks for none.
-    private mutating func unbind(_ index: Int, retryAfter: Int?, at now: Instant) {
-        guard let drafter = jobs[index].drafter else { return }
-        jobs[index].statistics.drafted += UInt64(drafter.inbox.received)
-        jobs[index].drafter = nil
+    private mutating func unbind(
+        _ hired: Int, of index: Int, retryAfter: Int?, at now: Instant, into effects: inout [Effect]
+    ) {
+        let drafter = jobs[index].drafters.remove(at: hired)
+        drafter.add(to: &jobs[index].statistics)
+        jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)
         jobs[index].schedule.restart()
-        jobs[index].hireAt = retryAfter.map { now + $0 }
+        if let retryAfter { jobs[index].hireAt = now + retryAfter }
+        if jobs[index].awaitedRow?.stream == drafter.stream { goOnWithoutRow(index, at: now, into: &effects) }
     }
 
     mutating func drafterLost(_ address: String, at now: Instant, into effects: inout [Effect]) {
         guard links.removeValue(forKey: address) != nil else { return }
-        for index in jobs.indices where jobs[index].drafter?.address == address {
+        for index in jobs.indices.reversed() {
+            guard let hired = jobs[index].drafters.firstIndex(where: { $0.address == address }) else { continue }
             jobs[index].statistics.draftersLost += 1
-            unbind(index, retryAfter: jobs[index].hireBackoff.next(), at: now)
+            unbind(hired, of: index, retryAfter: jobs[index].hireBackoff.next(), at: now, into: &effects)
         }
     }
 
-    func release(_ drafter: HiredDrafter?, _ reason: CloseReason, into effects: inout [Effect]) {
-        guard let drafter, drafter.isOpen, links[drafter.address]?.state == .ready else { return }
+    func release(_ drafter: HiredDrafter, _ reason: CloseReason, into effects: inout [Effect]) {
+        guard drafter.isOpen, links[drafter.address]?.state == .ready else { return }
         effects.append(
             .toDrafter(address: drafter.address, .draftClose(DraftClose(stream: drafter.stream, reason: reason))))
     }
@@ -136,8 +160,7 @@ extension VerifierMachine {
     /// Nothing waits long for a drafter that owes nodes and says nothing: its link is given up, its jobs go on.
     mutating func dismissSilentDrafters(at now: Instant, into effects: inout [Effect]) {
         var silent: Set<String> = []
-        for job in jobs {
-            guard let drafter = job.drafter else { continue }
+        for drafter in jobs.flatMap(\.drafters) {
             let patience = drafter.isReady || !drafter.isOpen ? configuration.silenceMax : configuration.primingMax
             let owes = !drafter.isReady || drafter.inbox.owes
             if owes && now - drafter.attentionSince > patience || drafter.inbox.isOverdue {

@@ -8,72 +8,169 @@ struct PassShare: Sendable {
     var from: Position
     /// Rows asked for: 0 for a part that only reads context.
     var rows: Int
+    /// Side branches that the part uses.
+    var branches: [SequenceID] = []
 }
 
-// Planning a pass, judging it, committing what it decided.
+// Planning a pass and taking what came of it.
 extension VerifierMachine {
     /// Starts the next pass if the engine is free and any job has a turn: for every decoding job the last committed
     /// token and the drafts worth their cost, then context of jobs that are still reading theirs.
     mutating func plan(at now: Instant, into effects: inout [Effect]) {
         guard pass == nil else { return }
         let turns = decodingTurns()
-        let reading = jobs.indices.filter { jobs[$0].hasContext && jobs[$0].isPrefilling }
+        let reading = readers()
         guard !turns.isEmpty || !reading.isEmpty else { return }
         if turns.count == 1, reading.isEmpty, let until = worthWaiting(turns[0].index, at: now) {
             effects.append(.wake(at: until))
             return
         }
-        var next = EnginePass(edits: releases)
+        var next = EnginePass(edits: releases, adoptions: adoptions)
         releases = []
+        adoptions = []
+        for index in reading { sharePrefix(index, edits: &next.edits) }
         var shares: [PassShare] = []
-        for (index, drafts) in turns {
-            shares.append(append(jobs[index].tokens.suffix(1) + drafts, of: index, isScored: true, to: &next))
-            jobs[index].inFlight = drafts
-        }
+        var free = branchSequences
+        for turn in turns { shares.append(add(turn, branches: &free, to: &next)) }
         var room = min(
             configuration.nodesMax - next.nodes.count,
             turns.isEmpty ? configuration.nodesMax : configuration.prefillShare)
-        for offset in reading.indices {
-            let index = reading[(offset + prefillTurn) % reading.count]
+        for index in reading {
             // The last token is left for the first decoding pass: its row decides the first output token.
             let pending = jobs[index].tokens[jobs[index].cursor.valid.rawValue..<jobs[index].tokens.count - 1]
             let part = pending.prefix(room)
             guard !part.isEmpty else { continue }
             room -= part.count
-            shares.append(append(Array(part), of: index, isScored: false, to: &next))
+            shares.append(read(Array(part), of: index, to: &next))
         }
         prefillTurn += 1
-        if let (last, _) = turns.last, reading.isEmpty { pad(&next, with: last) }
+        if !turns.isEmpty, reading.isEmpty { pad(&next, with: free.last) }
+        guard !next.nodes.isEmpty else {
+            // Whoever reads waits for another to read the same: cannot be all of them.
+            (releases, adoptions) = (next.edits, next.adoptions)
+            return
+        }
         pass = shares
         passNodes = next.nodes.count
         effects.append(.evaluate(next))
     }
 
-    /// Fills the pass up to the size at which it is cheapest, with nodes of the job that stands last in it, which
-    /// nobody asks about and the next rewind removes.
-    private mutating func pad(_ next: inout EnginePass, with index: Int) {
-        let target = configuration.cost.padded(nodes: next.nodes.count)
-        let room = configuration.contextMax - jobs[index].cursor.filled.rawValue
-        let count = min(target, configuration.nodesMax) - next.nodes.count
-        guard count > 0, count <= room, configuration.canRewind, let last = next.nodes.last else { return }
-        for offset in 1...count {
-            next.nodes.append(ForestNode(token: last.token, position: last.position + offset, sequence: last.sequence))
+    // MARK: - Reading context
+
+    /// Jobs that read their context in the next pass, in the order of their turns. One whose text begins as that of
+    /// another which is reading it just now waits for that, and shares its cells then.
+    private func readers() -> [Int] {
+        let reading = jobs.indices.filter { jobs[$0].hasContext && jobs[$0].isPrefilling }
+        let ordered = reading.indices.map { reading[($0 + prefillTurn) % reading.count] }
+        return ordered.filter { index in
+            !reading.contains { other in
+                guard other < index else { return false }
+                let common = commonPrefix(index, other)
+                return jobs[other].cursor.valid.rawValue < common
+                    && common >= jobs[index].cursor.valid.rawValue + Self.prefixMin
+            }
         }
-        jobs[index].cursor.pad(by: count)
+    }
+
+    /// Beginnings shorter than this are not worth sharing, in tokens.
+    private static let prefixMin = 32
+
+    /// Tokens that the texts of two jobs begin with alike.
+    private func commonPrefix(_ one: Int, _ other: Int) -> Int {
+        zip(jobs[one].tokens, jobs[other].tokens).prefix { $0 == $1 }.count
+    }
+
+    /// Takes over the beginning of a job's text from another job that has it in the cache.
+    private mutating func sharePrefix(_ index: Int, edits: inout [CacheEdit]) {
+        guard configuration.canRewind, jobs[index].cursor.filled == 0 else { return }
+        var best = (job: index, length: 0)
+        for other in jobs.indices where other != index {
+            let common = min(
+                commonPrefix(index, other), jobs[other].cursor.valid.rawValue, jobs[index].tokens.count - 1)
+            if common > best.length { best = (other, common) }
+        }
+        guard best.length >= Self.prefixMin else { return }
+        let length = Position(rawValue: best.length)
+        edits.append(.fork(jobs[best.job].cursor.sequence, to: jobs[index].cursor.sequence, length: length))
+        jobs[index].cursor.share(length)
+    }
+
+    private mutating func read(_ tokens: [TokenID], of index: Int, to next: inout EnginePass) -> PassShare {
+        if let edit = jobs[index].cursor.rewindIfNeeded() { next.edits.append(edit) }
+        let job = jobs[index]
+        for (offset, token) in tokens.enumerated() {
+            next.nodes.append(
+                ForestNode(token: token, position: job.cursor.valid + offset, sequence: job.cursor.sequence))
+        }
+        jobs[index].cursor.advance(by: tokens.count)
+        return PassShare(job: job.job, attempt: job.attempt, from: job.cursor.valid, rows: 0)
+    }
+
+    // MARK: - Decoding
+
+    /// A job's part in the next pass, chosen.
+    struct JobTurn {
+        var index: Int
+        var drafts: DraftTree
+        var chosen: [NodeIndex]
+    }
+
+    private mutating func add(
+        _ turn: JobTurn, branches free: inout [SequenceID], to next: inout EnginePass
+    ) -> PassShare {
+        if let edit = jobs[turn.index].cursor.rewindIfNeeded() { next.edits.append(edit) }
+        let job = jobs[turn.index]
+        let cover = PathCover(
+            turn.drafts, chosen: turn.chosen, lead: Array(job.tokens[job.cursor.valid.rawValue...]),
+            at: job.cursor.valid,
+            owner: job.cursor.sequence, branches: free)
+        free.removeFirst(cover.branches.count)
+        next.nodes += cover.nodes(score: job.request(behind:))
+        let part = part(cover, turn.drafts, of: job)
+        jobs[turn.index].inFlight = part
+        jobs[turn.index].cursor.advance(by: cover.lead.count + cover.spine)
+        jobs[turn.index].statistics.verified += UInt64(cover.drafts.count)
+        jobs[turn.index].statistics.standing += UInt64(turn.drafts.count)
+        return PassShare(
+            job: job.job, attempt: job.attempt, from: job.cursor.valid, rows: cover.rows, branches: cover.branches)
+    }
+
+    /// Where laws are needed, how the drafts were drawn is part of what is judged.
+    private func part(_ cover: PathCover, _ drafts: DraftTree, of job: JobVerification) -> PassPart {
+        guard job.needsLaws else { return PassPart(drafts: drafts, cover: cover) }
+        let index = job.length - job.promptLength
+        let ready = job.drafters.filter { $0.isReady && $0.inbox.isAbreast }
+        if ready.count == 1, let proposed = try? ready[0].inbox.proposed(index: index), proposed.drafts == drafts {
+            return PassPart(drafts: drafts, cover: cover, proposed: proposed, origin: ready[0].origin)
+        }
+        // A union of drafts that are functions of the text is one too.
+        return PassPart(
+            drafts: drafts, cover: cover, proposed: try? ProposedTree(drafts, index: index, all: .deterministic))
+    }
+
+    /// Fills the pass up to the size at which it is cheapest, with nodes of a sequence of their own, which nobody asks
+    /// about and the next pass drops.
+    private mutating func pad(_ next: inout EnginePass, with scratch: SequenceID?) {
+        let target = min(configuration.cost.padded(nodes: next.nodes.count), configuration.nodesMax)
+        guard let scratch, target > next.nodes.count, let token = next.nodes.last?.token else { return }
+        for position in 0..<target - next.nodes.count {
+            next.nodes.append(ForestNode(token: token, position: Position(rawValue: position), sequence: scratch))
+        }
+        releases.append(.release(scratch))
     }
 
     /// Until when a lone job's pass should wait for drafts that are on their way; `nil` starts it now. With several
     /// jobs none waits: the pass is worth its cost without.
     private func worthWaiting(_ index: Int, at now: Instant) -> Instant? {
         let job = jobs[index]
-        guard case .stream(let schedule) = job.schedule, let drafter = job.drafter, drafter.isReady,
+        guard case .stream(let schedule) = job.schedule, let drafter = job.readyDrafters.first,
             !drafter.inbox.isExhausted, let expected = drafter.pace.nextExpected
         else { return nil }
         // Somewhat late is still on its way; later than that it may never come.
         let giveUp = expected + Int(configuration.cost.microseconds(nodes: 1) * VerifierMachine.lateness)
         guard now < giveUp else { return nil }
         let wait = DraftPatience.wait(
-            available: drafter.inbox.unjudged(after: job.length).count, alpha: job.acceptance.alpha,
+            available: job.view.spine, alpha: job.acceptance.alpha,
             cost: configuration.cost, nodesMax: min(schedule.nodesMax + 1, job.remaining),
             firstIn: Double(max(0, expected - now)), each: drafter.pace.interval)
         // A draft that comes before wakes the machine by itself.
@@ -83,69 +180,104 @@ extension VerifierMachine {
     /// How late a draft may be that a pass waits for, as a share of a pass of one node.
     private static let lateness = 0.1
 
-    /// The jobs whose method gives them a turn, each with the drafts that take part.
-    private func decodingTurns() -> [(index: Int, drafts: [TokenID])] {
-        var turns: [(index: Int, drafts: [TokenID])] = []
-        var flexible: [(turn: Int, candidate: ForestPacker.Candidate)] = []
-        var fixedNodes = 0
+    /// The jobs whose method gives them a turn, each with the drafts that take part. When not even a node for each has
+    /// room, those that have waited longest go first (`FairShare`).
+    private mutating func decodingTurns() -> [JobTurn] {
         let ready = jobs.indices.filter { jobs[$0].isReadyToDecode }
-        for (rank, index) in ready.enumerated() where fixedNodes < configuration.nodesMax {
-            let job = jobs[index]
-            // One node stays for each of those to come: no job's drafts keep another from its next token.
-            let room = configuration.nodesMax - fixedNodes - 1 - (ready.count - rank - 1)
-            let chain = job.drafter?.inbox.unjudged(after: job.length) ?? []
-            switch job.schedule.turn(job.view) {
+        let lead = ready.map { jobs[$0].length - jobs[$0].cursor.valid }
+        let inTurn = FairShare.turns(
+            mandatory: lead, waited: ready.map { jobs[$0].share.waited }, nodesMax: configuration.nodesMax)
+        var turns: [JobTurn] = []
+        var flexible: [(turn: Int, most: Int)] = []
+        var room = configuration.nodesMax - inTurn.reduce(0) { $0 + lead[$1] }
+        // One branch stays for what fills the pass up.
+        var branches = max(0, configuration.branches - 1)
+        for place in inTurn {
+            let job = jobs[ready[place]]
+            let drafts = job.drafts
+            var turn = JobTurn(index: ready[place], drafts: drafts, chosen: [])
+            switch job.schedule.turn(job.view(of: drafts)) {
             case .wait: continue
-            case .exactly(let count):
-                let drafts = chain.prefix(max(0, min(count, room)))
-                fixedNodes += drafts.count + 1
-                turns.append((index, Array(drafts)))
-            case .upTo(let count):
-                fixedNodes += 1
-                turns.append((index, Array(chain.prefix(count))))
-                flexible.append(
-                    (
-                        turns.count - 1,
-                        ForestPacker.Candidate(mandatory: 1, available: count, alpha: job.acceptance.alpha)
-                    ))
+            case .spine(let count): turn.chosen = Array(drafts.spine.prefix(min(count, room)))
+            case .all: turn.chosen = usable(drafts, of: job, most: room, branches: &branches)
+            case .upTo(let most): if most > 0, !drafts.isEmpty { flexible.append((turns.count, most)) }
             }
+            room -= turn.chosen.count
+            turns.append(turn)
         }
-        guard !flexible.isEmpty else { return turns }
-        // Turns that are already fixed are part of the pass's cost, not of the choice.
-        let fixed = fixedNodes - flexible.count
-        if fixed > 0 { flexible[0].candidate.mandatory += fixed }
-        let counts = ForestPacker.pack(
-            flexible.map(\.candidate), cost: configuration.cost, nodesMax: configuration.nodesMax)
-        for (choice, count) in zip(flexible, counts) {
-            turns[choice.turn].drafts = Array(turns[choice.turn].drafts.prefix(count))
-        }
+        pack(flexible, into: &turns, mandatory: inTurn.map { lead[$0] }, branches: branches)
+        keepFair(ready, turns)
         return turns
     }
 
-    private mutating func append(
-        _ tokens: [TokenID], of index: Int, isScored: Bool, to next: inout EnginePass
-    ) -> PassShare {
-        if let edit = jobs[index].cursor.rewindIfNeeded() { next.edits.append(edit) }
-        let job = jobs[index]
-        for (offset, token) in tokens.enumerated() {
-            let position = job.cursor.valid + offset
-            let score =
-                isScored
-                ? ScoreRequest(key: job.key, index: position + 1 - job.promptLength, policy: job.sampling) : nil
-            next.nodes.append(
-                ForestNode(token: token, position: position, sequence: job.cursor.sequence, score: score))
+    /// The drafts that a commit within the budget can reach, in the order in which they came, within the branches there
+    /// are.
+    private func usable(
+        _ drafts: DraftTree, of job: JobVerification, most: Int, branches: inout Int
+    ) -> [NodeIndex] {
+        let deepest = job.remaining - 1
+        var chosen: [NodeIndex] = []
+        var isParent: Set<NodeIndex?> = []
+        var taken: Set<NodeIndex?> = [nil]
+        for node in drafts.indices where chosen.count < most && drafts[node].depth <= deepest {
+            let parent = drafts[node].parent
+            guard taken.contains(parent) else { continue }
+            if isParent.contains(parent) {
+                guard branches > 0 else { continue }
+                branches -= 1
+            }
+            isParent.insert(parent)
+            taken.insert(node)
+            chosen.append(node)
         }
-        jobs[index].cursor.advance(by: tokens.count)
-        return PassShare(
-            job: job.job, attempt: job.attempt, from: job.cursor.valid, rows: isScored ? tokens.count : 0)
+        return chosen
     }
+
+    /// Chooses the drafts of the jobs that take what is worth its cost, all together.
+    private func pack(
+        _ flexible: [(turn: Int, most: Int)], into turns: inout [JobTurn], mandatory: [Int], branches: Int
+    ) {
+        guard !flexible.isEmpty else { return }
+        let fixed = turns.reduce(0) { $0 + $1.chosen.count } + mandatory.reduce(0, +) - flexible.count
+        var candidates: [ForestPacker.Job] = []
+        for (rank, choice) in flexible.enumerated() {
+            let job = jobs[turns[choice.turn].index]
+            let tree = turns[choice.turn].drafts
+            var worth = job.worth(of: tree)
+            // What lies deeper than the budget reaches cannot be committed.
+            for (node, draft) in tree.nodes.enumerated() where draft.depth > job.remaining - 1 { worth[node] = 0 }
+            // What is fixed already is part of the pass's cost, not of the choice.
+            candidates.append(
+                ForestPacker.Job(
+                    mandatory: 1 + (rank == 0 ? fixed : 0), tree: tree, worth: worth,
+                    weight: job.share.weight))
+        }
+        let limits = ForestPacker.Limits(nodesMax: configuration.nodesMax, branchesMax: branches)
+        for (choice, chosen) in zip(flexible, ForestPacker.pack(candidates, cost: configuration.cost, limits: limits)) {
+            turns[choice.turn].chosen = Array(chosen.prefix(choice.most))
+        }
+    }
+
+    private mutating func keepFair(_ ready: [Int], _ turns: [JobTurn]) {
+        let drafts = turns.reduce(0) { $0 + $1.chosen.count }
+        for index in ready {
+            guard let turn = turns.first(where: { $0.index == index }) else {
+                jobs[index].share.wait()
+                continue
+            }
+            jobs[index].share.took(
+                turn.chosen.count, of: turn.drafts.count, evenShare: Double(drafts) / Double(max(1, turns.count)))
+        }
+    }
+
+    // MARK: - After the pass
 
     mutating func conclude(_ outcome: PassOutcome, at now: Instant, into effects: inout [Effect]) {
         guard let shares = pass else { return }
         pass = nil
         switch outcome {
-        case .done(let choices, let started, let ended):
-            conclude(shares, choices[...], started: started, ended: ended, at: now, into: &effects)
+        case .done(let scores, let started, let ended):
+            conclude(shares, scores[...], started: started, ended: ended)
         case .cacheFull:
             for share in shares {
                 guard let index = index(of: share.job, share.attempt) else { continue }
@@ -158,6 +290,7 @@ extension VerifierMachine {
             }
         case .failed(let detail):
             for share in shares {
+                releases += share.branches.map { .release($0) }
                 guard let index = index(of: share.job, share.attempt) else { continue }
                 end(at: index, .engineFailed, detail: detail, into: &effects)
             }
@@ -165,49 +298,26 @@ extension VerifierMachine {
     }
 
     private mutating func conclude(
-        _ shares: [PassShare], _ choices: ArraySlice<Choice>, started: Instant, ended: Instant, at now: Instant,
-        into effects: inout [Effect]
+        _ shares: [PassShare], _ scores: ArraySlice<Score>, started: Instant, ended: Instant
     ) {
-        var choices = choices
+        var scores = scores
         if shares.allSatisfy({ $0.rows > 0 }) {
             configuration.cost.record(nodes: passNodes, microseconds: Double(ended - started))
         }
+        for index in jobs.indices where jobs[index].isReadyToDecode && jobs[index].inFlight == nil {
+            jobs[index].statistics.queueMicroseconds += UInt64(max(0, ended - started))
+        }
         for share in shares where share.rows > 0 {
-            let rows = Array(choices.prefix(share.rows))
-            choices = choices.dropFirst(share.rows)
-            guard let index = index(of: share.job, share.attempt), let drafts = jobs[index].inFlight else { continue }
+            let rows = Array(scores.prefix(share.rows))
+            scores = scores.dropFirst(share.rows)
+            guard let index = index(of: share.job, share.attempt), let part = jobs[index].inFlight else {
+                // The job is gone: nobody will settle its branches.
+                releases += share.branches.map { .release($0) }
+                continue
+            }
             jobs[index].inFlight = nil
             jobs[index].clock.record(started: started, ended: ended)
-            jobs[index].held = (rows, drafts)
+            jobs[index].held = (part, rows)
         }
-    }
-
-    /// Judges every finished pass whose schedule lets it.
-    mutating func judgeHeld(at now: Instant, into effects: inout [Effect]) {
-        for index in jobs.indices.reversed() {
-            guard let held = jobs[index].held, jobs[index].schedule.mayJudge(jobs[index].view) else { continue }
-            jobs[index].held = nil
-            commit(index, held.choices, drafts: held.drafts, at: now, into: &effects)
-        }
-    }
-
-    private mutating func commit(
-        _ index: Int, _ choices: [Choice], drafts: [TokenID], at now: Instant, into effects: inout [Effect]
-    ) {
-        let start = jobs[index].length
-        let wasOwed = jobs[index].drafter?.inbox.owes == true
-        let judged = jobs[index].judge(choices, drafts: drafts, endTokens: configuration.endTokens)
-        let tokens = judged.choices.map(\.token)
-        effects.append(
-            .toCoordinator(
-                .commit(
-                    Commit(
-                        job: jobs[index].job, attempt: jobs[index].attempt, start: start, tokens: tokens,
-                        margins: judged.choices.map(\.margin)))))
-        judgeDrafts(index, from: start)
-        tellDrafter(index, at: now, into: &effects)
-        // Silence counts from when there was something to say.
-        if !wasOwed { jobs[index].drafter?.attentionSince = now }
-        if let reason = judged.end { end(at: index, reason, into: &effects) }
     }
 }

@@ -2,44 +2,45 @@ import NacreCore
 
 // What drafters are told, and when.
 extension VerifierMachine {
-    /// Compares the job's drafts with what was just committed, from `start` on.
-    mutating func judgeDrafts(_ index: Int, from start: Position) {
-        guard jobs[index].drafter?.isOpen == true else { return }
-        let text = jobs[index].tokens
-        guard let judgement = jobs[index].drafter?.inbox.commit(from: start, committed: text) else { return }
-        jobs[index].record(judgement)
-        jobs[index].drafter?.untold += text.count - start.rawValue
-        jobs[index].drafter?.roundsUntold += 1
+    /// Compares the job's drafts with the tokens just committed.
+    mutating func judgeDrafts(_ index: Int, _ tokens: [TokenID]) {
+        for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].isOpen {
+            let judgement = jobs[index].drafters[hired].inbox.commit(tokens)
+            jobs[index].drafters[hired].untold += tokens.count
+            jobs[index].drafters[hired].roundsUntold += 1
+            guard jobs[index].drafters[hired].isReady else { continue }
+            if hired == 0 { jobs[index].record(judgement) }
+            jobs[index].statistics.outcomes += 1
+            if jobs[index].drafters[hired].inbox.isAbreast { jobs[index].statistics.outcomesPrepared += 1 }
+        }
     }
 
-    /// Tells the job's drafter what was committed since the last verdict, unless drafts rest.
-    mutating func tellDrafter(_ index: Int, at now: Instant, into effects: inout [Effect]) {
-        guard let address = jobs[index].drafter?.address, jobs[index].drafter?.isOpen == true,
-            let untold = jobs[index].drafter?.untold, untold > 0
-        else { return }
-        let window = window(of: jobs[index])
-        if rests(jobs[index], window), jobs[index].drafter?.roundsUntold ?? 0 < DraftWindow.restRounds { return }
-        let (limit, length) = (positionLimit(of: jobs[index], window), jobs[index].length)
-        guard let stream = jobs[index].drafter?.stream,
-            let nextEpoch = jobs[index].drafter?.inbox.offer(committed: length, positionLimit: limit)
-        else { return }
-        jobs[index].drafter?.untold = 0
-        jobs[index].drafter?.roundsUntold = 0
-        let standing = jobs[index].view.unjudged
-        jobs[index].drafter?.pace.told(standing: standing, at: now)
-        effects.append(
-            .toDrafter(
-                address: address,
-                .verdict(
-                    Verdict(
-                        stream: stream, nextEpoch: nextEpoch, tokens: Array(jobs[index].tokens.suffix(untold)),
-                        committed: length, positionLimit: limit))))
+    /// Tells the job's drafters what was committed since the last verdict, unless drafts rest.
+    mutating func tellDrafters(_ index: Int, at now: Instant, into effects: inout [Effect]) {
+        let rests = rests(jobs[index], window(of: jobs[index]))
+        for hired in jobs[index].drafters.indices {
+            let drafter = jobs[index].drafters[hired]
+            guard drafter.isOpen, drafter.untold > 0 else { continue }
+            if rests, drafter.roundsUntold < DraftWindow.restRounds { continue }
+            let wasOwed = drafter.inbox.owes
+            let (allowance, length) = (allowance(of: jobs[index]), jobs[index].length)
+            let nextEpoch = jobs[index].drafters[hired].inbox.offer(committed: length, positionLimit: allowance.limit)
+            jobs[index].drafters[hired].untold = 0
+            jobs[index].drafters[hired].roundsUntold = 0
+            // Silence counts from when there was something to say.
+            if !wasOwed { jobs[index].drafters[hired].attentionSince = now }
+            jobs[index].drafters[hired].pace.told(standing: drafter.inbox.drafts.count, at: now)
+            let verdict = Verdict(
+                stream: drafter.stream, nextEpoch: nextEpoch, tokens: Array(jobs[index].tokens.suffix(drafter.untold)),
+                committed: length, positionLimit: allowance.limit, nodesMax: allowance.nodes)
+            effects.append(.toDrafter(address: drafter.address, .verdict(verdict)))
+        }
     }
 
     /// Whether the free-running pipeline is better off without drafts for now. They go on being probed: every verdict
     /// and every draft costs the verifier's cores time that a pass then lacks, so few are exchanged.
     private func rests(_ job: JobVerification, _ window: DraftWindow) -> Bool {
-        guard case .stream = job.schedule, job.drafter?.isReady == true else { return false }
+        guard case .stream = job.schedule, !job.readyDrafters.isEmpty else { return false }
         return !window.pays
     }
 
@@ -48,15 +49,48 @@ extension VerifierMachine {
         return DraftWindow(alpha: job.acceptance.alpha, cost: configuration.cost, others: max(0, decoding - 1))
     }
 
-    /// Positions below which the job's drafter may draft: what its schedule asks for, within the job's budget.
-    func positionLimit(of job: JobVerification) -> Position { positionLimit(of: job, window(of: job)) }
+    /// What a job's drafters may draft.
+    struct Allowance {
+        /// Positions below this.
+        var limit: Position
+        /// Drafts behind the committed text, those prepared for other outcomes not counted.
+        var nodes: Int
+    }
 
-    private func positionLimit(of job: JobVerification, _ window: DraftWindow) -> Position {
+    /// What the job's schedule and shape ask for, within the job's budget.
+    func allowance(of job: JobVerification) -> Allowance {
+        let window = window(of: job)
+        let ahead = job.schedule.positionsAhead(window: size(of: window, for: job))
+        let nodes =
+            switch job.speculation.shape {
+            case .chain: ahead
+            case .fixed(let shape): shape.nodes
+            case .best(let nodes, _): nodes > 0 ? nodes : treeSize(for: job, window)
+            }
+        // Prepared outcomes go on behind the end of the chain.
+        let reach = job.speculation.branches > 0 && ahead > 0 ? ahead + Self.branchDepth : ahead
+        return Allowance(limit: min(job.length + reach, job.lengthMax), nodes: max(1, nodes))
+    }
+
+    /// Drafts prepared behind the last position of a chain.
+    private static let branchDepth = 4
+
+    private func size(of window: DraftWindow, for job: JobVerification) -> Int {
         // Until the drafter has said how fast it is, a guess that keeps it from running far ahead for nothing.
         let guess = configuration.cost.microseconds(nodes: 1) / 8
-        let measured = Double(job.drafter?.microsecondsPerToken ?? 0)
-        let size = window.size(
+        let measured = Double(job.drafters.first?.microsecondsPerToken ?? 0)
+        return window.size(
             roundTripMicroseconds: Double(configuration.roundTrip), draftMicroseconds: measured > 0 ? measured : guess)
-        return min(job.schedule.positionLimit(committed: job.length, windowPositions: size), job.lengthMax)
     }
+
+    /// Drafts of a tree that grows by itself: what the best tree of a pass has, and as many again that are drafted while
+    /// it is judged; few where drafts do not pay.
+    private func treeSize(for job: JobVerification, _ window: DraftWindow) -> Int {
+        guard window.pays else { return DraftWindow.probe }
+        let budget = TreeBudget(
+            acceptance: job.siblings.estimates, cost: configuration.cost, nodesMax: configuration.nodesMax)
+        return min(2 * max(budget.drafts, DraftWindow.probe), Self.treeSizeMax)
+    }
+
+    private static let treeSizeMax = 64
 }

@@ -10,6 +10,8 @@ package struct VerifierMachine: Machine, Sendable {
         package var vocabularySize: Int
         /// Jobs at once.
         package var sequences: Int
+        /// Further sequences of the cache, for side branches of draft trees; none: chains only.
+        package var branches: Int
         /// Longest text of one job, in tokens.
         package var contextMax: Int
         package var nodesMax: Int
@@ -29,7 +31,8 @@ package struct VerifierMachine: Machine, Sendable {
 
         package init(
             node: String, incarnation: Incarnation, vocabularyDigest: UInt64, vocabularySize: Int, sequences: Int,
-            contextMax: Int, nodesMax: Int, endTokens: Set<TokenID>, canRewind: Bool, cost: StepCostModel
+            contextMax: Int, nodesMax: Int, endTokens: Set<TokenID>, canRewind: Bool,
+            branches: Int = 0, cost: StepCostModel
         ) {
             self.node = node
             self.incarnation = incarnation
@@ -40,6 +43,7 @@ package struct VerifierMachine: Machine, Sendable {
             self.nodesMax = nodesMax
             self.endTokens = endTokens
             self.canRewind = canRewind
+            self.branches = branches
             self.cost = cost
         }
     }
@@ -74,6 +78,8 @@ package struct VerifierMachine: Machine, Sendable {
     var jobs: [JobVerification] = []
     var links: [String: DrafterLink] = [:]
     var freeSequences: [SequenceID]
+    /// What the next pass does to the cache before anything else: what verdicts left, then what is void.
+    var adoptions: [BranchAdoption] = []
     var releases: [CacheEdit] = []
     var pass: [PassShare]?
     /// Nodes of the pass in flight.
@@ -88,6 +94,11 @@ package struct VerifierMachine: Machine, Sendable {
     }
 
     package var jobCount: Int { jobs.count }
+
+    /// Ids of side branches: free at every pass, since each pass begins with what the verdicts on the last one left.
+    var branchSequences: [SequenceID] {
+        (0..<Int32(configuration.branches)).map { SequenceID(rawValue: Int32(configuration.sequences) + $0) }
+    }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
         switch input {
@@ -133,10 +144,8 @@ package struct VerifierMachine: Machine, Sendable {
             guard let index = index(of: cancel.job, cancel.attempt) else { return }
             end(at: index, .cancelled, into: &effects)
         case .offers(let offers):
-            guard let index = index(of: offers.job, offers.attempt), jobs[index].drafter?.isReady != true else {
-                return
-            }
-            release(jobs[index].drafter, .dismissed, into: &effects)
+            guard let index = index(of: offers.job, offers.attempt) else { return }
+            makeRoom(index, for: offers.offers, into: &effects)
             bind(index, to: offers.offers, at: now, into: &effects)
         default: throw ProtocolFault("this message is not for a verifier")
         }
@@ -150,7 +159,7 @@ package struct VerifierMachine: Machine, Sendable {
         }
         if let index = index(of: assignment.job, assignment.attempt) {
             try jobs[index].receive(assignment)
-            openIfReady(index, into: &effects)
+            openStreams(index, into: &effects)
             return
         }
         guard assignment.contextOffset == 0 else { return }  // a later part of a job that was refused or has ended
@@ -172,6 +181,16 @@ package struct VerifierMachine: Machine, Sendable {
         jobs.append(JobVerification(assignment, sequence: sequence))
         if !configuration.canRewind { jobs[jobs.count - 1].schedule = .autoregressive }
         bind(jobs.count - 1, to: assignment.offers, at: now, into: &effects)
+    }
+
+    /// Offers come for a drafter that was lost; those that were offered before and are not ready make room.
+    private mutating func makeRoom(_ index: Int, for offers: [Offer], into effects: inout [Effect]) {
+        for offer in offers where jobs[index].drafters.count >= jobs[index].speculation.drafters {
+            guard !jobs[index].drafters.contains(where: { $0.address == offer.address }),
+                let hired = jobs[index].drafters.firstIndex(where: { !$0.isReady })
+            else { continue }
+            release(jobs[index].drafters.remove(at: hired), .dismissed, into: &effects)
+        }
     }
 
     private func refuse(_ assignment: AssignJob, _ reason: RefuseReason, into effects: inout [Effect]) {
@@ -197,7 +216,7 @@ package struct VerifierMachine: Machine, Sendable {
     }
 
     private mutating func remove(at index: Int, into effects: inout [Effect]) {
-        release(jobs[index].drafter, .jobEnded, into: &effects)
+        for drafter in jobs[index].drafters { release(drafter, .jobEnded, into: &effects) }
         let sequence = jobs.remove(at: index).cursor.sequence
         releases.append(.release(sequence))
         freeSequences.append(sequence)

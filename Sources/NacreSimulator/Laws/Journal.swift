@@ -66,8 +66,8 @@ struct Journal {
         case .received(let host, let id, let message): return word(7, host, id.rawValue << 24 | weight(of: message))
         case .started(let host, let pass): return word(8, host, pass.nodes.count << 8 | pass.edits.count)
         case .passed(let host, let outcome):
-            guard case .done(let choices, _, _) = outcome else { return word(9, host, 1) }
-            return word(10, host, choices.reduce(0) { $0 &* 31 &+ Int($1.token.rawValue) })
+            guard case .done(let scores, _, _) = outcome else { return word(9, host, 1) }
+            return word(10, host, scores.reduce(0) { $0 &* 31 &+ $1.first })
         }
     }
 
@@ -106,7 +106,11 @@ struct Journal {
         case .started(let host, let pass):
             "\(world.name(host)) evaluates "
                 + pass.edits.map(NacreSimulator.line).joined(separator: " ") + " "
-                + pass.nodes.map { "s\($0.sequence)@\($0.position):\($0.token)\($0.score == nil ? "" : "?")" }
+                + pass.adoptions.map { "adopt(s\($0.branch) by s\($0.owner) \($0.positions)) " }.joined()
+                + pass.nodes.map { node in
+                    let sequences = ([node.sequence] + node.branches).map { "s\($0)" }.joined(separator: "+")
+                    return "\(sequences)@\(node.position):\(node.token)\(node.score == nil ? "" : "?")"
+                }
                 .joined(separator: " ")
         case .passed(let host, let outcome): "\(world.name(host)) has \(NacreSimulator.line(outcome))"
         }
@@ -117,12 +121,25 @@ func line(_ edit: CacheEdit) -> String {
     switch edit {
     case .rewind(let sequence, let length): "rewind(s\(sequence) to \(length))"
     case .release(let sequence): "release(s\(sequence))"
+    case .fork(let source, let target, let length): "fork(s\(source) to s\(target) below \(length))"
+    }
+}
+
+extension Score {
+    /// The first token that it names; 0 for a law.
+    var first: Int {
+        switch self {
+        case .choice(let choice): Int(choice.token.rawValue)
+        case .candidates(let candidates): candidates.first.map { Int($0.token.rawValue) } ?? 0
+        case .weights(let row): Int(row.entries[0].token.rawValue)
+        case .law: 0
+        }
     }
 }
 
 func line(_ outcome: PassOutcome) -> String {
     switch outcome {
-    case .done(let choices, _, _): "chosen \(choices.map(\.token))"
+    case .done(let scores, _, _): "scored \(scores.map(\.first))"
     case .cacheFull: "a full cache"
     case .failed(let reason): "a failed pass: \(reason)"
     }
@@ -136,8 +153,17 @@ func line(_ message: Message) -> String {
             + "below \(open.positionLimit) context \(open.context.count)/\(open.contextTotal)"
     case .draftReady(let ready): "DraftReady stream \(ready.stream)"
     case .draft(let draft):
-        "Draft stream \(draft.stream) epoch \(draft.epoch) root \(draft.root) node \(draft.firstNode) "
-            + "\(draft.tokens) \(draft.end)"
+        "Draft stream \(draft.stream) epoch \(draft.epoch) heard \(draft.heard) root \(draft.root) node "
+            + "\(draft.firstNode) \(draft.tokens) on \(draft.parents) \(draft.end)"
+    case .rowRequest(let request): "RowRequest stream \(request.stream) node \(request.node)"
+    case .draftRow(let row): "DraftRow stream \(row.stream) node \(row.node)"
+    case .scoreOpen(let open):
+        "ScoreOpen stream \(open.stream) job \(open.job.low) context \(open.context.count)/\(open.contextTotal)"
+    case .scoreShard(let shard):
+        "ScoreShard stream \(shard.stream) shard \(shard.shard) keep \(shard.keep) \(shard.tokens) drafts "
+            + "\(shard.drafts) on \(shard.parents)"
+    case .scores(let scores): "Scores stream \(scores.stream) shard \(scores.shard) \(scores.choices.map(\.token))"
+    case .scoreClose(let close): "ScoreClose stream \(close.stream) \(close.reason)"
     case .verdict(let verdict):
         "Verdict stream \(verdict.stream) next \(verdict.nextEpoch) \(verdict.tokens) committed "
             + "\(verdict.committed) below \(verdict.positionLimit)"
@@ -148,7 +174,7 @@ func line(_ message: Message) -> String {
     case .heartbeat(let heartbeat): "Heartbeat \(heartbeat.number)"
     case .heartbeatAck(let ack): "HeartbeatAck \(ack.number)"
     case .assignJob(let assign):
-        "AssignJob \(assign.job.low) attempt \(assign.attempt) \(assign.method) gamma \(assign.gamma) "
+        "AssignJob \(assign.job.low) attempt \(assign.attempt) \(assign.speculation) "
             + "context \(assign.context.count)/\(assign.contextTotal) up to \(assign.lengthMax) "
             + "offers \(assign.offers.map(\.address))"
     case .jobRefused(let refused): "JobRefused \(refused.job.low) attempt \(refused.attempt) \(refused.reason)"

@@ -32,43 +32,40 @@ struct VerifierLaws {
         guard case .draftOpen(let open) = message,
             let assignment = texts[AttemptKey(job: open.job, attempt: open.attempt)]?.assignment
         else { return nil }
-        let gamma = assignment.gamma == 0 ? 4 : assignment.gamma
-        let ahead =
-            switch assignment.method {
+        let speculation = assignment.speculation
+        let gamma = speculation.gamma == 0 ? 4 : speculation.gamma
+        var ahead =
+            switch speculation.method {
             case .autoregressive: 0
             case .speculative, .pearl: gamma
             case .stream: Limits.windowPositionsMax
             }
+        if case .fixed(let shape) = speculation.shape { ahead = max(ahead, shape.depth) }
+        if speculation.branches > 0 { ahead += 4 }
         guard open.positionLimit > assignment.lengthMax || open.positionLimit.rawValue - open.contextTotal > ahead
         else { return nil }
         return (.window, "\(name) opens a stream below \(open.positionLimit)")
     }
 
-    /// Each row stands on the committed text and on the drafts before it in the same pass.
+    /// Each row stands on a committed text and drafts behind it, and each text that has rows has one at its end.
     func judge(_ pass: EnginePass, _ engine: SimulatedEngine) -> JobLaws.Breach? {
-        var chains: [(sequence: SequenceID, text: [TokenID])] = []
+        var ends: [StreamKey: Bool] = [:]
         for node in pass.nodes {
             guard let score = node.score else { continue }
-            if let last = chains.last, last.sequence == node.sequence {
-                guard node.position.rawValue == last.text.count else {
-                    return (.cache, "\(name) scores \(node.position) after \(last.text.count)")
-                }
-                chains[chains.count - 1].text.append(node.token)
-            } else {
-                // Two attempts of a job share a key: the row belongs to the one whose text ends here.
-                let owner = texts.values.first {
-                    $0.assignment.key == score.key && $0.tokens.count == node.position.rawValue + 1
-                        && $0.tokens.last == node.token
-                }
-                guard let owner else { return (.cache, "\(name) asks for a row at \(node.position), no text's end") }
-                guard score.index == node.position.next - owner.assignment.promptLength else {
-                    return (.cache, "\(name) draws token \(score.index) at \(node.position)")
-                }
-                chains.append((node.sequence, owner.tokens))
+            let text = engine.cached(node.sequence).prefix(node.position.rawValue + 1)
+            // Two attempts of a job share a key: the row belongs to one whose text it stands on.
+            let owners = texts.values.filter {
+                $0.assignment.key == score.key && text.starts(with: $0.tokens)
+                    && score.index == node.position.next - $0.assignment.promptLength
             }
+            guard text.count == node.position.rawValue + 1, !owners.isEmpty else {
+                return (.cache, "\(name) has a row for token \(score.index) on \(Array(text)), which is no job's text")
+            }
+            ends[score.key, default: false] =
+                ends[score.key] == true || owners.contains { $0.tokens.count == text.count }
         }
-        for chain in chains where engine.cached(chain.sequence) != chain.text {
-            return (.cache, "\(name) has rows on \(engine.cached(chain.sequence)), the text is \(chain.text)")
+        guard ends.values.allSatisfy(\.self) else {
+            return (.cache, "\(name) has rows of a job, none at its text's end")
         }
         return nil
     }

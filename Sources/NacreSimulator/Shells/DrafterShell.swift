@@ -29,7 +29,7 @@ final class DrafterShell: Shell {
             DrafterMachine.Configuration(
                 node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
                 vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
-                nodesMax: plan.node.nodesMax, endTokens: [Language.end]))
+                nodesMax: plan.node.nodesMax, endTokens: [Language.end], branches: plan.node.branches))
         engine = SimulatedEngine(
             world.target.drafter(agreement: plan.agreement, seed: plan.modelSeed), plan.node,
             isGuessing: plan.character == .guesser)
@@ -95,7 +95,7 @@ final class DrafterShell: Shell {
     private func send(_ message: Message, on id: ConnectionID) {
         if case .draft(let draft) = message {
             let key = StreamKey(id: id, stream: draft.stream)
-            let reached = draft.root + (draft.firstNode + draft.tokens.count)
+            let reached = machine.reached(draft)
             if reached > limits[key] ?? 0 {
                 world.report(.window, "\(world.name(host)) drafts up to \(reached), allowed is \(limits[key] ?? 0)")
             }

@@ -13,7 +13,8 @@ struct SimulatedEngine {
         self.node = node
         self.isGuessing = isGuessing
         engine = ReferenceEngine(
-            model: model, contextCells: node.contextCells, sequences: node.sequences, nodesMax: node.nodesMax)
+            model: model, contextCells: node.contextCells, sequences: node.sequences + node.branches,
+            nodesMax: node.nodesMax)
     }
 
     func cached(_ sequence: SequenceID) -> [TokenID] { engine.cached(sequence) }
@@ -38,21 +39,18 @@ struct SimulatedEngine {
             if world.areFaultsOn, world.chance.happens(faults.engineFails) {
                 world.count(.engineFailure)
                 // Half of it is in the cache already, as after a real failure.
-                _ = try engine.run(EnginePass(edits: pass.edits, nodes: Array(pass.nodes.prefix(pass.nodes.count / 2))))
+                let half = Array(pass.nodes.prefix(pass.nodes.count / 2))
+                _ = try engine.run(EnginePass(edits: pass.edits, nodes: half, adoptions: pass.adoptions))
                 return .failed("a fault of the simulation")
             }
             if world.areFaultsOn, world.chance.happens(faults.cacheFull) {
                 world.count(.cacheFull)
-                _ = try engine.run(EnginePass(edits: pass.edits))
+                _ = try engine.run(EnginePass(edits: pass.edits, adoptions: pass.adoptions))
                 return .cacheFull
             }
-            var choices = try engine.run(pass)
-            if isGuessing {
-                for index in choices.indices {
-                    choices[index].token = TokenID(rawValue: UInt32(world.chance.int(0...Language.size - 1)))
-                }
-            }
-            return .done(choices, started: world.now, ended: world.now + duration)
+            var scores = try engine.run(pass)
+            if isGuessing { for index in scores.indices { scores[index] = guess(scores[index], in: world) } }
+            return .done(scores, started: world.now, ended: world.now + duration)
         } catch {
             if error.code == .cacheFull {
                 world.count(.cacheFull)
@@ -61,6 +59,17 @@ struct SimulatedEngine {
             world.report(.engine, "\(world.name(host)): \(error.message)")
             return .failed(error.message)
         }
+    }
+
+    /// A score of the same kind that knows nothing.
+    private func guess(_ score: Score, in world: World) -> Score {
+        guard case .candidates(let candidates) = score else { return score }
+        let first = world.chance.int(0...Language.size - 1)
+        return .candidates(
+            candidates.indices.map { place in
+                let token = UInt32((first + place) % Language.size)
+                return Candidate(token: TokenID(rawValue: token), probability: world.chance.fraction())
+            })
     }
 
     /// Compares the cache with what the machine believes is in it.

@@ -31,6 +31,7 @@ final class VerifierShell: Shell {
                 node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
                 vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
                 nodesMax: plan.node.nodesMax, endTokens: [Language.end], canRewind: true,
+                branches: plan.node.branches,
                 cost: StepCostModel(
                     nodesMax: plan.node.nodesMax, priorFixed: Double(plan.node.passFixed),
                     perNode: Double(plan.node.passPerNode))))

@@ -1,0 +1,108 @@
+import NacreCore
+
+// Judging a finished pass, committing what it decided.
+extension VerifierMachine {
+    /// Judges every finished pass whose schedule lets it.
+    mutating func judgeHeld(at now: Instant, into effects: inout [Effect]) {
+        for index in jobs.indices.reversed() {
+            guard let held = jobs[index].held, jobs[index].schedule.mayJudge(jobs[index].view) else { continue }
+            jobs[index].held = nil
+            judge(index, held.part, held.scores, at: now, into: &effects)
+        }
+    }
+
+    private mutating func judge(
+        _ index: Int, _ part: PassPart, _ scores: [Score], at now: Instant, into effects: inout [Effect]
+    ) {
+        let decision = jobs[index].decide(part, scores)
+        jobs[index].learn(decision, of: part.drafts)
+        jobs[index].schedule.judged(passed: jobs[index].isConfirmed(decision, part))
+        jobs[index].statistics.rounds += 1
+        if let pending = decision.pending { ask(for: pending, part, of: index, into: &effects) }
+        // Every committed token but the last is cached then, and nothing else (ALGORITHMS I1).
+        let taken = cut(decision.choices, for: jobs[index])
+        let standing = decision.path.prefix(taken.choices.count).last { part.row(behind: $0) != nil }
+        let settlement = part.cover.settle(accepting: standing)
+        adoptions += settlement.adoptions
+        releases += settlement.releases
+        jobs[index].cursor.settle(settlement)
+        commit(index, taken.choices, at: now, into: &effects)
+        if let reason = taken.end { end(at: index, reason, into: &effects) }
+    }
+
+    /// Cut at the end of the generation or of the budget.
+    private func cut(_ choices: [Choice], for job: JobVerification) -> (choices: [Choice], end: EndReason?) {
+        var taken = Array(choices.prefix(job.remaining))
+        if let end = taken.firstIndex(where: { configuration.endTokens.contains($0.token) }) {
+            taken = Array(taken.prefix(through: end))
+            return (taken, .endOfGeneration)
+        }
+        return (taken, taken.count == job.remaining ? .length : nil)
+    }
+
+    private mutating func commit(
+        _ index: Int, _ choices: [Choice], at now: Instant, into effects: inout [Effect]
+    ) {
+        guard !choices.isEmpty else { return }
+        let (start, tokens) = (jobs[index].length, choices.map(\.token))
+        jobs[index].append(tokens)
+        effects.append(
+            .toCoordinator(
+                .commit(
+                    Commit(
+                        job: jobs[index].job, attempt: jobs[index].attempt, start: start, tokens: tokens,
+                        margins: choices.map(\.margin)))))
+        judgeDrafts(index, tokens)
+        tellDrafters(index, at: now, into: &effects)
+    }
+
+    // MARK: - Rows that come late
+
+    /// Asks for the row of q that a failed test needs.
+    private mutating func ask(
+        for pending: PendingRow, _ part: PassPart, of index: Int, into effects: inout [Effect]
+    ) {
+        guard let origin = part.origin, let drafter = jobs[index].drafters.first(where: { $0.stream == origin.stream }),
+            let proposed = try? drafter.inbox.proposed(index: jobs[index].length - jobs[index].promptLength)
+        else { return }
+        // The number must be taken before the path is committed and the inbox moves on.
+        let number = drafter.inbox.number(of: pending.node)
+        let epoch = drafter.inbox.epoch
+        jobs[index].awaitedRow = AwaitedRow(
+            stream: origin.stream, epoch: epoch, number: number, pending: pending,
+            proposed: drafter.origin == origin ? proposed : part.proposed ?? proposed)
+        let request = RowRequest(stream: origin.stream, epoch: epoch, node: number)
+        effects.append(.toDrafter(address: drafter.address, .rowRequest(request)))
+    }
+
+    mutating func receive(
+        _ row: DraftRow, from address: String, at now: Instant, into effects: inout [Effect]
+    ) throws(ProtocolFault) {
+        guard
+            let index = jobs.firstIndex(where: { job in
+                job.awaitedRow?.stream == row.stream
+                    && job.drafters.contains { $0.stream == row.stream && $0.address == address }
+            }), let awaited = jobs[index].awaitedRow, awaited.number == row.node, awaited.epoch == row.epoch
+        else { return }
+        guard let token = jobs[index].resume(awaited, with: row.row) else {
+            throw ProtocolFault("DraftRow is not the row that its draft was drawn from")
+        }
+        finish(index, token, at: now, into: &effects)
+    }
+
+    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole. That
+    /// is the one place where output may lean on a drafter: by how often one is lost in just that moment.
+    mutating func goOnWithoutRow(_ index: Int, at now: Instant, into effects: inout [Effect]) {
+        guard let awaited = jobs[index].awaitedRow else { return }
+        let chance = KeyedChance(key: jobs[index].key)
+        let place = ChancePlace(jobs[index].length - jobs[index].promptLength, .correction)
+        finish(index, chance.token(from: awaited.pending.law, at: place), at: now, into: &effects)
+    }
+
+    private mutating func finish(_ index: Int, _ token: TokenID, at now: Instant, into effects: inout [Effect]) {
+        jobs[index].awaitedRow = nil
+        let taken = cut([Choice(token: token, margin: .infinity)], for: jobs[index])
+        commit(index, taken.choices, at: now, into: &effects)
+        if let reason = taken.end { end(at: index, reason, into: &effects) }
+    }
+}
