@@ -25,8 +25,8 @@ package struct LinkID: Ordinal {
 
 /// What came of an `EnginePass`.
 package enum PassOutcome: Sendable, Equatable {
-    /// One choice per scored node, in node order; when the engine began and ended.
-    case done([Choice], started: Instant, ended: Instant)
+    /// One score per scored node, in node order; when the engine began and ended.
+    case done([Score], started: Instant, ended: Instant)
     /// The cache had no room: nothing was evaluated, the edits stand.
     case cacheFull
     /// The engine failed: every sequence of the pass is void.

@@ -242,12 +242,12 @@ package struct DrafterMachine: Machine, Sendable {
         guard let shares = pass else { return }
         pass = nil
         switch outcome {
-        case .done(let choices, let started, let ended):
+        case .done(let scores, let started, let ended):
             // A pass draws one token per stream; what a token of one stream waits for is the whole pass.
             let elapsed = max(1, ended - started)
             microsecondsPerToken =
                 microsecondsPerToken == 0 ? elapsed : (microsecondsPerToken * 7 + elapsed) / 8
-            var next = choices.makeIterator()
+            var next = scores.compactMap(\.choice).makeIterator()
             for share in shares where share.draws {
                 guard let choice = next.next() else { return }
                 deliver(choice, to: share, into: &effects)

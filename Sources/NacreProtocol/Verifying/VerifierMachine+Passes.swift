@@ -144,8 +144,8 @@ extension VerifierMachine {
         guard let shares = pass else { return }
         pass = nil
         switch outcome {
-        case .done(let choices, let started, let ended):
-            conclude(shares, choices[...], started: started, ended: ended, at: now, into: &effects)
+        case .done(let scores, let started, let ended):
+            conclude(shares, scores.compactMap(\.choice)[...], started: started, ended: ended, at: now, into: &effects)
         case .cacheFull:
             for share in shares {
                 guard let index = index(of: share.job, share.attempt) else { continue }

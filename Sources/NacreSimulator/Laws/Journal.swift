@@ -66,8 +66,8 @@ struct Journal {
         case .received(let host, let id, let message): return word(7, host, id.rawValue << 24 | weight(of: message))
         case .started(let host, let pass): return word(8, host, pass.nodes.count << 8 | pass.edits.count)
         case .passed(let host, let outcome):
-            guard case .done(let choices, _, _) = outcome else { return word(9, host, 1) }
-            return word(10, host, choices.reduce(0) { $0 &* 31 &+ Int($1.token.rawValue) })
+            guard case .done(let scores, _, _) = outcome else { return word(9, host, 1) }
+            return word(10, host, scores.flatMap(tokens).reduce(0) { $0 &* 31 &+ Int($1.rawValue) })
         }
     }
 
@@ -117,12 +117,23 @@ func line(_ edit: CacheEdit) -> String {
     switch edit {
     case .rewind(let sequence, let length): "rewind(s\(sequence) to \(length))"
     case .release(let sequence): "release(s\(sequence))"
+    case .fork(let source, let target, let length): "fork(s\(source) to s\(target), \(length))"
+    }
+}
+
+/// The tokens that an engine named for a row; none for a law.
+private func tokens(_ score: Score) -> [TokenID] {
+    switch score {
+    case .choice(let choice): [choice.token]
+    case .candidates(let candidates): candidates.map(\.token)
+    case .weights(let row): row.entries.map(\.token)
+    case .law: []
     }
 }
 
 func line(_ outcome: PassOutcome) -> String {
     switch outcome {
-    case .done(let choices, _, _): "chosen \(choices.map(\.token))"
+    case .done(let scores, _, _): "chosen \(scores.map(tokens))"
     case .cacheFull: "a full cache"
     case .failed(let reason): "a failed pass: \(reason)"
     }

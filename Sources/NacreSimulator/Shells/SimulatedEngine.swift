@@ -46,13 +46,15 @@ struct SimulatedEngine {
                 _ = try engine.run(EnginePass(edits: pass.edits))
                 return .cacheFull
             }
-            var choices = try engine.run(pass)
+            var scores = try engine.run(pass)
             if isGuessing {
-                for index in choices.indices {
-                    choices[index].token = TokenID(rawValue: UInt32(world.chance.int(0...Language.size - 1)))
+                scores = scores.map { score in
+                    guard case .choice(var choice) = score else { return score }
+                    choice.token = TokenID(rawValue: UInt32(world.chance.int(0...Language.size - 1)))
+                    return .choice(choice)
                 }
             }
-            return .done(choices, started: world.now, ended: world.now + duration)
+            return .done(scores, started: world.now, ended: world.now + duration)
         } catch {
             if error.code == .cacheFull {
                 world.count(.cacheFull)
