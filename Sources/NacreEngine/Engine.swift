@@ -6,12 +6,13 @@ package import NacreCore
 package protocol Engine: ~Copyable {
     var shape: EngineShape { get }
 
-    /// Performs the pass's edits, evaluates its nodes in one batch and returns one choice per node that asked for
-    /// a score, in node order (`CoupledRule.choose` on the node's logits row).
+    /// Performs the pass's adoptions and edits, evaluates its nodes in one batch and returns one score per node that
+    /// asked for one, in node order (`Score.init` on the node's logits row).
     ///
     /// - Throws: `EngineError` `.cacheFull` (nothing was evaluated; the edits stand), `.invalidPass` (our own bug:
-    ///   positions that do not continue the cache), `.failed` (the sequences of the pass must be released).
-    mutating func run(_ pass: EnginePass) throws(EngineError) -> [Choice]
+    ///   positions that do not continue the cache, sequences that are no branches), `.failed` (the sequences of the
+    ///   pass must be released).
+    mutating func run(_ pass: EnginePass) throws(EngineError) -> [Score]
 }
 
 /// What a loaded model can do. Fixed for its lifetime.
@@ -20,17 +21,26 @@ package struct EngineShape: Sendable, Hashable {
     package var vocabularySize: Int
     /// Cells of the KV cache, shared by all sequences.
     package var contextCells: Int
-    /// Sequences that can be alive at once: ids are `0 ..< sequences`.
+    /// Sequences that can be alive at once, those of jobs and their branches: ids are `0 ..< sequences`.
     package var sequences: Int
+    /// How many of them were made for the side branches of trees. They are sequences like the others; by custom jobs
+    /// have the ids `0 ..< jobs` and branches those behind, so that no job waits for an id that a tree holds.
+    package var branches: Int
     /// Most nodes one pass may carry.
     package var nodesMax: Int
     /// Whether `CacheEdit.rewind` to a length above zero works (false for recurrent models).
     package var canRewind: Bool
 
-    package init(vocabularySize: Int, contextCells: Int, sequences: Int, nodesMax: Int, canRewind: Bool) {
+    /// Sequences that jobs can have.
+    package var jobs: Int { sequences - branches }
+
+    package init(
+        vocabularySize: Int, contextCells: Int, sequences: Int, branches: Int = 0, nodesMax: Int, canRewind: Bool
+    ) {
         self.vocabularySize = vocabularySize
         self.contextCells = contextCells
         self.sequences = sequences
+        self.branches = branches
         self.nodesMax = nodesMax
         self.canRewind = canRewind
     }

@@ -3,15 +3,15 @@ package import NacreCore
 
 /// What a pass gave, and what it cost.
 package struct PassResult: Sendable, Hashable {
-    /// One choice per node that asked for a score, in node order.
-    package var choices: [Choice]
+    /// One score per node that asked for one, in node order.
+    package var scores: [Score]
     /// When the engine began and ended, edits included, on the host's monotonic clock; waiting for the engine's
     /// thread is not in it.
     package var startedNanoseconds: UInt64
     package var endedNanoseconds: UInt64
 
-    package init(choices: [Choice], startedNanoseconds: UInt64, endedNanoseconds: UInt64) {
-        self.choices = choices
+    package init(scores: [Score], startedNanoseconds: UInt64, endedNanoseconds: UInt64) {
+        self.scores = scores
         self.startedNanoseconds = startedNanoseconds
         self.endedNanoseconds = endedNanoseconds
     }
@@ -60,9 +60,9 @@ package actor EngineHost<E: Engine & SendableMetatype & ~Copyable> {
     /// - Throws: what `Engine.run` throws, and `.failed` after `shutdown`.
     package func run(_ pass: EnginePass) throws(EngineError) -> PassResult {
         let started = EngineHost.monotonicNanoseconds()
-        let choices = try withEngine { (engine) throws(EngineError) in try engine.run(pass) }
+        let scores = try withEngine { (engine) throws(EngineError) in try engine.run(pass) }
         return PassResult(
-            choices: choices, startedNanoseconds: started, endedNanoseconds: EngineHost.monotonicNanoseconds())
+            scores: scores, startedNanoseconds: started, endedNanoseconds: EngineHost.monotonicNanoseconds())
     }
 
     /// Runs one pass and tells `done` on the engine's thread: as `run`, without a task.

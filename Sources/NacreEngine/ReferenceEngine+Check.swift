@@ -14,39 +14,53 @@ extension ReferenceEngine {
             throw invalid("\(pass.nodes.count) nodes in a pass of at most \(shape.nodesMax)")
         }
         var tracks = cache.map { Track(length: $0.cells.count) }
+        var adopters: Set<SequenceID> = []
         for adoption in pass.adoptions {
-            try check(adoption, tracks)
+            let isFirst = !adopters.contains(adoption.branch) && adopters.insert(adoption.owner).inserted
+            try check(adoption, isFirst: isFirst)
             tracks[Int(adoption.owner.rawValue)].length = adoption.positions.upperBound.rawValue
         }
-        for edit in pass.edits {
-            switch edit {
-            case .rewind(let sequence, let length):
-                try check(sequence)
-                let own = tracks[Int(sequence.rawValue)].length
-                guard length >= 0 else { throw invalid("rewind of \(sequence) to \(length)") }
-                guard shape.canRewind || length == 0 || length.rawValue >= own else {
-                    throw invalid("rewind of \(sequence) from \(own) to \(length): not supported")
-                }
-                tracks[Int(sequence.rawValue)].length = min(own, length.rawValue)
-            case .release(let sequence):
-                try check(sequence)
-                tracks[Int(sequence.rawValue)].length = 0
-            }
-        }
+        for edit in pass.edits { try check(edit, &tracks) }
         var branches: Set<SequenceID> = []
         for (index, node) in pass.nodes.enumerated() {
             try check(node, number: index, &tracks, &branches)
         }
     }
 
+    private func check(_ edit: CacheEdit, _ tracks: inout [Track]) throws(EngineError) {
+        switch edit {
+        case .rewind(let sequence, let length):
+            try check(sequence)
+            let own = tracks[Int(sequence.rawValue)].length
+            guard length >= 0 else { throw invalid("rewind of \(sequence) to \(length)") }
+            guard shape.canRewind || length == 0 || length.rawValue >= own else {
+                throw invalid("rewind of \(sequence) from \(own) to \(length): not supported")
+            }
+            tracks[Int(sequence.rawValue)].length = min(own, length.rawValue)
+        case .release(let sequence):
+            try check(sequence)
+            tracks[Int(sequence.rawValue)].length = 0
+        case .fork(let source, let target, let length):
+            try check(source)
+            try check(target)
+            let own = tracks[Int(source.rawValue)].length
+            guard tracks[Int(target.rawValue)].length == 0, source != target else {
+                throw invalid("fork of \(source) to \(target), which is in use")
+            }
+            guard (0...own).contains(length.rawValue), shape.canRewind || length == 0 || length.rawValue == own else {
+                throw invalid("fork of \(length) positions of \(source), which has \(own)")
+            }
+            tracks[Int(target.rawValue)].length = length.rawValue
+        }
+    }
+
     /// A branch wins against the sequence that it was copied from, and only where the two differ.
-    private func check(_ adoption: BranchAdoption, _ tracks: [Track]) throws(EngineError) {
+    private func check(_ adoption: BranchAdoption, isFirst: Bool) throws(EngineError) {
         try check(adoption.owner)
         try check(adoption.branch)
-        let own = Int(adoption.owner.rawValue)
-        let (owned, branch) = (cache[own].cells, cache[Int(adoption.branch.rawValue)].cells)
+        let (owned, branch) = (cache[Int(adoption.owner.rawValue)].cells, cache[Int(adoption.branch.rawValue)].cells)
         let (fork, end) = (adoption.positions.lowerBound.rawValue, adoption.positions.upperBound.rawValue)
-        guard adoption.owner != adoption.branch, tracks[own].length == owned.count, 0 <= fork,
+        guard adoption.owner != adoption.branch, isFirst, 0 <= fork,
             fork <= owned.count, end <= branch.count, owned[..<fork] == branch[..<fork],
             shape.canRewind || fork == owned.count
         else {
@@ -67,9 +81,7 @@ extension ReferenceEngine {
         guard node.token.rawValue < shape.vocabularySize else {
             throw invalid("token \(node.token) of a vocabulary of \(shape.vocabularySize)")
         }
-        if let score = node.score, score.index < 0 || score.policy.complaint != nil {
-            throw invalid("index \(score.index): \(score.policy.complaint ?? "below 0")")
-        }
+        if let complaint = node.score?.complaint { throw invalid("node \(number): \(complaint)") }
         for branch in node.branches {
             try check(branch)
             let own = tracks[Int(branch.rawValue)]

@@ -2,7 +2,7 @@ package import NacreCore
 
 /// An exact engine over a tabular model: the meaning of `EnginePass`, executable.
 ///
-/// A node's row depends on the tokens of its sequence and on nothing else, so every batch gives the same choices as
+/// A node's row depends on the tokens of its sequence and on nothing else, so every batch gives the same scores as
 /// decoding one token at a time. It holds each cached token, so a test can compare the cache with the committed
 /// prefix. The simulator and all tests without a real model run on it.
 package struct ReferenceEngine: Engine {
@@ -21,12 +21,13 @@ package struct ReferenceEngine: Engine {
     }
 
     package init(
-        model: TabularModel, contextCells: Int, sequences: Int, nodesMax: Int, canRewind: Bool = true
+        model: TabularModel, contextCells: Int, sequences: Int, branches: Int = 0, nodesMax: Int,
+        canRewind: Bool = true
     ) {
         self.model = model
         shape = EngineShape(
             vocabularySize: model.vocabularySize, contextCells: contextCells, sequences: sequences,
-            nodesMax: nodesMax, canRewind: canRewind)
+            branches: branches, nodesMax: nodesMax, canRewind: canRewind)
         cache = Array(repeating: Sequence(), count: sequences)
         holders = Array(repeating: 0, count: contextCells)
         freeCells = Array((0..<contextCells).reversed())
@@ -39,7 +40,7 @@ package struct ReferenceEngine: Engine {
     package var cellsInUse: Int { shape.contextCells - freeCells.count }
 
     /// An invalid pass changes nothing; one that finds the cache full leaves its adoptions and edits done.
-    package mutating func run(_ pass: EnginePass) throws(EngineError) -> [Choice] {
+    package mutating func run(_ pass: EnginePass) throws(EngineError) -> [Score] {
         try validate(pass)
         for adoption in pass.adoptions { perform(adoption) }
         for edit in pass.edits { perform(edit) }
@@ -49,15 +50,15 @@ package struct ReferenceEngine: Engine {
                 "\(pass.nodes.count) nodes do not fit beside \(cellsInUse) of \(shape.contextCells) cells",
                 remedy: "release a sequence, then run the pass again")
         }
-        var choices: [Choice] = []
+        var scores: [Score] = []
         var row: [Float] = []
         for node in pass.nodes {
             append(node)
             guard let score = node.score else { continue }
             model.logits(after: cache[Int(node.sequence.rawValue)].tokens[...], into: &row)
-            choices.append(CoupledRule.choose(row.span, score, scratch: &scratch))
+            scores.append(Score(row.span, score, scratch: &scratch))
         }
-        return choices
+        return scores
     }
 
     private mutating func append(_ node: ForestNode) {
@@ -74,6 +75,7 @@ package struct ReferenceEngine: Engine {
         switch edit {
         case .rewind(let sequence, let length): drop(sequence, from: length.rawValue)
         case .release(let sequence): drop(sequence, from: 0)
+        case .fork(let source, let target, let length): copy(source, from: 0, through: length.rawValue, to: target)
         }
     }
 

@@ -96,9 +96,9 @@ struct LlamaContext: ~Copyable {
         case failed(Int32)
     }
 
-    /// Evaluates `nodes` in one batch.
-    mutating func decode(_ nodes: [ForestNode]) -> Outcome {
-        switch llama_decode(pointer, batch.fill(nodes)) {
+    /// Evaluates `nodes` in one batch, each as part of its `holders`.
+    mutating func decode(_ nodes: [ForestNode], holders: [SequenceSet]) -> Outcome {
+        switch llama_decode(pointer, batch.fill(nodes, holders)) {
         case 0: .done
         case 1: .full
         case let code: .failed(code)
@@ -118,11 +118,10 @@ struct LlamaContext: ~Copyable {
         llama_memory_seq_rm(memory, sequence.rawValue, Int32(from.rawValue), -1)
     }
 
-    /// Hands positions of one sequence to another.
-    func move(_ positions: Range<Position>, of sequence: SequenceID, to other: SequenceID) -> Bool {
+    /// Gives positions of one sequence, which has them, to another one too, which has not.
+    func share(_ positions: Range<Position>, of sequence: SequenceID, with other: SequenceID) {
         let (first, end) = (Int32(positions.lowerBound.rawValue), Int32(positions.upperBound.rawValue))
         llama_memory_seq_cp(memory, sequence.rawValue, other.rawValue, first, end)
-        return llama_memory_seq_rm(memory, sequence.rawValue, first, end)
     }
 
     /// Empties the cache.
@@ -144,51 +143,5 @@ struct LlamaContext: ~Copyable {
         state.withUnsafeBufferPointer {
             llama_state_seq_set_data(pointer, $0.baseAddress, $0.count, sequence.rawValue) == state.count
         }
-    }
-}
-
-/// The arrays of a C batch, with one sequence per node.
-private struct NodeBatch: ~Copyable {
-    private let nodesMax: Int
-    private let tokens: UnsafeMutablePointer<llama_token>
-    private let positions: UnsafeMutablePointer<llama_pos>
-    private let counts: UnsafeMutablePointer<Int32>
-    private let sequences: UnsafeMutablePointer<llama_seq_id>
-    private let lists: UnsafeMutablePointer<UnsafeMutablePointer<llama_seq_id>?>
-    private let outputs: UnsafeMutablePointer<Int8>
-
-    init(nodesMax: Int) {
-        self.nodesMax = nodesMax
-        tokens = .allocate(capacity: nodesMax)
-        positions = .allocate(capacity: nodesMax)
-        counts = .allocate(capacity: nodesMax)
-        sequences = .allocate(capacity: nodesMax)
-        lists = .allocate(capacity: nodesMax)
-        outputs = .allocate(capacity: nodesMax)
-        counts.initialize(repeating: 1, count: nodesMax)
-        for index in 0..<nodesMax { (lists + index).initialize(to: sequences + index) }
-    }
-
-    deinit {
-        tokens.deallocate()
-        positions.deallocate()
-        counts.deallocate()
-        sequences.deallocate()
-        lists.deallocate()
-        outputs.deallocate()
-    }
-
-    /// The C batch of these nodes; it borrows the arrays, so use it before the next call.
-    mutating func fill(_ nodes: [ForestNode]) -> llama_batch {
-        precondition(nodes.count <= nodesMax, "\(nodes.count) nodes in a batch of \(nodesMax)")
-        for (index, node) in nodes.enumerated() {
-            tokens[index] = llama_token(node.token.rawValue)
-            positions[index] = llama_pos(node.position.rawValue)
-            sequences[index] = node.sequence.rawValue
-            outputs[index] = node.score == nil ? 0 : 1
-        }
-        return llama_batch(
-            n_tokens: Int32(nodes.count), token: tokens, embd: nil, pos: positions, n_seq_id: counts, seq_id: lists,
-            logits: outputs)
     }
 }

@@ -4,9 +4,10 @@ package import NacreEngine
 /// A model with its KV cache, run by libllama.
 ///
 /// With `exact` settings a node's row has the same bits whatever else is in the batch and in the cache: it equals the
-/// row of a plain one-token-at-a-time decode of the same tokens. `CellLedger` says how the cache keeps its part of
-/// that promise. Two limits: models with recurrent layers keep it only while one sequence is alive, and models with
-/// a sliding window may report a full cache early, since rebuilding would lose what they need for rewinding.
+/// row of a plain one-token-at-a-time decode of the tokens on its path. `CellLedger` says how the cache keeps its part
+/// of that promise. Two limits: models with recurrent layers have no branches and keep it only while one sequence is
+/// alive, and models with a sliding window may report a full cache early, since rebuilding would lose what they need
+/// for rewinding.
 package struct LlamaEngine: ~Copyable, Engine {
     /// What the model and the settings allow.
     package let shape: EngineShape
@@ -15,15 +16,24 @@ package struct LlamaEngine: ~Copyable, Engine {
     private let settings: LlamaSettings
     private var context: LlamaContext
     private var ledger: CellLedger
+    /// Holds cells that nobody needs and that may not be given out again.
+    private let graveyard: SequenceID
+    /// Holds cells on the way out of the cache and back.
+    private let porter: SequenceID
     private var steps: [CellLedger.Step] = []
     private var scratch = CoupledScratch()
     /// Sees every scored row before the rule does: the index of the node in its pass, and its logits. For tests.
     package var rowTap: ((_ node: Int, _ row: Span<Float>) -> Void)?
     /// How often the cache was rebuilt.
     package private(set) var rebuilds = 0
+    /// How often a gap in it was closed.
+    package private(set) var compactions = 0
 
     /// Cells that are not promised to jobs when several share an exact cache, so that dead cells have a place.
     private static let slackCells = 256
+
+    /// A gap with more live cells behind it is filled and not closed: moving them costs more than carrying the dead.
+    private static let movedMax = 64
 
     /// Call it on the thread that will run the engine.
     ///
@@ -32,18 +42,25 @@ package struct LlamaEngine: ~Copyable, Engine {
         if let complaint = settings.complaint {
             throw EngineError(.failed, "the engine's settings cannot be used", remedy: complaint)
         }
-        let liveMax = settings.contextPerJob * settings.sequences
-        let isAppendOnly = settings.exact && !model.isRecurrent && settings.sequences > 1
-        // One sequence more than asked for: the graveyard.
+        // The state of a recurrent model cannot be shared in part.
+        let branches = model.isRecurrent ? 0 : settings.branches
+        let sequences = settings.sequences + branches
+        // The losers of a tree need cells for one pass, wherever in its context a job is.
+        let liveMax = settings.contextPerJob * settings.sequences + (branches > 0 ? settings.nodesMax : 0)
+        let isAppendOnly = settings.exact && !model.isRecurrent && sequences > 1
         var context = try LlamaContext(
             model, settings, cells: liveMax + (isAppendOnly ? Self.slackCells : 0),
-            sequences: settings.sequences + (isAppendOnly ? 1 : 0))
+            sequences: sequences + (isAppendOnly ? LlamaSettings.extraSequences : 0))
         let canRewind = Self.canRewind(&context, liveMax)
+        graveyard = SequenceID(rawValue: Int32(sequences))
+        porter = SequenceID(rawValue: Int32(sequences) + 1)
         ledger = CellLedger(
-            cells: context.cells, liveMax: liveMax, sequences: settings.sequences, deadMin: settings.deadCellsMin,
+            cells: context.cells, liveMax: liveMax, sequences: sequences, deadMin: settings.deadCellsMin,
+            // What left a sliding window is not in a state.
+            movedMax: model.slidingWindow == 0 ? Self.movedMax : min(Self.movedMax, model.slidingWindow),
             isAppendOnly: isAppendOnly)
         shape = EngineShape(
-            vocabularySize: model.vocabularySize, contextCells: liveMax, sequences: settings.sequences,
+            vocabularySize: model.vocabularySize, contextCells: liveMax, sequences: sequences, branches: branches,
             nodesMax: min(settings.nodesMax, liveMax), canRewind: canRewind)
         self.context = consume context
         self.model = model
@@ -51,39 +68,41 @@ package struct LlamaEngine: ~Copyable, Engine {
     }
 
     /// Runs one pass; see `Engine.run`. After `.failed` the pass's sequences must be released.
-    package mutating func run(_ pass: EnginePass) throws(EngineError) -> [Choice] {
+    package mutating func run(_ pass: EnginePass) throws(EngineError) -> [Score] {
         try check(pass)
-        for edit in pass.edits {
-            switch edit {
-            case .rewind(let sequence, let length): ledger.rewind(sequence, to: length, into: &steps)
-            case .release(let sequence): ledger.rewind(sequence, to: 0, into: &steps)
-            }
-        }
+        ledger.edit(pass.edits, adoptions: pass.adoptions, into: &steps)
         try performSteps()
         guard !pass.nodes.isEmpty else { return [] }
         try makeRoom(for: pass.nodes.count)
-        switch context.decode(pass.nodes) {
+        let layout = TreeLayout(pass.nodes)
+        for (branch, source) in layout.beginnings { ledger.begin(branch, as: source, into: &steps) }
+        try performSteps()
+        switch context.decode(pass.nodes, holders: layout.holders) {
         case .done: break
-        case .full: throw full(pass.nodes.count)
-        case .failed(let code): throw failed(code, pass)
+        case .full:
+            try forgetBranches(layout)
+            throw full(pass.nodes.count)
+        case .failed(let code):
+            try forgetNodes(layout)
+            throw EngineError(.failed, "libllama could not evaluate \(pass.nodes.count) tokens (\(code))")
         }
-        for node in pass.nodes { ledger.append(node.sequence) }
-        return try choices(pass)
+        for holders in layout.holders { ledger.append(holders) }
+        return try scores(pass)
     }
 
-    private mutating func choices(_ pass: EnginePass) throws(EngineError) -> [Choice] {
-        var choices: [Choice] = []
-        choices.reserveCapacity(pass.nodes.count)
+    private mutating func scores(_ pass: EnginePass) throws(EngineError) -> [Score] {
+        var scores: [Score] = []
+        scores.reserveCapacity(pass.nodes.count)
         for (index, node) in pass.nodes.enumerated() {
             guard let request = node.score else { continue }
-            let choice = context.withRow(index) { row in
+            let score = context.withRow(index) { row in
                 rowTap?(index, row)
-                return CoupledRule.choose(row, request, scratch: &scratch)
+                return Score(row, request, scratch: &scratch)
             }
-            guard let choice else { throw EngineError(.failed, "libllama gave no logits for node \(index)") }
-            choices.append(choice)
+            guard let score else { throw EngineError(.failed, "libllama gave no logits for node \(index)") }
+            scores.append(score)
         }
-        return choices
+        return scores
     }
 
     // MARK: - The cache
@@ -91,23 +110,27 @@ package struct LlamaEngine: ~Copyable, Engine {
     /// One past the last position of `sequence`.
     func length(_ sequence: SequenceID) -> Position { ledger.length(sequence) }
 
-    private mutating func performSteps() throws(EngineError) {
-        defer { steps.removeAll(keepingCapacity: true) }
-        let graveyard = SequenceID(rawValue: Int32(settings.sequences))
-        for step in steps {
-            let isDone =
-                switch step {
-                case .remove(let sequence, let from): context.remove(sequence, from: from)
-                case .bury(let sequence, let positions): context.move(positions, of: sequence, to: graveyard)
-                case .clear: clear()
-                }
-            guard isDone else { throw EngineError(.failed, "libllama refused a change to the cache") }
-        }
+    /// From position 0 on, how many cells the two have in common.
+    func commonLength(_ sequence: SequenceID, _ other: SequenceID) -> Position {
+        ledger.commonLength(sequence, other)
     }
 
-    private func clear() -> Bool {
-        context.clear()
-        return true
+    private mutating func performSteps() throws(EngineError) {
+        defer { steps.removeAll(keepingCapacity: true) }
+        for step in steps {
+            switch step {
+            case .share(let sequence, let other, let positions): context.share(positions, of: sequence, with: other)
+            case .bury(let sequence, let positions): context.share(positions, of: sequence, with: graveyard)
+            case .remove(let sequence, let from):
+                guard context.remove(sequence, from: from) else {
+                    throw EngineError(.failed, "libllama refused a change to the cache")
+                }
+            case .move(let blocks):
+                try move(blocks)
+                compactions += 1
+            case .clear: context.clear()
+            }
+        }
     }
 
     private mutating func makeRoom(for count: Int) throws(EngineError) {
@@ -127,20 +150,42 @@ package struct LlamaEngine: ~Copyable, Engine {
             || ledger.liveSequences.allSatisfy { ledger.length($0).rawValue <= model.slidingWindow }
     }
 
-    /// Lays the live sequences out one after the other, without dead cells between them.
+    /// Lays the live cells out one after the other, without dead ones between them.
     private mutating func rebuild() throws(EngineError) {
-        let live = ledger.liveSequences
-        let states = live.map { context.state($0) }
-        context.clear()
-        for (sequence, state) in zip(live, states) {
-            guard context.restore(state, as: sequence) else {
+        try move(ledger.blocks, clearing: true)
+        ledger.rebuilt()
+        rebuilds += 1
+    }
+
+    /// Takes the blocks out, which are the ends of their sequences, removes them, and puts them back in their order.
+    private mutating func move(_ blocks: [CellLedger.Block], clearing: Bool = false) throws(EngineError) {
+        let states = blocks.map { block in
+            context.share(block.positions, of: block.sequences[0], with: porter)
+            let state = context.state(porter)
+            _ = context.remove(porter, from: 0)
+            return state
+        }
+        if clearing { context.clear() } else { remove(blocks) }
+        for (block, state) in zip(blocks, states) {
+            guard context.restore(state, as: porter) else {
                 context.clear()
                 ledger.clear()
                 throw EngineError(.failed, "libllama did not take back a sequence; all of them are lost")
             }
+            for sequence in block.sequences { context.share(block.positions, of: porter, with: sequence) }
+            _ = context.remove(porter, from: 0)
         }
-        ledger.rebuilt()
-        rebuilds += 1
+    }
+
+    private func remove(_ blocks: [CellLedger.Block]) {
+        var removed = SequenceSet()
+        // By rising position: the first of a sequence takes the others along.
+        for block in blocks {
+            for sequence in block.sequences where !removed.contains(sequence) {
+                _ = context.remove(sequence, from: block.positions.lowerBound)
+                removed.insert(sequence)
+            }
+        }
     }
 
     private func full(_ count: Int) -> EngineError {
@@ -149,14 +194,23 @@ package struct LlamaEngine: ~Copyable, Engine {
             remedy: "release a sequence, or give the engine a longer context")
     }
 
-    /// Takes out what a failed batch may have left behind.
-    private mutating func failed(_ code: Int32, _ pass: EnginePass) -> EngineError {
-        for sequence in Set(pass.nodes.map(\.sequence)) where !context.remove(sequence, from: ledger.length(sequence)) {
-            ledger.rewind(sequence, to: 0, into: &steps)
+    /// Takes out what a failed batch may have left behind: libllama itself removes an unfinished node from one of its
+    /// sequences only.
+    private mutating func forgetNodes(_ layout: TreeLayout) throws(EngineError) {
+        var sequences = SequenceSet()
+        for holders in layout.holders { sequences.formUnion(holders) }
+        for sequence in sequences.sequences where !context.remove(sequence, from: ledger.length(sequence)) {
+            // A model that cannot rewind: the sequence is lost.
+            ledger.edit([.release(sequence)], into: &steps)
             steps.removeAll(keepingCapacity: true)
             _ = context.remove(sequence, from: 0)
         }
-        return EngineError(.failed, "libllama could not evaluate \(pass.nodes.count) tokens (\(code))")
+        try forgetBranches(layout)
+    }
+
+    private mutating func forgetBranches(_ layout: TreeLayout) throws(EngineError) {
+        ledger.edit(layout.beginnings.map { .release($0.branch) }, into: &steps)
+        try performSteps()
     }
 
     /// Whether the model can forget the end of a sequence and keep its beginning: tried out, on an empty cache.
@@ -164,7 +218,7 @@ package struct LlamaEngine: ~Copyable, Engine {
         defer { context.clear() }
         for position in 0..<min(3, cells) {
             let node = ForestNode(token: 0, position: Position(rawValue: position), sequence: 0)
-            guard context.decode([node]) == .done else { return false }
+            guard context.decode([node], holders: [SequenceSet([0])]) == .done else { return false }
         }
         return context.remove(0, from: 1) && context.length(0) == 1
     }

@@ -7,10 +7,14 @@ package struct LlamaSettings: Sendable, Hashable {
     /// as `threads`.
     package var cpus: [Int]?
     /// Tokens that one job may have, prompt and output and drafts. The cache has this times `sequences`, to be
-    /// shared freely.
+    /// shared freely, and room for one tree more if there are branches.
     package var contextPerJob: Int
-    /// Sequences that can be alive at once, 1 ... 255.
+    /// Jobs that can have a sequence at once, at least 1.
     package var sequences: Int
+    /// Further sequences for the side branches of trees: with `sequences` at most 254. One tree takes its leaves less
+    /// one. Their ids are those behind the jobs', `sequences ..< sequences + branches`; a model with recurrent layers
+    /// gets none.
+    package var branches: Int
     /// Most nodes of one pass, scored or not. Memory for logits and activations grows with it.
     package var nodesMax: Int
     /// Whether a row's logits must have the same bits in every batch and beside every other sequence.
@@ -20,13 +24,14 @@ package struct LlamaSettings: Sendable, Hashable {
     package var deadCellsMin: Int
 
     package init(
-        threads: Int, cpus: [Int]? = nil, contextPerJob: Int, sequences: Int = 1, nodesMax: Int = 512,
-        exact: Bool = true, deadCellsMin: Int = 256
+        threads: Int, cpus: [Int]? = nil, contextPerJob: Int, sequences: Int = 1, branches: Int = 0,
+        nodesMax: Int = 512, exact: Bool = true, deadCellsMin: Int = 256
     ) {
         self.threads = threads
         self.cpus = cpus
         self.contextPerJob = contextPerJob
         self.sequences = sequences
+        self.branches = branches
         self.nodesMax = nodesMax
         self.exact = exact
         self.deadCellsMin = deadCellsMin
@@ -35,10 +40,19 @@ package struct LlamaSettings: Sendable, Hashable {
     /// The most threads that libllama takes.
     private static let threadsMax = 512
 
+    /// Ids that an exact engine needs for itself: for cells that must stay occupied, and for cells that are moved.
+    static let extraSequences = 2
+    private static let sequencesMax = SequenceSet.capacity - extraSequences
+
     /// What is wrong with these numbers, in words for the person who wrote them; `nil` if they are usable.
     package var complaint: String? {
         if !(1...Self.threadsMax).contains(threads) { return "threads must be 1 to \(Self.threadsMax), not \(threads)" }
-        if !(1...255).contains(sequences) { return "sequences must be 1 to 255, not \(sequences)" }
+        if !(1...Self.sequencesMax).contains(sequences) {
+            return "sequences must be 1 to \(Self.sequencesMax), not \(sequences)"
+        }
+        if !(0...Self.sequencesMax - sequences).contains(branches) {
+            return "\(branches) branches beside \(sequences) sequences; together they may be \(Self.sequencesMax)"
+        }
         if !(1...65_536).contains(nodesMax) { return "a pass must hold 1 to 65536 nodes, not \(nodesMax)" }
         if deadCellsMin < 0 { return "dead cells cannot be fewer than none (\(deadCellsMin))" }
         if contextPerJob < 1 || contextPerJob > (1 << 28) / sequences {

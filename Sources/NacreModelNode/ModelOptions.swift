@@ -74,7 +74,7 @@ package struct ModelOptions: ParsableArguments {
             metadata: [
                 "model": "\(loaded.model.description)", "threads": "\(threads)",
                 "cores": "\(settings[Self.cpus]?.description ?? "any")", "context": "\(loaded.contextPerJob)",
-                "slots": "\(loaded.host.shape.sequences)", "libllama": "\(LlamaBackend.version)",
+                "slots": "\(loaded.host.shape.jobs)", "libllama": "\(LlamaBackend.version)",
             ])
         return loaded
     }
@@ -106,7 +106,7 @@ package struct ModelOptions: ParsableArguments {
             role: role, wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, modelDigest: loaded.model.digest,
             vocabularyDigest: loaded.tokenizer.vocabularyDigest, dataAddress: dataAddress,
             capacity: Capacity(
-                sequences: shape.sequences, context: loaded.contextPerJob, nodesMax: shape.nodesMax),
+                sequences: shape.jobs, context: loaded.contextPerJob, nodesMax: shape.nodesMax),
             modelName: "\(file) (\(loaded.model.description))",
             engineVersion: "libllama \(LlamaBackend.version) \(LlamaBackend.stamp)",
             cores: settings[Self.cpus]?.description ?? "any")

@@ -96,7 +96,7 @@ package struct ModelCheck: Encodable, Sendable {
         let watch = RowWatch()
         engine.rowTap = { _, row in watch.look(row) }
         let first = try engine.run(EnginePass(edits: [], nodes: Self.nodes(prompt, from: 0)))
-        guard let token = first.last?.token else { throw EngineError(.failed, "\(path): no token was chosen") }
+        guard let token = first.last?.choice?.token else { throw EngineError(.failed, "\(path): no token was chosen") }
         _ = try engine.run(EnginePass(edits: [], nodes: Self.nodes([token], from: prompt.count)))
         guard watch.bad == 0 else {
             throw EngineError(

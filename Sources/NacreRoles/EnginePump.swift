@@ -58,7 +58,7 @@ package struct EnginePump {
         switch result {
         case .success(let result):
             return .done(
-                result.choices, started: Instant(rawValue: Int(result.startedNanoseconds / 1_000)),
+                result.scores, started: Instant(rawValue: Int(result.startedNanoseconds / 1_000)),
                 ended: Instant(rawValue: Int(result.endedNanoseconds / 1_000)))
         case .failure(let error) where error.code == .cacheFull:
             return .cacheFull

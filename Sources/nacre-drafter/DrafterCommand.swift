@@ -66,7 +66,7 @@ struct DrafterCommand: AsyncParsableCommand {
         let node = DrafterNode(
             DrafterMachine.Configuration(
                 node: name, incarnation: incarnation, vocabularyDigest: loaded.tokenizer.vocabularyDigest,
-                vocabularySize: shape.vocabularySize, sequences: shape.sequences, contextMax: loaded.contextPerJob,
+                vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
                 nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens),
             on: loop, log: log, submit: { loaded.host.submit($0, done: $1) })
         let listener = try await PeerListener.listen(

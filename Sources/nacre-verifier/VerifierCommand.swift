@@ -51,7 +51,7 @@ struct VerifierCommand: AsyncParsableCommand {
         let node = VerifierNode(
             VerifierMachine.Configuration(
                 node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
-                vocabularySize: shape.vocabularySize, sequences: shape.sequences, contextMax: loaded.contextPerJob,
+                vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
                 nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens, canRewind: shape.canRewind,
                 cost: cost),
             tokenizer: loaded.tokenizer, on: MultiThreadedEventLoopGroup.singleton.next(), log: log,

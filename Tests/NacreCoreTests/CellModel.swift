@@ -31,13 +31,14 @@ struct CellModel {
             switch edit {
             case .rewind(let sequence, let length): remove(sequence, from: length)
             case .release(let sequence): remove(sequence, from: 0)
+            case .fork(let source, let target, let length): fork(source, to: target, length: length.rawValue)
             }
         }
         if compacting { compact() }
         checkBatch(pass.nodes)
         for (index, node) in pass.nodes.enumerated() {
             let sequences = [node.sequence] + node.branches
-            for branch in node.branches where text(branch).isEmpty { fork(node.sequence, to: branch) }
+            for branch in node.branches where text(branch).isEmpty { fork(node.sequence, to: branch, length: .max) }
             for sequence in sequences {
                 #expect(text(sequence).count == node.position.rawValue, "node \(index) in sequence \(sequence)")
             }
@@ -61,8 +62,9 @@ struct CellModel {
         }
     }
 
-    private mutating func fork(_ source: SequenceID, to branch: SequenceID) {
-        for index in cells.indices where cells[index].sequences.contains(source) {
+    private mutating func fork(_ source: SequenceID, to branch: SequenceID, length: Int) {
+        for index in cells.indices
+        where cells[index].sequences.contains(source) && cells[index].position < length {
             cells[index].sequences.insert(branch)
         }
     }

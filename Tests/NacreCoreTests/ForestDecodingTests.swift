@@ -95,7 +95,7 @@ private struct ForestDecoding {
             }
             covers.append(cover)
         }
-        var choices = try engine.run(pass)[...]
+        var choices = try engine.run(pass).compactMap(\.choice)[...]
         passes += 1
         let even = Double(chosen.reduce(0) { $0 + $1.count }) / Double(running.count)
         for (index, cover) in zip(running, covers) {

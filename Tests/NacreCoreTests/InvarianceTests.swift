@@ -29,7 +29,8 @@ private struct Speaker {
                     ? nil : ScoreRequest(key: key, index: place + 1 - prompt, policy: policy))
         }
         return try engine.run(
-            EnginePass(edits: [.rewind(0, length: Position(rawValue: kept))], nodes: nodes))
+            EnginePass(edits: [.rewind(0, length: Position(rawValue: kept))], nodes: nodes)
+        ).compactMap(\.choice)
     }
 }
 

@@ -31,15 +31,15 @@ struct ReferenceTreeTests {
     @Test("A node's row is that of its path, and a shared node takes one cell")
     func rows() throws {
         var engine = engine()
-        let choices = try engine.run(tree)
+        let scores = try engine.run(tree)
         let paths: [[TokenID]] = [
             [1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 3, 5, 6], [1, 2, 3, 5, 7],
         ]
         var row: [Float] = []
         var scratch = CoupledScratch()
-        for (choice, path) in zip(choices, paths) {
+        for (score, path) in zip(scores, paths) {
             Self.model.logits(after: path[...], into: &row)
-            #expect(choice == CoupledRule.choose(row.span, request, scratch: &scratch), "\(path)")
+            #expect(score.choice == CoupledRule.choose(row.span, request, scratch: &scratch), "\(path)")
         }
         #expect(engine.cellsInUse == 7)
         #expect(engine.cached(0) == [1, 2, 3, 4] && engine.cached(1) == [1, 2, 3, 5, 6])
@@ -58,6 +58,24 @@ struct ReferenceTreeTests {
         #expect(engine.cellsInUse == 6)
         _ = try engine.run(EnginePass(edits: [.release(0)]))
         #expect(engine.cellsInUse == 0)
+    }
+
+    @Test("A fork shares the cells of a beginning, in the order of the edits, until either is cut below it")
+    func fork() throws {
+        var engine = engine()
+        _ = try engine.run(EnginePass(nodes: [node(1, 0, 0), node(2, 1, 0), node(3, 2, 0)]))
+        let scores = try engine.run(
+            EnginePass(
+                edits: [.release(3), .fork(0, to: 3, length: 2), .rewind(0, length: 1), .fork(3, to: 4, length: 2)],
+                nodes: [node(9, 2, 3)]))
+        #expect(engine.cached(0) == [1] && engine.cached(3) == [1, 2, 9] && engine.cached(4) == [1, 2])
+        #expect(engine.cellsInUse == 3)
+        var row: [Float] = []
+        var scratch = CoupledScratch()
+        Self.model.logits(after: [1, 2, 9], into: &row)
+        #expect(scores == [.choice(CoupledRule.choose(row.span, request, scratch: &scratch))])
+        _ = try engine.run(EnginePass(edits: [.release(3), .release(0)]))
+        #expect(engine.cached(4) == [1, 2] && engine.cellsInUse == 2)
     }
 
     @Test("A tree that does not fit leaves no branch behind")
@@ -84,6 +102,16 @@ struct ReferenceTreeTests {
             EnginePass(adoptions: [.init(branch: 2, owner: 0, positions: 3..<6)]),
             EnginePass(adoptions: [.init(branch: 3, owner: 0, positions: 1..<1)]),
             EnginePass(adoptions: [.init(branch: 7, owner: 0, positions: 1..<1)]),
+            EnginePass(adoptions: Array(repeating: .init(branch: 2, owner: 0, positions: 3..<5), count: 2)),
+            EnginePass(edits: [.fork(0, to: 1, length: 1)]), EnginePass(edits: [.fork(0, to: 4, length: 5)]),
+            EnginePass(edits: [.fork(0, to: 4, length: -1)]), EnginePass(edits: [.fork(0, to: 5, length: 1)]),
+            EnginePass(edits: [.fork(5, to: 4, length: 0)]), EnginePass(edits: [.fork(4, to: 4, length: 0)]),
+            EnginePass(edits: [.rewind(0, length: 2), .fork(0, to: 4, length: 3)]),
+            EnginePass(nodes: [
+                ForestNode(
+                    token: 1, position: 4, sequence: 0,
+                    score: ScoreRequest(key: 1, index: 0, policy: .greedy, kind: .candidates(0)))
+            ]),
         ]
         for pass in passes {
             let error = #expect(throws: EngineError.self, "\(pass)") { try engine.run(pass) }

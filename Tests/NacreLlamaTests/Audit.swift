@@ -24,7 +24,7 @@ final class RowTap {
 struct AuditedEngine: ~Copyable {
     var engine: LlamaEngine
     /// What each sequence holds.
-    private(set) var texts: [SequenceID: [TokenID]] = [:]
+    private(set) var texts = SequenceTexts()
     private(set) var rows: [AuditedRow] = []
     private let tap = RowTap()
 
@@ -35,22 +35,21 @@ struct AuditedEngine: ~Copyable {
 
     @discardableResult
     mutating func run(edits: [CacheEdit] = [], _ nodes: [ForestNode] = []) throws -> [Choice] {
+        try run(EnginePass(edits: edits, nodes: nodes))
+    }
+
+    @discardableResult
+    mutating func run(_ pass: EnginePass) throws -> [Choice] {
         tap.rows = [:]
-        let choices = try engine.run(EnginePass(edits: edits, nodes: nodes))
-        for edit in edits {
-            switch edit {
-            case .rewind(let sequence, let length):
-                if let text = texts[sequence] { texts[sequence] = Array(text.prefix(length.rawValue)) }
-            case .release(let sequence): texts[sequence] = nil
-            }
-        }
+        let choices = try engine.run(pass).compactMap(\.choice)
+        texts.edit(pass)
         var scored = 0
-        for (index, node) in nodes.enumerated() {
-            texts[node.sequence, default: []].append(node.token)
+        for (index, node) in pass.nodes.enumerated() {
+            texts.append(node)
             guard let request = node.score else { continue }
             rows.append(
                 AuditedRow(
-                    path: texts[node.sequence] ?? [], request: request, bits: tap.rows[index] ?? [],
+                    path: texts[node.sequence], request: request, bits: tap.rows[index] ?? [],
                     choice: choices[scored]))
             scored += 1
         }
@@ -58,7 +57,7 @@ struct AuditedEngine: ~Copyable {
     }
 
     /// How many tokens `sequence` holds.
-    func length(_ sequence: SequenceID) -> Int { texts[sequence]?.count ?? 0 }
+    func length(_ sequence: SequenceID) -> Int { texts[sequence].count }
 }
 
 /// The rows of a plain decode: one engine, one sequence, one thread, one token at a time, and each path from an

@@ -26,7 +26,7 @@ struct EngineHostTests {
         #expect(loaded.host.shape.vocabularySize == loaded.tokenizer.vocabularySize)
         #expect(try await loaded.host.calibrate(budget: .milliseconds(50)).count >= 4)
         let result = try await loaded.host.run(Self.prefill(8))
-        #expect(result.choices.count == 8 && result.endedNanoseconds > result.startedNanoseconds)
+        #expect(result.scores.count == 8 && result.endedNanoseconds > result.startedNanoseconds)
         await loaded.host.shutdown()
         await #expect(throws: EngineError.self) { try await loaded.host.run(Self.prefill(8)) }
         // Twice is harmless.
@@ -36,23 +36,23 @@ struct EngineHostTests {
     @Test("passes handed over without a task run in turn with the others, on the engine's thread")
     func submitted() async throws {
         let loaded = try await LoadedModel.start(path: Fixture.draft, settings: Self.settings, name: "engine-test")
-        let expected = try await loaded.host.run(Self.prefill(32)).choices
+        let expected = try await loaded.host.run(Self.prefill(32)).scores
         let thread = try await loaded.host.withEngine { _ in UInt(pthread_self()) }
         let order = Order()
-        let results = try await withThrowingTaskGroup(of: [Choice].self) { group in
+        let results = try await withThrowingTaskGroup(of: [Score].self) { group in
             for number in 0..<8 {
                 group.addTask {
-                    try await withCheckedThrowingContinuation { (waiting: CheckedContinuation<[Choice], any Error>) in
+                    try await withCheckedThrowingContinuation { (waiting: CheckedContinuation<[Score], any Error>) in
                         loaded.host.submit(Self.prefill(32)) { result in
                             #expect(UInt(pthread_self()) == thread)
                             order.numbers.withLock { $0.append(number) }
-                            waiting.resume(with: result.map(\.choices).mapError { $0 as any Error })
+                            waiting.resume(with: result.map(\.scores).mapError { $0 as any Error })
                         }
                     }
                 }
-                group.addTask { try await loaded.host.run(Self.prefill(32)).choices }
+                group.addTask { try await loaded.host.run(Self.prefill(32)).scores }
             }
-            return try await group.reduce(into: [[Choice]]()) { $0.append($1) }
+            return try await group.reduce(into: [[Score]]()) { $0.append($1) }
         }
         #expect(results == Array(repeating: expected, count: 16))
         #expect(order.numbers.withLock { $0.sorted() } == Array(0..<8))
@@ -108,9 +108,9 @@ struct EngineHostTests {
     @Test("passes of many callers run one at a time, each with its own result")
     func serial() async throws {
         let loaded = try await LoadedModel.start(path: Fixture.draft, settings: Self.settings, name: "engine-test")
-        let expected = try await loaded.host.run(Self.prefill(32)).choices
-        try await withThrowingTaskGroup(of: [Choice].self) { group in
-            for _ in 0..<20 { group.addTask { try await loaded.host.run(Self.prefill(32)).choices } }
+        let expected = try await loaded.host.run(Self.prefill(32)).scores
+        try await withThrowingTaskGroup(of: [Score].self) { group in
+            for _ in 0..<20 { group.addTask { try await loaded.host.run(Self.prefill(32)).scores } }
             for try await choices in group { #expect(choices == expected) }
         }
         await loaded.host.shutdown()

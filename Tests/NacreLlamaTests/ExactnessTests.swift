@@ -39,7 +39,7 @@ import Testing
             // The drafter goes on from what it has that is still right, one token per pass.
             var chain: [TokenID] = []
             let gamma = Int.random(in: 1...6, using: &random)
-            var next = draft.texts[0].map { zip($0, text).prefix { $0 == $1 }.count } ?? 0
+            var next = zip(draft.texts[0], text).prefix { $0 == $1 }.count
             next = min(next, text.count - 1)
             try draft.run(edits: [.rewind(0, length: Position(rawValue: next))])
             var choice = try draft.run(ForestNode.chain(text[next...], from: next, sequence: 0)).last

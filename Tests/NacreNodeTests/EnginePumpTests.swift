@@ -44,9 +44,9 @@ import Testing
     @Test("results, a full cache and failures are outcomes, with the times in microseconds")
     func mapping() {
         var pump = pump()
-        let choice = Choice(token: 7, margin: 1)
+        let score = Score.choice(Choice(token: 7, margin: 1))
         let results: [Result<PassResult, EngineError>] = [
-            .success(PassResult(choices: [choice], startedNanoseconds: 5_000, endedNanoseconds: 9_999)),
+            .success(PassResult(scores: [score], startedNanoseconds: 5_000, endedNanoseconds: 9_999)),
             .failure(EngineError(.cacheFull, "full")), .failure(EngineError(.failed, "broken")),
         ]
         for result in results {
@@ -54,7 +54,7 @@ import Testing
             desk.end(result)
             pump.passEnded()
         }
-        guard case .done([choice], started: 5, ended: 9) = outcomes.list[0], case .cacheFull = outcomes.list[1],
+        guard case .done([score], started: 5, ended: 9) = outcomes.list[0], case .cacheFull = outcomes.list[1],
             case .failed(let reason) = outcomes.list[2]
         else {
             Issue.record("\(outcomes.list)")

@@ -62,7 +62,7 @@ import Testing
 
         mutating func draw(_ tokens: [TokenID]) -> [String] {
             pass = nil
-            return step(.passed(.done(tokens.map { Choice(token: $0, margin: 1) }, started: 0, ended: 1_000)))
+            return step(.passed(.done(tokens.map { .choice(Choice(token: $0, margin: 1)) }, started: 0, ended: 1_000)))
         }
 
         /// What the machine said and began, in words.

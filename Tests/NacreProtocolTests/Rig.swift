@@ -13,6 +13,8 @@ struct CacheModel {
             case .rewind(let sequence, let length):
                 texts[sequence] = Array((texts[sequence] ?? []).prefix(length.rawValue))
             case .release(let sequence): texts[sequence] = nil
+            case .fork(let source, let target, let length):
+                texts[target] = Array((texts[source] ?? []).prefix(length.rawValue))
             }
         }
     }
@@ -72,8 +74,8 @@ struct VerifierRig {
         #expect(pass?.nodes.count { $0.score != nil } == tokens.count, "rows asked for")
         pass = nil
         now = now + 1_000
-        let choices = tokens.map { Choice(token: $0, margin: 1) }
-        return step(.passed(.done(choices, started: now, ended: now)))
+        let scores = tokens.map { Score.choice(Choice(token: $0, margin: 1)) }
+        return step(.passed(.done(scores, started: now, ended: now)))
     }
 
     /// Ends the pass in flight otherwise.

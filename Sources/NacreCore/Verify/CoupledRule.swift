@@ -57,28 +57,21 @@ package struct CoupledRule: VerifyRule {
         }
     }
 
-    /// The `count` tokens with the largest perturbed scores, best first: a drafter's candidates for one position
-    /// (Gumbel top-k). The first is what `choose` returns; greedy, they are the largest logits.
-    ///
-    /// The target's own token is among them with the probability of ALGORITHMS 9.3; fewer come back if the policy
-    /// allows fewer. The margin of each is its distance to the next.
-    package static func candidates(
-        _ logits: Span<Float>, _ request: ScoreRequest, count: Int, scratch: inout CoupledScratch
-    ) -> [Choice] {
-        precondition(!logits.isEmpty && count > 0, "\(count) candidates of \(logits.count) tokens")
-        return logits.withUnsafeBufferPointer { row in
-            let top = TopTwo(of: row)
-            guard top.best > -.infinity else { return [Choice(token: 0, margin: 0)] }
-            let inverse = 1 / request.policy.temperature
-            var few = TopFew(count)
-            if inverse.isFinite {
-                let cut = ProbabilityCut(row, largest: Float(top.best), inverse, request.policy, &scratch)
-                scan(row, largest: top.token, inverse, cut, request, into: &few)
-            } else {
-                for token in row.indices where row[token] < .infinity { few.offer(Double(row[token]), token) }
-            }
-            return few.choices
+    /// The `count` best perturbed scores of a row and the one behind them; greedy, its largest logits as they are.
+    static func best(
+        _ count: Int, of row: UnsafeBufferPointer<Float>, _ request: ScoreRequest, scratch: inout CoupledScratch
+    ) -> TopFew {
+        var few = TopFew(count)
+        let top = TopTwo(of: row)
+        guard top.best > -.infinity else { return few }
+        let inverse = 1 / request.policy.temperature
+        if inverse.isFinite {
+            let cut = ProbabilityCut(row, largest: Float(top.best), inverse, request.policy, &scratch)
+            scan(row, largest: top.token, inverse, cut, request, into: &few)
+        } else {
+            for token in row.indices where row[token] < .infinity { few.offer(Double(row[token]), token) }
         }
+        return few
     }
 
     /// How many tokens of `chain` are accepted: the longest prefix in which every token is the one that the target

@@ -42,7 +42,8 @@ struct TopTwo: TopScores {
 /// The best `count` of the scores offered, and the one behind them, which the last margin is measured against.
 struct TopFew: TopScores {
     private let count: Int
-    private var kept: [(score: Double, token: Int)] = []
+    /// Best first, up to `count` and the one behind them.
+    private(set) var kept: [(score: Double, token: Int)] = []
 
     init(_ count: Int) {
         self.count = count

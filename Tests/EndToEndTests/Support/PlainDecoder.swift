@@ -29,7 +29,7 @@ struct PlainDecoder {
             let node = ForestNode(
                 token: token, position: position, sequence: 0, score: pending.isEmpty ? request : nil)
             position = position + 1
-            for choice in try engine.run(EnginePass(nodes: [node])) {
+            for choice in try engine.run(EnginePass(nodes: [node])).compactMap(\.choice) {
                 output.append(choice.token.rawValue)
                 if tokenizer.isEndOfGeneration(choice.token) { return output }
                 pending = [choice.token]
