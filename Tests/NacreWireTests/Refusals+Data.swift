@@ -57,7 +57,9 @@ extension Refusal {
             payload.number(3, 1 << 30)
             payload.number(4, 1 << 30)
         },
-        Refusal(.draft, "tokens", "are more than the window") { $0.numbers(6, [UInt64](repeating: 1, count: 257)) },
+        Refusal(.draft, "tokens", "are more than a tree has nodes") {
+            $0.numbers(6, [UInt64](repeating: 1, count: 257))
+        },
         Refusal(.draft, "end", "is unknown") { $0.number(13, 4) },
         Refusal(.draft, "end", "is negative") { $0.number(13, .max) },
         Refusal(.verdict, "tokens", "are more than a window and one") {

@@ -46,6 +46,40 @@ extension Refusal {
             payload.assignJob()
             payload.part(12) { _ in }
         },
+        Refusal(.assignJob, "rule", "is unknown") { payload in
+            payload.assignJob()
+            payload.number(4, 3)
+        },
+        Refusal(.assignJob, "payload", "is unknown") { payload in
+            payload.assignJob()
+            payload.number(21, 2)
+        },
+        Refusal(.assignJob, "shape.widths", "make too many nodes") { payload in
+            payload.assignJob()
+            payload.part(17) { $0.numbers(1, [257]) }
+        },
+        Refusal(.assignJob, "branches", "are too many") { payload in
+            payload.assignJob()
+            payload.number(18, 257)
+        },
+        Refusal(.assignJob, "drafters", "are too many") { payload in
+            payload.assignJob()
+            payload.number(19, 17)
+        },
+        Refusal(.assignJob, "helperCount", "is too large") { payload in
+            payload.assignJob()
+            payload.number(20, 17)
+        },
+        Refusal(.assignJob, "helpers", "are too many") { payload in
+            payload.assignJob()
+            for _ in 0...Limits.offersMax { payload.part(22) { $0.text(1, "a:1") } }
+        },
+        // pearl and branches
+        Refusal(.assignJob, "speculation", "does not go together") { payload in
+            payload.assignJob()
+            payload.number(14, 3)
+            payload.number(18, 1)
+        },
         Refusal(.offers, "offers.address", "has a control character") { payload in
             payload.number(4, 1)
             payload.part(3) { $0.text(1, "a\t") }
@@ -96,7 +130,24 @@ extension Refusal {
             payload.number(3, 1)
             payload.number(5, 1)
         },
+        Refusal(.jobEnded, "statistics.judgedAt", "is longer than what was accepted") { payload in
+            payload.ended { $0.numbers(14, [1]) }
+        },
+        Refusal(.jobEnded, "statistics.judgedAt", "has too many depths") { payload in
+            payload.ended { part in
+                part.numbers(14, [UInt64](repeating: 1, count: JobStatistics.positionsMax + 1))
+                part.numbers(15, [UInt64](repeating: 1, count: JobStatistics.positionsMax + 1))
+            }
+        },
         Refusal(.cancelJob, "attempt", "is 0") { _ in },
         Refusal(.hire, "attempt", "is 0") { _ in },
     ]
+}
+
+extension RawPayload {
+    fileprivate mutating func ended(statistics build: (inout RawPayload) -> Void) {
+        number(3, 1)
+        number(5, 1)
+        part(7, build)
+    }
 }

@@ -37,6 +37,17 @@ struct RoundTripTests {
         #expect(try parse(MessageCodec.encode(prompt)) == [prompt])
     }
 
+    @Test("a peer that does not say how many drafters a job wants means one")
+    func drafters() throws {
+        var payload = RawPayload()
+        payload.assignJob()
+        guard case .assignJob(let assignment)? = try parse(rawFrame(type: 24, payload: payload.bytes)).first else {
+            Issue.record("no AssignJob")
+            return
+        }
+        #expect(assignment.speculation == Speculation(.stream))
+    }
+
     @Test("texts for people are cut after the last character that fits")
     func longTexts() throws {
         let detail = String(repeating: "漢", count: 400)

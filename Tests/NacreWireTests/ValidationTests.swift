@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Values out of range are refused")
 struct ValidationTests {
-    @Test("by the name of their field", arguments: Refusal.dataPlane + Refusal.membership + Refusal.jobs)
+    @Test("by the name of their field", arguments: Refusal.all)
     func refused(refusal: Refusal) {
         var payload = RawPayload()
         refusal.build(&payload)

@@ -119,7 +119,7 @@ struct  Nacre__Hello
   uint64_t model_digest;
   uint64_t vocabulary_digest;
   /*
-   * host:port of a drafter; empty for verifiers
+   * host:port where verifiers reach it; empty for a verifier that helps no other
    */
   char *data_address;
   Nacre__Capacity *capacity;

@@ -1,3 +1,5 @@
+import NacreCore
+
 /// Every bound of the protocol in one place. Full means refuse early; nothing grows to absorb load.
 package enum Limits {
     /// Payload of one frame before the peer is known, in bytes.
@@ -18,6 +20,16 @@ package enum Limits {
     package static let gammaMax = 32
     /// Draft positions in flight beyond the committed length.
     package static let windowPositionsMax = 256
+    /// Drafts of one message, of one shard, and of one job's tree in a pass; as many draws, repeated ones included.
+    package static let treeNodesMax = TreeShape.nodesMax
+    /// Drafts prepared for likely outcomes of one pass.
+    package static let branchesMax = 256
+    /// Entries of a row of q on the wire.
+    package static let rowEntriesMax = 1_024
+    /// Drafters of one job.
+    package static let draftersMax = 16
+    /// Other verifiers that score for one job.
+    package static let helpersMax = 16
     package static let jobsQueuedMax = 1_024
     package static let attemptsMax = 3
     package static let stopStringsMax = 16
@@ -26,7 +38,7 @@ package enum Limits {
     package static let nameBytesMax = 255
     /// Explanations for people in messages, in bytes; longer ones are cut by the sender.
     package static let detailBytesMax = 1_024
-    /// Drafters offered in one message.
+    /// Drafters, or helpers, offered in one message.
     package static let offersMax = 16
     package static let wireVersion: UInt32 = 1
 }

@@ -2,7 +2,7 @@ internal import CNacreProto
 import NacreCore
 import NacreProtocol
 
-// The data plane's messages to and from their C form. Values out of range are refused here; how messages relate to
+// The messages that both ends of a draft stream have, to and from their C form. Values out of range are refused here; how messages relate to
 // each other (is this stream open, is that epoch known) is the state machines' business.
 
 extension Limits {
@@ -24,6 +24,11 @@ extension DraftOpen {
         wire.pointee.sampling = try writer.sampling(sampling)
         wire.pointee.prompt_length = try writer.number(promptLength.rawValue, "promptLength")
         wire.pointee.position_limit = try writer.number(positionLimit.rawValue, "positionLimit")
+        wire.pointee.rule = Nacre__VerifyRule(rawValue: rule.rawValue)
+        wire.pointee.shape = try writer.shape(shape)
+        wire.pointee.branches = try writer.number(branches, "branches")
+        wire.pointee.payload = Nacre__PayloadKind(rawValue: payload.rawValue)
+        wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
         wire.pointee.context_total = try writer.number(contextTotal, "contextTotal")
         wire.pointee.context_offset = try writer.number(contextOffset, "contextOffset")
         wire.pointee.n_context = context.count
@@ -39,7 +44,11 @@ extension DraftOpen {
             key: StreamKey(rawValue: wire.key), sampling: try fields.sampling(wire.sampling),
             promptLength: try fields.position(
                 wire.prompt_length, "promptLength", max: min(total, Limits.promptTokensMax)),
-            positionLimit: try fields.position(wire.position_limit, "positionLimit"), contextTotal: total,
+            positionLimit: try fields.position(wire.position_limit, "positionLimit"),
+            rule: try fields.choice(wire.rule.rawValue, "rule"), shape: try fields.shape(wire.shape),
+            branches: try fields.count(wire.branches, "branches", max: Limits.branchesMax),
+            payload: try fields.choice(wire.payload.rawValue, "payload"),
+            nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax), contextTotal: total,
             contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(
                 wire.context, wire.n_context, "context", max: Limits.contextChunkTokens))
@@ -60,31 +69,6 @@ extension DraftReady {
     }
 }
 
-extension Draft {
-    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
-        let wire = writer.make(nacre__draft__init)
-        wire.pointee.stream = stream.rawValue
-        wire.pointee.epoch = epoch.rawValue
-        wire.pointee.root = try writer.number(root.rawValue, "root")
-        wire.pointee.first_node = try writer.number(firstNode, "firstNode")
-        wire.pointee.n_token = tokens.count
-        wire.pointee.token = writer.copy(tokens)
-        wire.pointee.end = Nacre__DraftEnd(rawValue: end.rawValue)
-        return UnsafeMutableRawPointer(wire)
-    }
-
-    init(_ wire: Nacre__Draft, _ fields: FieldReader) throws(WireError) {
-        self.init(
-            stream: StreamID(rawValue: wire.stream), epoch: Epoch(rawValue: wire.epoch),
-            root: try fields.position(wire.root, "root"), firstNode: try fields.count(wire.first_node, "firstNode"),
-            tokens: try fields.tokens(wire.token, wire.n_token, "tokens", max: Limits.windowPositionsMax),
-            end: try fields.choice(wire.end.rawValue, "end"))
-        // The position of the last token is a position too.
-        try fields.within(
-            Int(Int32.max), offset: root.rawValue + firstNode, part: tokens.count, "firstNode")
-    }
-}
-
 extension Verdict {
     func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
         let wire = writer.make(nacre__verdict__init)
@@ -94,6 +78,7 @@ extension Verdict {
         wire.pointee.token = writer.copy(tokens)
         wire.pointee.committed = try writer.number(committed.rawValue, "committed")
         wire.pointee.position_limit = try writer.number(positionLimit.rawValue, "positionLimit")
+        wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -102,7 +87,8 @@ extension Verdict {
             stream: StreamID(rawValue: wire.stream), nextEpoch: Epoch(rawValue: wire.next_epoch),
             tokens: try fields.tokens(wire.token, wire.n_token, "tokens", max: Limits.verdictTokensMax),
             committed: try fields.position(wire.committed, "committed"),
-            positionLimit: try fields.position(wire.position_limit, "positionLimit"))
+            positionLimit: try fields.position(wire.position_limit, "positionLimit"),
+            nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax))
         try fields.within(committed.rawValue, offset: 0, part: tokens.count, "tokens")
     }
 }
@@ -130,6 +116,7 @@ extension Greeting {
         wire.pointee.role = Nacre__Role(rawValue: role.rawValue)
         wire.pointee.incarnation = incarnation.rawValue
         wire.pointee.vocabulary_digest = vocabularyDigest
+        wire.pointee.model_digest = modelDigest
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -138,7 +125,8 @@ extension Greeting {
         self.init(
             wireMin: versions.low, wireMax: versions.high, node: try fields.name(wire.node, "node"),
             role: try fields.choice(wire.role.rawValue, "role"),
-            incarnation: Incarnation(rawValue: wire.incarnation), vocabularyDigest: wire.vocabulary_digest)
+            incarnation: Incarnation(rawValue: wire.incarnation), vocabularyDigest: wire.vocabulary_digest,
+            modelDigest: wire.model_digest)
     }
 }
 

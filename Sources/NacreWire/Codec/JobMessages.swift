@@ -19,14 +19,15 @@ extension Offer {
     }
 
     fileprivate static func read(
-        _ list: UnsafeMutablePointer<UnsafeMutablePointer<Nacre__Offer>?>?, _ count: Int, _ fields: FieldReader
+        _ list: UnsafeMutablePointer<UnsafeMutablePointer<Nacre__Offer>?>?, _ count: Int, _ field: StaticString,
+        _ fields: FieldReader
     ) throws(WireError) -> [Offer] {
         guard count <= Limits.offersMax else {
-            throw fields.invalid("offers", "has \(count) items, at most \(Limits.offersMax) are allowed")
+            throw fields.invalid(field, "has \(count) items, at most \(Limits.offersMax) are allowed")
         }
         var offers: [Offer] = []
         for pointer in UnsafeBufferPointer(start: list, count: count) {
-            let wire = try fields.part(pointer, "offers")
+            let wire = try fields.part(pointer, field)
             offers.append(
                 Offer(
                     address: try fields.name(wire.address, "offers.address"),
@@ -42,8 +43,7 @@ extension AssignJob {
         wire.pointee.job_hi = job.high
         wire.pointee.job_lo = job.low
         wire.pointee.attempt = attempt.rawValue
-        wire.pointee.method = Nacre__DecodingMethod(rawValue: method.rawValue)
-        wire.pointee.gamma = try writer.number(gamma, "gamma")
+        try speculation.pack(into: wire, writer)
         wire.pointee.key = key.rawValue
         wire.pointee.sampling = try writer.sampling(sampling)
         wire.pointee.length_max = try writer.number(lengthMax.rawValue, "lengthMax")
@@ -54,6 +54,8 @@ extension AssignJob {
         wire.pointee.context = writer.copy(context)
         wire.pointee.n_offer = offers.count
         wire.pointee.offer = Offer.pack(offers, writer)
+        wire.pointee.n_helper = helpers.count
+        wire.pointee.helper = Offer.pack(helpers, writer)
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -61,17 +63,21 @@ extension AssignJob {
         let total = try fields.count(wire.context_total, "contextTotal", max: Limits.contextTokensMax)
         self.init(
             job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
-            method: try fields.choice(wire.method.rawValue, "method"),
-            gamma: try fields.count(wire.gamma, "gamma", max: Limits.gammaMax), key: StreamKey(rawValue: wire.key),
+            speculation: try Speculation(wire, fields), key: StreamKey(rawValue: wire.key),
             sampling: try fields.sampling(wire.sampling),
             lengthMax: try fields.position(wire.length_max, "lengthMax", max: Limits.contextTokensMax),
             promptLength: try fields.position(
                 wire.prompt_length, "promptLength", max: min(total, Limits.promptTokensMax)),
             contextTotal: total, contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(wire.context, wire.n_context, "context", max: Limits.contextChunkTokens),
-            offers: try Offer.read(wire.offer, wire.n_offer, fields))
+            offers: try Offer.read(wire.offer, wire.n_offer, "offers", fields),
+            helpers: try Offer.read(wire.helper, wire.n_helper, "helpers", fields))
         try fields.within(total, offset: contextOffset, part: context.count, "context")
         try fields.within(lengthMax.rawValue, offset: 0, part: total, "contextTotal")
+        // Some combinations would bias the output: nobody may ask for them, not even a coordinator.
+        if let complaint = speculation.complaint(under: sampling) {
+            throw fields.invalid("speculation", "is unusable, \(complaint)")
+        }
     }
 }
 
@@ -107,19 +113,11 @@ extension Commit {
     }
 
     init(_ wire: Nacre__Commit, _ fields: FieldReader) throws(WireError) {
-        guard wire.n_token == wire.n_margin else {
-            throw fields.invalid("margins", "has \(wire.n_margin) items for \(wire.n_token) tokens")
-        }
-        let margins = Array(UnsafeBufferPointer(start: wire.margin, count: wire.n_margin))
-        // Written so that NaN fails.
-        if let odd = margins.first(where: { !($0 >= 0) }) {
-            throw fields.invalid("margins", "has \(odd); a margin is 0 or more")
-        }
         self.init(
             job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
             start: try fields.position(wire.start, "start"),
             tokens: try fields.tokens(wire.token, wire.n_token, "tokens", max: Limits.outputTokensMax),
-            margins: margins)
+            margins: try fields.margins(wire.margin, wire.n_margin, of: wire.n_token))
         try fields.within(Int(Int32.max), offset: start.rawValue, part: tokens.count, "tokens")
     }
 }
@@ -143,7 +141,7 @@ extension JobEnded {
             length: try fields.position(wire.length, "length"),
             reason: try fields.choice(wire.reason.rawValue, "reason"),
             detail: try fields.prose(wire.detail, "detail", bytesMax: Limits.detailBytesMax),
-            statistics: JobStatistics(try fields.part(wire.statistics, "statistics")))
+            statistics: try JobStatistics(fields.part(wire.statistics, "statistics"), fields))
     }
 }
 
@@ -158,10 +156,30 @@ extension JobStatistics {
         wire.pointee.elapsed_us = elapsedMicroseconds
         wire.pointee.gap_us = gapMicroseconds
         wire.pointee.drafters_lost = draftersLost
+        wire.pointee.stale = stale
+        wire.pointee.verified = verified
+        wire.pointee.standing = standing
+        wire.pointee.outcomes = outcomes
+        wire.pointee.outcomes_prepared = outcomesPrepared
+        wire.pointee.n_judged_at = judgedAt.count
+        wire.pointee.judged_at = writer.copy(judgedAt)
+        wire.pointee.n_accepted_at = acceptedAt.count
+        wire.pointee.accepted_at = writer.copy(acceptedAt)
+        wire.pointee.queue_us = queueMicroseconds
+        wire.pointee.draft_us = draftMicroseconds
+        wire.pointee.wire_us = wireMicroseconds
+        wire.pointee.shards_sent = shardsSent
+        wire.pointee.shards_used = shardsUsed
         return wire
     }
 
-    fileprivate init(_ wire: Nacre__JobStatistics) {
+    fileprivate init(_ wire: Nacre__JobStatistics, _ fields: FieldReader) throws(WireError) {
+        guard wire.n_judged_at == wire.n_accepted_at, wire.n_judged_at <= JobStatistics.positionsMax else {
+            throw fields.invalid(
+                "statistics.judgedAt",
+                "has \(wire.n_judged_at) counts and \(wire.n_accepted_at) accepted, not the same number of at most "
+                    + "\(JobStatistics.positionsMax)")
+        }
         self.init()
         rounds = wire.rounds
         drafted = wire.drafted
@@ -171,6 +189,18 @@ extension JobStatistics {
         elapsedMicroseconds = wire.elapsed_us
         gapMicroseconds = wire.gap_us
         draftersLost = wire.drafters_lost
+        stale = wire.stale
+        verified = wire.verified
+        standing = wire.standing
+        outcomes = wire.outcomes
+        outcomesPrepared = wire.outcomes_prepared
+        judgedAt = Array(UnsafeBufferPointer(start: wire.judged_at, count: wire.n_judged_at))
+        acceptedAt = Array(UnsafeBufferPointer(start: wire.accepted_at, count: wire.n_accepted_at))
+        queueMicroseconds = wire.queue_us
+        draftMicroseconds = wire.draft_us
+        wireMicroseconds = wire.wire_us
+        shardsSent = wire.shards_sent
+        shardsUsed = wire.shards_used
     }
 }
 
@@ -216,6 +246,6 @@ extension Offers {
     init(_ wire: Nacre__Offers, _ fields: FieldReader) throws(WireError) {
         self.init(
             job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
-            offers: try Offer.read(wire.offer, wire.n_offer, fields))
+            offers: try Offer.read(wire.offer, wire.n_offer, "offers", fields))
     }
 }

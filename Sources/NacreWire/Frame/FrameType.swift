@@ -1,7 +1,7 @@
 package import NacreProtocol
 
-/// The kind of message a frame carries. The numbers are the contract of proto/; 5, 10 ... 12, 27 and 32 ... 34 are
-/// kept for messages to come.
+/// The kind of message a frame carries. The numbers are the contract of proto/; 5, 27 and 32 ... 34 are kept for
+/// messages to come.
 package enum FrameType: UInt16, Sendable, CaseIterable {
     case draftOpen = 1
     case draftReady = 2
@@ -9,6 +9,12 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
     case verdict = 4
     case draftClose = 6
     case greeting = 7
+    case rowRequest = 8
+    case draftRow = 9
+    case scoreOpen = 10
+    case scoreShard = 11
+    case scores = 12
+    case scoreClose = 13
     case hello = 20
     case welcome = 21
     case heartbeat = 22
@@ -35,6 +41,12 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
             case .verdict: .verdict
             case .draftClose: .draftClose
             case .greeting: .greeting
+            case .rowRequest: .rowRequest
+            case .draftRow: .draftRow
+            case .scoreOpen: .scoreOpen
+            case .scoreShard: .scoreShard
+            case .scores: .scores
+            case .scoreClose: .scoreClose
             case .hello: .hello
             case .welcome: .welcome
             case .heartbeat: .heartbeat

@@ -12,6 +12,14 @@ extension MessageGenerator {
         case .verdict: .verdict(verdict())
         case .draftClose: .draftClose(DraftClose(stream: stream(), reason: choice(CloseReason.self)))
         case .greeting: .greeting(greeting())
+        case .rowRequest:
+            .rowRequest(RowRequest(stream: stream(), epoch: epoch(), node: number(0...Int(Int32.max))))
+        case .draftRow:
+            .draftRow(DraftRow(stream: stream(), epoch: epoch(), node: number(0...Int(Int32.max)), row: row()))
+        case .scoreOpen: .scoreOpen(scoreOpen())
+        case .scoreShard: .scoreShard(scoreShard())
+        case .scores: .scores(scores())
+        case .scoreClose: .scoreClose(ScoreClose(stream: stream(), reason: choice(CloseReason.self)))
         case .hello: .hello(hello())
         case .welcome: .welcome(welcome())
         case .heartbeat: .heartbeat(heartbeat())
@@ -32,39 +40,33 @@ extension MessageGenerator {
         }
     }
 
-    private mutating func stream() -> StreamID { StreamID(rawValue: word32()) }
+    mutating func stream() -> StreamID { StreamID(rawValue: word32()) }
 
-    private mutating func epoch() -> Epoch { Epoch(rawValue: word32()) }
+    mutating func epoch() -> Epoch { Epoch(rawValue: word32()) }
 
     private mutating func draftOpen() -> DraftOpen {
         let context = context()
         return DraftOpen(
             stream: stream(), job: job(), attempt: attempt(), epoch: epoch(), key: StreamKey(rawValue: word64()),
             sampling: sampling(), promptLength: context.prompt, positionLimit: position(),
+            rule: choice(VerifyRuleKind.self), shape: shape(), branches: number(0...Limits.branchesMax),
+            payload: choice(PayloadKind.self), nodesMax: number(0...Limits.treeNodesMax),
             contextTotal: context.total, contextOffset: context.offset, context: context.tokens)
-    }
-
-    private mutating func draft() -> Draft {
-        let tokens = tokens(number(0...Limits.windowPositionsMax))
-        let root = position(0...(Int(Int32.max) - tokens.count))
-        return Draft(
-            stream: stream(), epoch: epoch(), root: root,
-            firstNode: number(0...(Int(Int32.max) - tokens.count - root.rawValue)), tokens: tokens,
-            end: choice(DraftEnd.self))
     }
 
     private mutating func verdict() -> Verdict {
         let tokens = tokens(number(0...(Limits.windowPositionsMax + 1)))
         return Verdict(
             stream: stream(), nextEpoch: epoch(), tokens: tokens, committed: position(tokens.count...Int(Int32.max)),
-            positionLimit: position())
+            positionLimit: position(), nodesMax: number(0...Limits.treeNodesMax))
     }
 
     private mutating func greeting() -> Greeting {
         let wireMin = max(1, word32())
         return Greeting(
             wireMin: wireMin, wireMax: max(wireMin, word32()), node: name(), role: choice(Role.self),
-            incarnation: Incarnation(rawValue: word64()), vocabularyDigest: word64())
+            incarnation: Incarnation(rawValue: word64()), vocabularyDigest: word64(),
+            modelDigest: word64())
     }
 
     private mutating func hello() -> Hello {
@@ -94,12 +96,13 @@ extension MessageGenerator {
 
     private mutating func assignJob() -> AssignJob {
         let context = context()
+        let sampling = sampling()
         return AssignJob(
-            job: job(), attempt: attempt(), method: choice(DecodingMethod.self), gamma: number(0...Limits.gammaMax),
-            key: StreamKey(rawValue: word64()), sampling: sampling(),
+            job: job(), attempt: attempt(), speculation: speculation(under: sampling),
+            key: StreamKey(rawValue: word64()), sampling: sampling,
             lengthMax: position(context.total...(Limits.promptTokensMax + Limits.outputTokensMax)),
             promptLength: context.prompt, contextTotal: context.total, contextOffset: context.offset,
-            context: context.tokens, offers: offers())
+            context: context.tokens, offers: offers(), helpers: offers())
     }
 
     private mutating func commit() -> Commit {
@@ -119,6 +122,19 @@ extension MessageGenerator {
         statistics.elapsedMicroseconds = word64()
         statistics.gapMicroseconds = word64()
         statistics.draftersLost = word64()
+        statistics.stale = word64()
+        statistics.verified = word64()
+        statistics.standing = word64()
+        statistics.outcomes = word64()
+        statistics.outcomesPrepared = word64()
+        let positions = number(0...JobStatistics.positionsMax)
+        statistics.judgedAt = (0..<positions).map { _ in word64() }
+        statistics.acceptedAt = (0..<positions).map { _ in word64() }
+        statistics.queueMicroseconds = word64()
+        statistics.draftMicroseconds = word64()
+        statistics.wireMicroseconds = word64()
+        statistics.shardsSent = word64()
+        statistics.shardsUsed = word64()
         return JobEnded(
             job: job(), attempt: attempt(), length: position(), reason: choice(EndReason.self),
             detail: text(Limits.detailBytesMax), statistics: statistics)

@@ -15,6 +15,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         self.build = build
     }
 
+    static let all = dataPlane + trees + scores + membership + jobs
+
     var testDescription: String { "\(type).\(field) \(why)" }
 }
 

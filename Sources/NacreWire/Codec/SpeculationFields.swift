@@ -1,0 +1,131 @@
+internal import CNacreProto
+import NacreCore
+import NacreProtocol
+
+// Parts that several messages have: shapes, trees, rows, and how a job is speculated on.
+
+extension FieldWriter {
+    /// `nil` for a chain: absent says so in fewer bytes.
+    func shape(_ shape: DraftShape) throws(WireError) -> UnsafeMutablePointer<Nacre__DraftShape>? {
+        let wire = make(nacre__draft_shape__init)
+        switch shape {
+        case .chain: return nil
+        case .fixed(let tree):
+            wire.pointee.n_width = tree.widths.count
+            wire.pointee.width = try numbers(tree.widths, "shape.widths")
+        case .best(let nodesMax, let width):
+            wire.pointee.nodes_max = try number(nodesMax, "shape.nodesMax")
+            wire.pointee.width_max = try number(width, "shape.widthMax")
+        }
+        return wire
+    }
+
+    func numbers(_ values: [Int], _ field: StaticString) throws(WireError) -> UnsafeMutablePointer<UInt32> {
+        let copies = room(for: values.count, of: UInt32.self)
+        for (index, value) in values.enumerated() { copies[index] = try number(value, field) }
+        return copies
+    }
+}
+
+extension FieldReader {
+    func shape(_ pointer: UnsafeMutablePointer<Nacre__DraftShape>?) throws(WireError) -> DraftShape {
+        guard let wire = pointer?.pointee else { return .chain }
+        guard wire.n_width > 0 else {
+            if wire.nodes_max == 0 && wire.width_max == 0 { return .chain }
+            guard wire.width_max > 0 else { throw invalid("shape.widthMax", "is 0, but its drafts are limited") }
+            return .best(
+                nodesMax: try count(wire.nodes_max, "shape.nodesMax", max: Limits.treeNodesMax),
+                width: try count(wire.width_max, "shape.widthMax", max: DraftShape.widthMax))
+        }
+        guard wire.nodes_max == 0, wire.width_max == 0 else {
+            throw invalid("shape", "is a static tree and one that grows at once")
+        }
+        guard wire.n_width <= TreeShape.depthMax else {
+            throw invalid("shape.widths", "has \(wire.n_width) levels, at most \(TreeShape.depthMax) are allowed")
+        }
+        let widths = UnsafeBufferPointer(start: wire.width, count: wire.n_width).map(Int.init)
+        do throws(TreeShapeError) {
+            return .fixed(try TreeShape(widths))
+        } catch {
+            throw invalid("shape.widths", "make no tree: \(error)")
+        }
+    }
+
+    /// The parents of `count` nodes that are numbered from `first` on: each is 0 or 1 + the number of an earlier node.
+    func parents(
+        _ start: UnsafeMutablePointer<UInt32>?, _ parents: Int, of count: Int, from first: Int
+    ) throws(WireError) -> [Int] {
+        guard parents == count else { throw invalid("parents", "has \(parents) items for \(count) tokens") }
+        var read: [Int] = []
+        read.reserveCapacity(count)
+        for (index, parent) in UnsafeBufferPointer(start: start, count: count).enumerated() {
+            guard parent <= first + index else {
+                throw invalid("parents", "has \(parent) for node \(first + index), which is not an earlier node")
+            }
+            read.append(Int(parent))
+        }
+        return read
+    }
+
+    func row(
+        tokens: UnsafeMutablePointer<UInt32>?, _ tokenCount: Int, weights: UnsafeMutablePointer<UInt32>?,
+        _ weightCount: Int, _ field: StaticString
+    ) throws(WireError) -> WeightRow {
+        guard tokenCount == weightCount else {
+            throw invalid(field, "has \(weightCount) weights for \(tokenCount) tokens")
+        }
+        let tokens = try self.tokens(tokens, tokenCount, field, max: Limits.rowEntriesMax)
+        var entries: [WeightRow.Entry] = []
+        entries.reserveCapacity(tokens.count)
+        for (token, wide) in zip(tokens, UnsafeBufferPointer(start: weights, count: weightCount)) {
+            guard let weight = UInt16(exactly: wide) else {
+                throw invalid(field, "has weight \(wide), at most \(UInt16.max) is allowed")
+            }
+            entries.append(WeightRow.Entry(token, weight))
+        }
+        do throws(PayloadFault) {
+            return try WeightRow(entries)
+        } catch {
+            throw invalid(field, "is no law: \(error)")
+        }
+    }
+
+    func margins(
+        _ start: UnsafeMutablePointer<Float>?, _ margins: Int, of tokens: Int
+    ) throws(WireError) -> [Float] {
+        guard margins == tokens else { throw invalid("margins", "has \(margins) items for \(tokens) tokens") }
+        let read = Array(UnsafeBufferPointer(start: start, count: margins))
+        // Written so that NaN fails.
+        if let odd = read.first(where: { !($0 >= 0) }) {
+            throw invalid("margins", "has \(odd); a margin is 0 or more")
+        }
+        return read
+    }
+}
+
+extension Speculation {
+    func pack(
+        into wire: UnsafeMutablePointer<Nacre__AssignJob>, _ writer: borrowing FieldWriter
+    ) throws(WireError) {
+        wire.pointee.method = Nacre__DecodingMethod(rawValue: method.rawValue)
+        wire.pointee.gamma = try writer.number(gamma, "gamma")
+        wire.pointee.rule = Nacre__VerifyRule(rawValue: rule.rawValue)
+        wire.pointee.shape = try writer.shape(shape)
+        wire.pointee.branches = try writer.number(branches, "branches")
+        wire.pointee.payload = Nacre__PayloadKind(rawValue: payload.rawValue)
+        wire.pointee.drafters = try writer.number(drafters, "drafters")
+        wire.pointee.helpers = try writer.number(helpers, "helperCount")
+    }
+
+    init(_ wire: Nacre__AssignJob, _ fields: FieldReader) throws(WireError) {
+        self.init(
+            try fields.choice(wire.method.rawValue, "method"),
+            gamma: try fields.count(wire.gamma, "gamma", max: Limits.gammaMax),
+            rule: try fields.choice(wire.rule.rawValue, "rule"), shape: try fields.shape(wire.shape),
+            branches: try fields.count(wire.branches, "branches", max: Limits.branchesMax),
+            payload: try fields.choice(wire.payload.rawValue, "payload"),
+            // A peer that does not say means the one that every job has had.
+            drafters: max(1, try fields.count(wire.drafters, "drafters", max: Limits.draftersMax)),
+            helpers: try fields.count(wire.helpers, "helperCount", max: Limits.helpersMax))
+    }
+}

@@ -1,0 +1,112 @@
+import NacreCore
+import NacreProtocol
+import NacreWire
+
+// Trees, laws of q, and how a job is speculated on.
+extension MessageGenerator {
+    /// Drafts that are a chain, or a tree whose nodes stand on earlier ones of this message or of the epoch.
+    mutating func draft() -> Draft {
+        let tokens = tokens(number(0...Limits.treeNodesMax))
+        let root = position(0...(Int(Int32.max) - tokens.count))
+        let firstNode = number(0...(Int(Int32.max) - tokens.count - root.rawValue))
+        let isChain = next() % 3 == 0
+        let parents = isChain ? [] : tokens.indices.map { number(max(0, firstNode - 3)...(firstNode + $0)) }
+        return Draft(
+            stream: stream(), epoch: epoch(), heard: epoch(), root: root, firstNode: firstNode, tokens: tokens,
+            parents: parents, probabilities: next() % 2 == 0 ? [] : tokens.map { _ in UInt8(number(0...255)) },
+            proposals: next() % 2 == 0
+                ? [] : proposals(tokens.indices.map { isChain ? firstNode + $0 : parents[$0] }, firstNode),
+            end: choice(DraftEnd.self), microseconds: word32())
+    }
+
+    /// One for each node that has children here; a few of them are drawn twice.
+    private mutating func proposals(_ parents: [Int], _ firstNode: Int) -> [Draft.Proposal] {
+        let repeats = number(0...(Limits.treeNodesMax - parents.count))
+        var children: [Int: [Int]] = [:]
+        for (index, parent) in parents.enumerated() { children[parent, default: []].append(firstNode + index) }
+        var proposals: [Draft.Proposal] = []
+        for (node, draws) in children.sorted(by: { $0.key < $1.key }) {
+            let payload = payload()
+            let isRepeated = proposals.count < repeats && payload.draw == .independent
+            proposals.append(
+                Draft.Proposal(node: node, payload: payload, draws: isRepeated ? draws + draws.prefix(1) : draws))
+        }
+        return proposals
+    }
+
+    private mutating func payload() -> DraftPayload {
+        let draw: SiblingDraw = next() % 2 == 0 ? .independent : .withoutReplacement
+        switch next() % 8 {
+        case 0: return .coupled
+        case 1: return .row(row(), draw)
+        case 2, 3: return .scalar(scalar(), draw)
+        default: return .deterministic
+        }
+    }
+
+    private mutating func scalar() -> DraftPayload.Scalar {
+        let weight = number(1...Int(UInt16.max))
+        let total = number(weight...(Limits.rowEntriesMax * Int(UInt16.max)))
+        return made { () throws(PayloadFault) in try DraftPayload.Scalar(weight: UInt16(weight), total: total) }
+    }
+
+    mutating func row() -> WeightRow {
+        var token = number(0...1_000)
+        let entries = (0..<number(1...(next() % 16 == 0 ? Limits.rowEntriesMax : 20))).map { _ in
+            let entry = WeightRow.Entry(TokenID(rawValue: UInt32(token)), UInt16(number(1...Int(UInt16.max))))
+            token += number(1...900)
+            return entry
+        }
+        return made { () throws(PayloadFault) in try WeightRow(entries) }
+    }
+
+    private func made<Value, Failure>(_ make: () throws(Failure) -> Value) -> Value {
+        do { return try make() } catch { fatalError("the generator drew what does not exist: \(error)") }
+    }
+
+    mutating func shape() -> DraftShape {
+        switch next() % 4 {
+        case 0: return .chain
+        case 1:
+            let widths = Array(repeating: 1, count: number(0...(TreeShape.depthMax - 4))) + [2, 2, number(1...3)]
+            return .fixed(made { () throws(TreeShapeError) in try TreeShape(widths) })
+        case 2: return .fixed(made { () throws(TreeShapeError) in try TreeShape([number(1...TreeShape.nodesMax)]) })
+        default: return .best(nodesMax: number(0...TreeShape.nodesMax), width: number(1...DraftShape.widthMax))
+        }
+    }
+
+    /// One that its user may ask for.
+    mutating func speculation(under sampling: SamplingPolicy) -> Speculation {
+        while true {
+            let drawn = Speculation(
+                choice(DecodingMethod.self), gamma: number(0...Limits.gammaMax), rule: choice(VerifyRuleKind.self),
+                shape: shape(), branches: number(0...Limits.branchesMax), payload: choice(PayloadKind.self),
+                drafters: number(1...Limits.draftersMax), helpers: number(0...Limits.helpersMax))
+            if drawn.complaint(under: sampling) == nil { return drawn }
+        }
+    }
+
+    mutating func scoreOpen() -> ScoreOpen {
+        let context = context()
+        return ScoreOpen(
+            stream: stream(), job: job(), attempt: attempt(), key: StreamKey(rawValue: word64()),
+            sampling: sampling(), promptLength: context.prompt, contextTotal: context.total,
+            contextOffset: context.offset, context: context.tokens)
+    }
+
+    mutating func scoreShard() -> ScoreShard {
+        let drafts = tokens(number(0...Limits.treeNodesMax))
+        let tokens = tokens(number(0...300))
+        return ScoreShard(
+            stream: stream(), shard: word32(),
+            keep: position(0...(Limits.promptTokensMax + Limits.outputTokensMax - tokens.count)), tokens: tokens,
+            parents: drafts.indices.map { number(0...$0) }, drafts: drafts)
+    }
+
+    mutating func scores() -> Scores {
+        Scores(
+            stream: stream(), shard: word32(),
+            choices: tokens(number(0...(Limits.treeNodesMax + 1))).map { Choice(token: $0, margin: margin()) },
+            microseconds: word32())
+    }
+}
