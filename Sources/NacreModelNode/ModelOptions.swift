@@ -65,7 +65,9 @@ package struct ModelOptions: ParsableArguments {
         let threads = try threads(settings)
         let engine = LlamaSettings(
             threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context] ?? 1,
-            sequences: settings[Self.slots])
+            sequences: settings[Self.slots], branches: min(Self.branchesMax, 254 - settings[Self.slots]),
+            // What a drafter proposes is a hint: its last bits may depend on what else it computes.
+            exact: role == .verifier)
         let loaded = try await LoadedModel.start(
             path: settings[Self.model], settings: engine, hasTrainedContext: settings[Self.context] == nil,
             name: role == .verifier ? "target" : "draft")
@@ -78,6 +80,9 @@ package struct ModelOptions: ParsableArguments {
             ])
         return loaded
     }
+
+    /// Sequences for side branches of trees. So many cost a pass nothing that could be measured (docs/engine.md).
+    private static let branchesMax = 64
 
     private func threads(_ settings: Settings) throws(NacreError) -> Int {
         let available = try CPUList.available()

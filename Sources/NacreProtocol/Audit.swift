@@ -46,13 +46,6 @@ extension DrafterMachine {
     }
 
     package var freeSequenceCount: Int { freeSequences.count }
-
-    /// The position behind the deepest of the drafts that the stream of this draft holds.
-    package func reached(_ draft: Draft) -> Position {
-        let stream = streams.first { $0.address.stream == draft.stream && $0.stream.epoch == draft.epoch }?.stream
-        let tree = stream?.growth.tree
-        return (tree?.root ?? draft.root) + (tree?.nodes.map(\.depth).max() ?? 0)
-    }
 }
 
 extension CoordinatorMachine {

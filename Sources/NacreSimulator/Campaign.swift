@@ -27,6 +27,7 @@ package struct Campaign: Sendable {
             jobs     \(tally.jobs) (\(outcomes.joined(separator: ", ")))
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
+            trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
@@ -44,6 +45,7 @@ package struct Campaign: Sendable {
         let counts: [(String, Int)] = [
             ("seeds", tally.seeds), ("jobs", tally.jobs), ("tokens", tally.tokens), ("drafted", tally.drafted),
             ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
+            ("branched", tally.branched), ("adopted", tally.adopted), ("forked", tally.forked),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]

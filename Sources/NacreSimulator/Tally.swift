@@ -20,6 +20,10 @@ package struct Tally: Sendable, Equatable {
     package var epochs = 0
     /// Draft tokens that were sent.
     package var drafted = 0
+    /// Passes with side branches, side branches that won, sequences that began as copies of others.
+    package var branched = 0
+    package var adopted = 0
+    package var forked = 0
     /// Verdicts that told of more than one round.
     package var coalesced = 0
 
@@ -38,5 +42,8 @@ package struct Tally: Sendable, Equatable {
         epochs += other.epochs
         drafted += other.drafted
         coalesced += other.coalesced
+        branched += other.branched
+        adopted += other.adopted
+        forked += other.forked
     }
 }

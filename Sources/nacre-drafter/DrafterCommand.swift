@@ -67,7 +67,8 @@ struct DrafterCommand: AsyncParsableCommand {
             DrafterMachine.Configuration(
                 node: name, incarnation: incarnation, vocabularyDigest: loaded.tokenizer.vocabularyDigest,
                 vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
-                nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens),
+                nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens,
+                branches: shape.branches),
             on: loop, log: log, submit: { loaded.host.submit($0, done: $1) })
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)

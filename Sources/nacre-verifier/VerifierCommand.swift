@@ -53,7 +53,7 @@ struct VerifierCommand: AsyncParsableCommand {
                 node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
                 vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
                 nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens, canRewind: shape.canRewind,
-                cost: cost),
+                branches: shape.branches, cost: cost),
             tokenizer: loaded.tokenizer, on: MultiThreadedEventLoopGroup.singleton.next(), log: log,
             submit: { loaded.host.submit($0, done: $1) })
         ReadyLine(role: "verifier").announce()

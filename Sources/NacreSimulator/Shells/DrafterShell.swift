@@ -19,6 +19,8 @@ final class DrafterShell: Shell {
     /// What each stream was allowed and where it is, from the messages alone.
     private var limits: [StreamKey: Position] = [:]
     private var epochs: [StreamKey: Epoch] = [:]
+    /// Of each draft of the epoch, by its number, how many drafts lead to it, itself included.
+    private var depths: [StreamKey: [Int]] = [:]
 
     init(_ world: World, _ host: HostID, _ plan: Scenario.Drafter) {
         self.world = world
@@ -95,7 +97,13 @@ final class DrafterShell: Shell {
     private func send(_ message: Message, on id: ConnectionID) {
         if case .draft(let draft) = message {
             let key = StreamKey(id: id, stream: draft.stream)
-            let reached = machine.reached(draft)
+            if epochs[key] != draft.epoch { depths[key] = [] }
+            for index in draft.tokens.indices {
+                let parent = draft.parents.isEmpty ? draft.firstNode + index : draft.parents[index]
+                let above = parent == 0 ? 0 : depths[key]?[parent - 1] ?? 0
+                depths[key]?.append(above + 1)
+            }
+            let reached = draft.root + (depths[key]?.suffix(draft.tokens.count).max() ?? 0)
             if reached > limits[key] ?? 0 {
                 world.report(.window, "\(world.name(host)) drafts up to \(reached), allowed is \(limits[key] ?? 0)")
             }

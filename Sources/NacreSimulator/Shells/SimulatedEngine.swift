@@ -24,6 +24,9 @@ struct SimulatedEngine {
     mutating func run(_ pass: EnginePass, in world: World, of host: HostID) -> Bool {
         world.journal.note(.started(host, pass), at: world.now)
         world.tally.passes += 1
+        world.tally.branched += pass.nodes.contains { !$0.branches.isEmpty } ? 1 : 0
+        world.tally.adopted += pass.adoptions.count
+        world.tally.forked += pass.edits.count { if case .fork = $0 { true } else { false } }
         let duration = max(1, node.passFixed + node.passPerNode * pass.nodes.count)
         let outcome = outcome(of: pass, duration: duration, in: world, of: host)
         world.schedule(.passed(host, life: world.hosts[host.index].life, outcome), in: duration)
