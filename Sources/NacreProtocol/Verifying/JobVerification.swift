@@ -30,6 +30,7 @@ package struct JobVerification: Sendable {
     package var share = FairShare()
     /// In the order in which they were hired.
     package var drafters: [HiredDrafter] = []
+    package var helpers: [ScoreHelper] = []
     /// When to ask the coordinator for a drafter; `nil` when none is wanted or one has been asked for.
     package var hireAt: Instant?
     package var hireBackoff = Backoff(initial: Instant.milliseconds(50), limit: Instant.seconds(5))
@@ -39,6 +40,8 @@ package struct JobVerification: Sendable {
     package var inFlight: PassPart?
     /// A finished pass whose verdict waits.
     package var held: (part: PassPart, scores: [Score])?
+    /// Until when `held` waits for a helper's scores.
+    package var heldUntil: Instant?
     package var awaitedRow: AwaitedRow?
     package var statistics = JobStatistics()
     package var clock = RoundClock()
@@ -61,7 +64,10 @@ package struct JobVerification: Sendable {
     package var length: Position { Position(rawValue: tokens.count) }
     package var remaining: Int { lengthMax - length }
     package var hasContext: Bool { tokens.count >= contextTotal }
-    package var isPrefilling: Bool { cursor.valid + 1 < length }
+    /// What helpers scored is committed here without being cached: a few such tokens lead the next pass.
+    package var isPrefilling: Bool {
+        cursor.valid + 1 + (speculation.helpers > 0 ? VerifierMachine.leadMax : 0) < length
+    }
     package var isReadyToDecode: Bool { hasContext && !isPrefilling && held == nil && awaitedRow == nil }
 
     /// Whether rows of the target's law are needed, or its own choices will do. Greedy, every rule takes exactly the
