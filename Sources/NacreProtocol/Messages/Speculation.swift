@@ -44,7 +44,8 @@ package struct Speculation: Sendable, Hashable {
             return "method pearl drafts windows of one chain: use stream or speculative for trees and branches"
         }
         if method == .autoregressive && (shape != .chain || branches > 0 || rule != .coupled) {
-            return "method autoregressive drafts nothing: use stream, pearl or speculative for rules, trees and branches"
+            return
+                "method autoregressive drafts nothing: use stream, pearl or speculative for rules, trees and branches"
         }
         if case .fixed = shape, branches > 0 {
             return "a static tree is fixed before anything is drawn: use branches with a chain or with --tree best"
