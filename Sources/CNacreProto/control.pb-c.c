@@ -2291,7 +2291,7 @@ const ProtobufCMessageDescriptor nacre__cancel_job__descriptor =
   (ProtobufCMessageInit) nacre__cancel_job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__hire__field_descriptors[3] =
+static const ProtobufCFieldDescriptor nacre__hire__field_descriptors[4] =
 {
   {
     "job_hi",
@@ -2329,16 +2329,29 @@ static const ProtobufCFieldDescriptor nacre__hire__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lost",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Hire, lost),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__hire__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
   0,   /* field[0] = job_hi */
   1,   /* field[1] = job_lo */
+  3,   /* field[3] = lost */
 };
 static const ProtobufCIntRange nacre__hire__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor nacre__hire__descriptor =
 {
@@ -2348,7 +2361,7 @@ const ProtobufCMessageDescriptor nacre__hire__descriptor =
   "Nacre__Hire",
   "nacre",
   sizeof(Nacre__Hire),
-  3,
+  4,
   nacre__hire__field_descriptors,
   nacre__hire__field_indices_by_name,
   1,  nacre__hire__number_ranges,

@@ -448,7 +448,7 @@ struct  Nacre__CancelJob
 
 
 /*
- * Frame type 30, verifier → coordinator: the job has no live drafter; Offers answers.
+ * Frame type 30, verifier → coordinator: the job lacks a drafter; Offers answers.
  */
 struct  Nacre__Hire
 {
@@ -456,14 +456,18 @@ struct  Nacre__Hire
   uint64_t job_hi;
   uint64_t job_lo;
   uint32_t attempt;
+  /*
+   * incarnation of the drafter that it has lost or given up; 0: it does not say
+   */
+  uint64_t lost;
 };
 #define NACRE__HIRE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hire__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, 0 }
 
 
 /*
- * Frame type 31, coordinator → verifier, the answer to Hire, or when a drafter has become free.
+ * Frame type 31, coordinator → verifier, the answer to Hire, or when a drafter has become free: new ones only.
  */
 struct  Nacre__Offers
 {

@@ -55,10 +55,10 @@ package struct CoordinatorMachine: Machine, Sendable {
     package internal(set) var jobs: [JobID: JobRecord] = [:]
     /// Jobs in the order they came.
     package internal(set) var order: [JobID] = []
-    /// Jobs whose verifier asked for a drafter while none was to be had.
+    /// Running jobs that have fewer drafters than they want.
     var wishes: Set<JobID> = []
-    /// The drafter last offered to a job.
-    var hired: [JobID: LinkID] = [:]
+    /// The drafters offered to a job and not known to be lost, in the order of offering; never an empty list.
+    var hired: [JobID: [LinkID]] = [:]
     /// Jobs a verifier had no room for: not to be placed before.
     var notBefore: [JobID: Instant] = [:]
     var nextRequest: UInt64 = 1
@@ -136,8 +136,7 @@ package struct CoordinatorMachine: Machine, Sendable {
             }
         case .hire(let hire):
             guard isCurrent(hire.job, hire.attempt, on: link) else { return }
-            jobs[hire.job]?.lostDrafter = hired.removeValue(forKey: hire.job)
-            wishes.insert(hire.job)
+            note(hire)
         case .goodbye(let goodbye):
             effects.append(.close(link, Goodbye(code: .shuttingDown, detail: "")))
             lose(link, reason: goodbye.detail.isEmpty ? "it said goodbye" : goodbye.detail, at: now, into: &effects)
@@ -199,11 +198,7 @@ package struct CoordinatorMachine: Machine, Sendable {
         strangers[link] = nil
         guard let node = nodes.removeValue(forKey: link) else { return }
         reports[link] = nil
-        // Their verifiers may not know yet, and take another drafter if this one has not begun.
-        for (job, drafter) in hired where drafter == link {
-            hired[job] = nil
-            wishes.insert(job)
-        }
+        loseDrafter(link)
         effects.append(.nodeLost(node, reason: reason))
         for id in order {
             switch jobs[id]?.state {

@@ -127,28 +127,26 @@ package struct JobRecord: Sendable {
         return nil
     }
 
+    /// Adds what an attempt cost. A verifier may report any 64 bits: sums stop at their largest.
     mutating func add(_ other: JobStatistics) {
-        statistics.rounds += other.rounds
-        statistics.drafted += other.drafted
-        statistics.judged += other.judged
-        statistics.accepted += other.accepted
-        statistics.passMicroseconds += other.passMicroseconds
-        statistics.elapsedMicroseconds += other.elapsedMicroseconds
-        statistics.draftersLost += other.draftersLost
-        statistics.stale += other.stale
-        statistics.verified += other.verified
-        statistics.standing += other.standing
-        statistics.outcomes += other.outcomes
-        statistics.outcomesPrepared += other.outcomesPrepared
+        let sums: [WritableKeyPath<JobStatistics, UInt64>] = [
+            \.rounds, \.drafted, \.judged, \.accepted, \.passMicroseconds, \.elapsedMicroseconds, \.draftersLost,
+            \.stale,
+            \.verified, \.standing, \.outcomes, \.outcomesPrepared, \.queueMicroseconds, \.draftMicroseconds,
+            \.wireMicroseconds, \.shardsSent, \.shardsUsed,
+        ]
+        for sum in sums { statistics[keyPath: sum].add(other[keyPath: sum]) }
         statistics.judgedAt.add(other.judgedAt)
         statistics.acceptedAt.add(other.acceptedAt)
-        statistics.queueMicroseconds += other.queueMicroseconds
-        statistics.draftMicroseconds += other.draftMicroseconds
-        statistics.wireMicroseconds += other.wireMicroseconds
-        statistics.shardsSent += other.shardsSent
-        statistics.shardsUsed += other.shardsUsed
         // Medians do not add up: that of the last attempt stands for the job.
         if other.gapMicroseconds > 0 { statistics.gapMicroseconds = other.gapMicroseconds }
+    }
+}
+
+extension UInt64 {
+    fileprivate mutating func add(_ other: UInt64) {
+        let (sum, isTooLarge) = addingReportingOverflow(other)
+        self = isTooLarge ? .max : sum
     }
 }
 
@@ -156,7 +154,7 @@ extension [UInt64] {
     /// Adds counts by place.
     fileprivate mutating func add(_ other: [UInt64]) {
         for (place, count) in other.enumerated() {
-            if place < self.count { self[place] += count } else { append(count) }
+            if place < self.count { self[place].add(count) } else { append(count) }
         }
     }
 }

@@ -30,7 +30,7 @@ extension MessageGenerator {
         case .commit: .commit(commit())
         case .jobEnded: .jobEnded(jobEnded())
         case .cancelJob: .cancelJob(CancelJob(job: job(), attempt: attempt()))
-        case .hire: .hire(Hire(job: job(), attempt: attempt()))
+        case .hire: .hire(Hire(job: job(), attempt: attempt(), lost: Incarnation(rawValue: word64())))
         case .offers: .offers(Offers(job: job(), attempt: attempt(), offers: offers()))
         case .vocabularyChunk: .vocabularyChunk(vocabularyChunk())
         case .tokenize: .tokenize(Tokenize(request: word64(), text: bytes(number(0...2_000))))
