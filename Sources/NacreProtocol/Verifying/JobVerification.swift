@@ -33,6 +33,8 @@ package struct JobVerification: Sendable {
     package var helpers: [ScoreHelper] = []
     /// When to ask the coordinator for a drafter; `nil` when none is wanted or one has been asked for.
     package var hireAt: Instant?
+    /// The drafter that it lost last.
+    package var lostDrafter: Incarnation = 0
     package var hireBackoff = Backoff(initial: Instant.milliseconds(50), limit: Instant.seconds(5))
     /// The first epoch of the next stream: no two streams of a job share one, so no two draws their noise.
     package var nextEpoch: Epoch
@@ -145,6 +147,7 @@ package struct JobVerification: Sendable {
 /// The drafter bound to a job: one stream on one data link.
 package struct HiredDrafter: Sendable {
     package let address: String
+    package let incarnation: Incarnation
     package let stream: StreamID
     package var inbox: DraftInbox
     /// The context was sent.
@@ -159,8 +162,9 @@ package struct HiredDrafter: Sendable {
     package var microsecondsPerToken = 0
     package var pace = DraftPace()
 
-    package init(address: String, stream: StreamID, inbox: DraftInbox, now: Instant) {
-        self.address = address
+    package init(_ offer: Offer, stream: StreamID, inbox: DraftInbox, now: Instant) {
+        address = offer.address
+        incarnation = offer.incarnation
         self.stream = stream
         self.inbox = inbox
         attentionSince = now

@@ -22,7 +22,7 @@ extension VerifierMachine {
             let inbox = DraftInbox(
                 epoch: jobs[index].nextEpoch, root: jobs[index].length, positionLimit: allowance(of: jobs[index]).limit)
             jobs[index].drafters.append(
-                HiredDrafter(address: offer.address, stream: nextStream, inbox: inbox, now: now))
+                HiredDrafter(offer, stream: nextStream, inbox: inbox, now: now))
             nextStream = nextStream.next
             if links[offer.address] == nil {
                 links[offer.address] = PeerLinkState()
@@ -150,6 +150,7 @@ extension VerifierMachine {
     ) {
         let drafter = jobs[index].drafters.remove(at: hired)
         drafter.add(to: &jobs[index].statistics)
+        jobs[index].lostDrafter = drafter.incarnation
         jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)
         jobs[index].schedule.restart()
         if let retryAfter { jobs[index].hireAt = now + retryAfter }
@@ -196,7 +197,8 @@ extension VerifierMachine {
         for index in jobs.indices {
             guard let due = jobs[index].hireAt, due <= now else { continue }
             jobs[index].hireAt = nil
-            effects.append(.toCoordinator(.hire(Hire(job: jobs[index].job, attempt: jobs[index].attempt))))
+            let job = jobs[index]
+            effects.append(.toCoordinator(.hire(Hire(job: job.job, attempt: job.attempt, lost: job.lostDrafter))))
         }
     }
 }
