@@ -66,9 +66,11 @@ package struct JobVerification: Sendable {
     package var length: Position { Position(rawValue: tokens.count) }
     package var remaining: Int { lengthMax - length }
     package var hasContext: Bool { tokens.count >= contextTotal }
+    /// Tokens that may lead a decoding pass besides the last one.
+    package var leadMax = 0
     /// What helpers scored is committed here without being cached: a few such tokens lead the next pass.
     package var isPrefilling: Bool {
-        cursor.valid + 1 + (speculation.helpers > 0 ? VerifierMachine.leadMax : 0) < length
+        cursor.valid + 1 + leadMax < length
     }
     package var isReadyToDecode: Bool { hasContext && !isPrefilling && held == nil && awaitedRow == nil }
 

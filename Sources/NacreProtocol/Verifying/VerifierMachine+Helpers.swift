@@ -155,6 +155,10 @@ extension VerifierMachine {
                 endGuest(guest, .contextTooLong, into: &effects)
                 return
             }
+            guard shard.drafts.count + 1 + leadMax <= configuration.nodesMax else {
+                endGuest(guest, .noRoom, into: &effects)
+                return
+            }
             try guests[guest].receive(
                 shard, vocabularySize: configuration.vocabularySize, contextMax: configuration.contextMax)
         case .scoreClose(let close) where hasGreeted:
@@ -212,7 +216,7 @@ extension VerifierMachine {
         for guest in guests.indices {
             let room = configuration.nodesMax - next.nodes.count
             let stream = guests[guest]
-            if stream.unread > Self.leadMax {
+            if stream.unread > leadMax {
                 let part = Array(stream.tokens[stream.cursor.valid.rawValue...].prefix(min(stream.unread, room / 2)))
                 if !part.isEmpty { shares.append(read(part, ofGuest: guest, into: &next)) }
             } else if let shard = stream.shard, stream.unread + 1 + shard.drafts.count <= room,
@@ -268,7 +272,7 @@ extension VerifierMachine {
     }
 
     /// Text up to so many tokens is evaluated in the pass that scores what stands on it.
-    static let leadMax = 16
+    var leadMax: Int { min(16, configuration.nodesMax / 4) }
 }
 
 extension GuestStream {

@@ -206,6 +206,7 @@ package struct VerifierMachine: Machine, Sendable {
         jobs.append(JobVerification(assignment, sequence: sequence))
         if !configuration.canRewind { jobs[jobs.count - 1].schedule = .autoregressive }
         bind(jobs.count - 1, to: assignment.offers, at: now, into: &effects)
+        if assignment.speculation.helpers > 0 { jobs[jobs.count - 1].leadMax = leadMax }
         bindHelpers(jobs.count - 1, to: assignment.helpers, into: &effects)
     }
 

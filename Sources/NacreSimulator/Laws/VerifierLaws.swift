@@ -45,7 +45,9 @@ struct VerifierLaws {
         var ahead =
             switch speculation.method {
             case .autoregressive: 0
-            case .speculative, .pearl: gamma
+            case .speculative: gamma
+            // A second drafter may join in the middle of a window.
+            case .pearl: 2 * gamma - 1
             case .stream: Limits.windowPositionsMax
             }
         if case .fixed(let shape) = speculation.shape { ahead = max(ahead, shape.depth) }
@@ -67,7 +69,7 @@ struct VerifierLaws {
                     && score.index == node.position.next - $0.assignment.promptLength
             }
             // What another verifier wants scored is its own affair: it says what its text is.
-            if owners.isEmpty, guests[score.key] != nil { continue }
+            if guests[score.key] != nil { continue }
             guard text.count == node.position.rawValue + 1, !owners.isEmpty else {
                 return (.cache, "\(name) has a row for token \(score.index) on \(Array(text)), which is no job's text")
             }

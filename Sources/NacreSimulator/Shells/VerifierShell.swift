@@ -125,6 +125,11 @@ final class VerifierShell: Shell {
                 judge(laws.judge(commit))
                 world.judgeCommit(commit.job, start: commit.start.rawValue, tokens: commit.tokens)
             }
+            if case .jobEnded(let ended) = message {
+                world.tally.shards += Int(ended.statistics.shardsSent)
+                world.tally.shardsUsed += Int(ended.statistics.shardsUsed)
+                world.tally.prepared += Int(ended.statistics.outcomesPrepared)
+            }
             if control?.isRegistered == true { control?.send(message) }
         case .closeCoordinator(let goodbye):
             world.report(.accusation, "\(world.name(host)) accuses the coordinator: \(goodbye.detail)")
