@@ -61,6 +61,7 @@ extension VerifierMachine {
         guard !choices.isEmpty else { return }
         let (start, tokens) = (jobs[index].length, choices.map(\.token))
         jobs[index].append(tokens)
+        jobs[index].trace.note(.commit, from: now, to: now, count: tokens.count)
         effects.append(
             .toCoordinator(
                 .commit(

@@ -364,6 +364,7 @@ extension VerifierMachine {
             } else if let index = job(of: share), let part = jobs[index].inFlight {
                 jobs[index].inFlight = nil
                 jobs[index].clock.record(started: started, ended: ended)
+                jobs[index].trace.note(.pass, from: started, to: ended, count: share.rows)
                 jobs[index].held = (part, rows)
             } else {
                 // It is gone: nobody will settle its branches.
