@@ -47,7 +47,7 @@ import Testing
             _ method: DecodingMethod = .stream, tokensMax: Int = 8, stops: [String] = [], job: JobID = Rig.job
         ) {
             let specification = JobSpecification(
-                prompt: [97], method: method, gamma: 0, sampling: .greedy, seed: 1, tokensMax: tokensMax,
+                prompt: [97], speculation: Speculation(method), sampling: .greedy, seed: 1, tokensMax: tokensMax,
                 stops: stops.map { Array($0.utf8) })
             step(.submit(job, specification))
             for case .send(let link, .tokenize(let tokenize)) in effects {
@@ -354,7 +354,7 @@ import Testing
         var rig = Rig()
         rig.join(1, .verifier)
         let specification = JobSpecification(
-            prompt: [97], method: .stream, gamma: 0, sampling: .greedy, seed: 1, tokensMax: 8, stops: [])
+            prompt: [97], speculation: Speculation(.stream), sampling: .greedy, seed: 1, tokensMax: 8, stops: [])
         rig.step(.submit(Rig.job, specification))
         let tokens = Array(repeating: TokenID(rawValue: 0), count: 64)
         rig.step(.received(1, .tokenized(Tokenized(request: 1, tokens: tokens, error: ""))))
