@@ -28,7 +28,8 @@ package struct Campaign: Sendable {
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
-            shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used; \(tally.prepared) outcomes prepared
+            shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
+            outcomes \(tally.prepared) prepared
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))

@@ -35,7 +35,7 @@ struct VerifierCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where other verifiers of the same target connect to have drafts scored (default 127.0.0.1, any free port).",
+            "Where other verifiers of the same target connect to have drafts scored (default 127.0.0.1, any port).",
             valueName: "host:port"))
     var listen: String?
 
