@@ -54,11 +54,14 @@ let package = Package(
         .target(name: "NacreModels", dependencies: ["NacreCore", "NacreEngine", "NacreLlama"], swiftSettings: house),
         // Sockets.
         .target(
-            name: "NacreWire", dependencies: ["NacreCore", "NacreProtocol", "CNacreProto", nio],
+            name: "NacreWire", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "CNacreProto", nio],
             swiftSettings: house),
         .target(name: "CNacreProto", dependencies: ["CProtobufC"]),
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        // An engine in a process of its own.
+        .target(
+            name: "NacreEngineLink", dependencies: ["NacreCore", "NacreEngine", "NacreWire"], swiftSettings: house),
         .target(
             name: "NacreTransport", dependencies: ["NacreProtocol", "NacreWire", nio, nioPosix],
             swiftSettings: house),
@@ -135,6 +138,9 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), nio, nioPosix,
             ], exclude: ["FailCases", "Golden"], swiftSettings: house),
+        .testTarget(
+            name: "NacreEngineLinkTests", dependencies: ["NacreCore", "NacreEngine", "NacreEngineLink", "NacreWire"],
+            swiftSettings: house),
         .testTarget(
             name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
         .testTarget(
