@@ -33,6 +33,7 @@ package enum JobText {
             ("gap_microseconds", "\(statistics.gapMicroseconds)"), ("attempts", "\(statistics.attempts)"),
             ("drafters_lost", "\(statistics.draftersLost)"), ("verifiers", job.verifiers.joined(separator: ",")),
         ]
+        if let waiting = job.waiting { rows.insert(("waiting", waiting), at: 2) }
         if !terminal.isInteractive { rows.append(("text", job.text)) }
         try write(rows, to: terminal)
         if terminal.isInteractive { try terminal.write("\n\(job.text)\n") }
