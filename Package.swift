@@ -29,6 +29,7 @@ let package = Package(
         .executable(name: "nacre-coordinator", targets: ["nacre-coordinator"]),
         .executable(name: "nacre-verifier", targets: ["nacre-verifier"]),
         .executable(name: "nacre-drafter", targets: ["nacre-drafter"]),
+        .executable(name: "nacre-layers", targets: ["nacre-layers"]),
         .executable(name: "nacre-sim", targets: ["nacre-sim"]),
     ],
     dependencies: [
@@ -82,8 +83,8 @@ let package = Package(
         .target(
             name: "NacreModelNode",
             dependencies: [
-                "NacreCore", "NacreProtocol", "NacreEngine", "NacreLlama", "NacreNode", "NacreTransport",
-                arguments, log,
+                "NacreCore", "NacreProtocol", "NacreEngine", "NacreEngineLink", "NacreLlama", "NacreNode",
+                "NacreTransport", "NacreWire", arguments, log,
             ],
             swiftSettings: house),
         .target(
@@ -119,6 +120,9 @@ let package = Package(
                 "NacreRoles", "NacreModelNode", "NacreNode", "NacreLlama", "NacreTransport", "NacreProtocol",
                 "NacreEngine", "NacreCore", arguments, log, lifecycle, nioPosix,
             ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "nacre-layers", dependencies: ["NacreLlama", "NacreEngine", "NacreNode", arguments, log, lifecycle],
             swiftSettings: house),
         .executableTarget(
             name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),

@@ -20,7 +20,8 @@ import Testing
         "NacreNode": ["NacreAPI"],
         "NacreRoles": ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport"],
         "NacreModelNode": [
-            "NacreCore", "NacreEngine", "NacreLlama", "NacreNode", "NacreProtocol", "NacreTransport",
+            "NacreCore", "NacreEngine", "NacreEngineLink", "NacreLlama", "NacreNode", "NacreProtocol",
+            "NacreTransport", "NacreWire",
         ],
         "NacreCoordinator": ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP"],
         "NacreClient": ["NacreAPI", "NacreHTTP", "NacreNode"],
@@ -35,6 +36,7 @@ import Testing
             "NacreCore", "NacreEngine", "NacreLlama", "NacreModelNode", "NacreNode", "NacreProtocol", "NacreRoles",
             "NacreTransport",
         ],
+        "nacre-layers": ["NacreEngine", "NacreLlama", "NacreNode"],
         "nacre-sim": ["NacreSimulator"],
     ]
 
