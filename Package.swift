@@ -153,8 +153,8 @@ let package = Package(
         .testTarget(
             name: "NacreNodeTests",
             dependencies: [
-                "NacreAPI", "NacreNode", "NacreClient", "NacreCore", "NacreEngine", "NacreProtocol", "NacreRoles",
-                arguments, log,
+                "NacreAPI", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine", "NacreProtocol",
+                "NacreRoles", arguments, log,
             ],
             swiftSettings: house),
         .testTarget(

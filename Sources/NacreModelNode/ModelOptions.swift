@@ -124,7 +124,7 @@ package struct ModelOptions: ParsableArguments {
     }
 
     /// Measured pass times for the log: `1: 980, 2: 1410, ...`.
-    package func describe(_ cost: StepCostModel) -> String {
+    package static func describe(_ cost: StepCostModel) -> String {
         [1, 2, 3, 4, 6, 8, 12, 16].map { "\($0): \(Int(cost.microseconds(nodes: $0)))" }.joined(separator: ", ")
     }
 }

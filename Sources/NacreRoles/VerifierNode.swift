@@ -15,6 +15,10 @@ package actor VerifierNode: EventLoopActor {
     private let log: Logger
     private var control: ControlClient?
     private var drafters: [String: PeerConnection] = [:]
+    /// Verifiers that have dialled this one to have drafts scored.
+    private var hosts: [LinkID: PeerConnection] = [:]
+    private var hostLinks: [UInt64: LinkID] = [:]
+    private var nextHost: LinkID = 0
     private var load: LoadMeter
     private var ticker: RepeatedTask?
     private var refusal: String?
@@ -64,7 +68,8 @@ package actor VerifierNode: EventLoopActor {
         isStopped = true
         let goodbye = Goodbye(code: .shuttingDown, detail: detail)
         control?.assumeIsolated { $0.close(goodbye) }
-        for drafter in drafters.values { drafter.close(after: goodbye) }
+        for peer in drafters.values { peer.close(after: goodbye) }
+        for peer in hosts.values { peer.close(after: goodbye) }
         pump.finish()
     }
 
@@ -115,6 +120,12 @@ package actor VerifierNode: EventLoopActor {
         case .closeDrafter(let address, let goodbye):
             log.warning("giving up a drafter", metadata: ["drafter": "\(address)", "reason": "\(goodbye.detail)"])
             drafters.removeValue(forKey: address)?.close(after: goodbye)
+        case .toHost(let link, let message): hosts[link]?.send(message)
+        case .closeHost(let link, let goodbye):
+            guard let peer = hosts.removeValue(forKey: link) else { return }
+            hostLinks[peer.id] = nil
+            log.warning("closing a verifier's link", metadata: ["reason": "\(goodbye.detail)"])
+            peer.close(after: goodbye)
         case .closeCoordinator(let goodbye):
             log.error("the coordinator broke the protocol", metadata: ["reason": "\(goodbye.detail)"])
             control?.assumeIsolated { $0.close(goodbye) }
@@ -148,6 +159,34 @@ package actor VerifierNode: EventLoopActor {
                 await control?.send(.tokenized(answer))
             }
         case .message(let message): step(.control(message))
+        }
+    }
+
+    // MARK: - Other verifiers
+
+    /// Takes the events of verifiers that dial this one, on the event loop.
+    package nonisolated func handle(_ peer: PeerConnection, _ event: PeerEvent) {
+        assumeIsolated { node in node.receive(event, fromHost: peer) }
+    }
+
+    private func receive(_ event: PeerEvent, fromHost peer: PeerConnection) {
+        switch event {
+        case .opened:
+            let link = nextHost
+            nextHost = nextHost.next
+            hostLinks[peer.id] = link
+            hosts[link] = peer
+            step(.hostOpened(link))
+        case .message(let message):
+            guard let link = hostLinks[peer.id] else { return }
+            step(.host(link, message))
+            // The machine has closed the link unless the greeting was a good one.
+            if case .greeting = message, hosts[link] != nil { peer.raiseFrameLimit() }
+        case .closed(let reason):
+            guard let link = hostLinks.removeValue(forKey: peer.id) else { return }
+            hosts[link] = nil
+            log.info("a verifier's link closed", metadata: ["reason": "\(reason)"])
+            step(.hostLost(link))
         }
     }
 

@@ -8,15 +8,16 @@ import NacreTransport
 /// A verifier whose target's layers are on other hosts: one node for each life of the target, so that the coordinator
 /// sees a lost target as a lost verifier, and one that is back as a verifier that registers.
 actor RemoteVerifier {
-    /// Makes the node that serves a model, and its introduction.
+    /// Makes the node that serves a model whose passes cost so much.
     typealias Make =
-        @Sendable (ServedModel, [PassCost], @escaping EnginePump.Submit) -> (node: VerifierNode, hello: Hello)
+        @Sendable (ServedModel, [PassCost], @escaping EnginePump.Submit) async throws -> VerifierService
 
     private let target: RemoteTarget
     private let coordinator: PeerAddress
     private let log: Logger
     private let make: Make
-    private var node: VerifierNode?
+    private var service: VerifierService?
+    private var isAnnounced = false
     private var isStopped = false
 
     init(_ target: RemoteTarget, coordinator: PeerAddress, log: Logger, make: @escaping Make) {
@@ -40,7 +41,7 @@ actor RemoteVerifier {
     /// Says goodbye; `run` returns soon.
     func stop() async {
         isStopped = true
-        await node?.stop()
+        await service?.stop()
         await target.stop()
     }
 
@@ -53,15 +54,16 @@ actor RemoteVerifier {
         } catch {
             return log.error("the target is lost", metadata: ["reason": "\(error)"])
         }
-        guard !isStopped else { return }
-        let (node, hello) = make(life.model, costs) { life.host.submit($0, done: $1) }
-        self.node = node
+        let service = try await make(life.model, costs) { life.host.submit($0, done: $1) }
+        self.service = service
+        guard !isStopped else { return await service.stop() }
+        if !isAnnounced { service.announce() }
+        isAnnounced = true
         try await withThrowingTaskGroup(of: Void.self) { [coordinator] group in
             defer { life.end() }
-            group.addTask {
-                await node.engineLost(await life.whenLost())
-            }
-            try await node.run(coordinator: coordinator, hello: hello)
+            group.addTask { await service.node.engineLost(await life.whenLost()) }
+            try await service.run(coordinator: coordinator)
         }
+        await service.listener.close()
     }
 }

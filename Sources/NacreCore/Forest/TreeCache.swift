@@ -11,6 +11,8 @@ package struct TreeCache: Sendable {
         var valid: Position
         /// Positions `0 ..< filled` are in the engine's cache, or will be when the pass in flight ends.
         var filled: Position
+        /// Positions that are cached before the pass that is being planned: what can be forked in it.
+        var before: Position = 0
     }
 
     /// The sequence of the committed text.
@@ -39,34 +41,48 @@ package struct TreeCache: Sendable {
 
     // MARK: - A pass
 
+    /// A pass is about to be planned.
+    package mutating func beginPass() {
+        tracks = tracks.mapValues { Track(valid: $0.valid, filled: $0.filled, before: $0.valid) }
+    }
+
+    /// Where a node lies.
+    package enum Placement: Sendable, Equatable {
+        case at(SequenceID)
+        /// It needs a branch, and what that begins with is evaluated in this very pass.
+        case later
+        /// It needs a branch, and none is free.
+        case full
+    }
+
     /// Puts the next `count` tokens of the committed text on the trunk.
     package mutating func extend(by count: Int, edits: inout [CacheEdit]) {
         rewindIfNeeded(trunk, &edits)
         let end = track(trunk).valid + count
-        tracks[trunk] = Track(valid: end, filled: end)
+        tracks[trunk] = Track(valid: end, filled: end, before: track(trunk).before)
     }
 
     /// Finds a place for a node whose parent is cached (the trunk for a child of the root, which stands on all of the
     /// committed text), and takes a branch from `free` if it needs one.
     ///
-    /// - Returns: its sequence; `nil` if it needs a branch and none is free.
     package mutating func place(
         _ node: NodeIndex, in tree: DraftTree, free: inout [SequenceID], edits: inout [CacheEdit]
-    ) -> SequenceID? {
+    ) -> Placement {
         let position = tree.position(of: node)
         let above = tree[node].parent.flatMap { places[$0.rawValue] } ?? trunk
         var sequence = above
         if track(above).valid > position {
-            guard let branch = free.popLast() else { return nil }
+            guard track(above).before >= position else { return .later }
+            guard let branch = free.popLast() else { return .full }
             edits.append(.fork(above, to: branch, length: position))
             sequence = branch
         } else {
             rewindIfNeeded(above, &edits)
         }
-        tracks[sequence] = Track(valid: position.next, filled: position.next)
+        tracks[sequence] = Track(valid: position.next, filled: position.next, before: track(sequence).before)
         while places.count < tree.count { places.append(nil) }
         places[node.rawValue] = sequence
-        return sequence
+        return .at(sequence)
     }
 
     /// The next pass that appends to `sequence` drops what is in the way.

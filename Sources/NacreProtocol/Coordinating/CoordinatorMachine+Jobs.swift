@@ -32,6 +32,7 @@ extension CoordinatorMachine {
         }
         jobs[id]?.promptTokens = tokenized.tokens
         jobs[id]?.modelDigest = node.hello.modelDigest
+        jobs[id]?.modelName = node.hello.modelName
         jobs[id]?.state = .queued
     }
 
@@ -127,6 +128,10 @@ extension CoordinatorMachine {
         if outcome == .endOfGeneration || outcome == .length { job.tail = job.assembler.finish() }
         job.state = .over(outcome)
         job.ended = now
+        let kind = JobKind(
+            target: job.modelName, method: job.specification.speculation.method.name,
+            rule: job.specification.speculation.rule.name)
+        totals[kind, default: JobTotals()].add(job)
         jobs[id] = job
         hired[id] = nil
         wishes.remove(id)

@@ -213,6 +213,7 @@ package struct DraftStream: Sendable {
     /// What to evaluate next, within `room` nodes: the text as far as it is not cached, then nodes to draft below.
     package mutating func work(room: Int, free: inout [SequenceID]) -> Work {
         var work = Work()
+        cache.beginPass()
         if uncached == 0, growth.isRootOpen { cache.repeatLast(of: length) }
         let (start, pending) = (cache.cached(upTo: length), uncached)
         let part = tokens[start.rawValue...].prefix(room)
@@ -250,7 +251,12 @@ package struct DraftStream: Sendable {
         let missing = tree.path(to: node).filter { !cache.isCached($0) }
         guard !missing.isEmpty, work.nodes.count + missing.count <= room else { return .later }
         for above in missing {
-            guard let sequence = cache.place(above, in: tree, free: &free, edits: &work.edits) else { return .never }
+            let sequence: SequenceID
+            switch cache.place(above, in: tree, free: &free, edits: &work.edits) {
+            case .at(let place): sequence = place
+            case .later: return .later
+            case .full: return .never
+            }
             let position = tree.position(of: above)
             work.nodes.append(
                 ForestNode(

@@ -72,15 +72,27 @@ extension JobVerification {
     private func follow(_ part: PassPart, _ scores: [Score]) -> Decision {
         var decision = Decision()
         var node: NodeIndex?
-        while let row = part.row(behind: node), case .choice(let choice) = scores[row] {
+        while let choice = choice(behind: node, decision, part, scores) {
             decision.choices.append(choice)
-            guard let child = part.drafts.child(of: node, token: choice.token), part.row(behind: child) != nil else {
-                break
-            }
+            guard let child = part.drafts.child(of: node, token: choice.token),
+                self.choice(behind: child, decision, part, scores) != nil
+            else { break }
             decision.path.append(child)
             node = child
         }
         return decision
+    }
+
+    /// The target's choice behind a node, from the pass or, where it has no row there, from another verifier's scores.
+    private func choice(
+        behind node: NodeIndex?, _ decision: Decision, _ part: PassPart, _ scores: [Score]
+    ) -> Choice? {
+        if let row = part.row(behind: node), case .choice(let choice) = scores[row] { return choice }
+        let path = part.drafts.tokens(to: node)
+        for helper in helpers {
+            if let choice = helper.shard?.choice(behind: tokens, path) { return choice }
+        }
+        return nil
     }
 
     /// `RejectionRule` over the drafts that are here now, which may be more than took part in the pass: a draft that
