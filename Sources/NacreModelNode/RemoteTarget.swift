@@ -69,8 +69,11 @@ package actor RemoteTarget {
             do throws(EngineError) {
                 return try await load()
             } catch {
-                if !isStopped && "\(error)" != told { log.warning("the target is not back", metadata: ["reason": "\(error)"]) }
-                told = "\(error)"
+                let reason = "\(error)"
+                if !isStopped && reason != told {
+                    log.warning("the target is not back", metadata: ["reason": "\(reason)"])
+                }
+                told = reason
                 await wait(backoff.next())
             }
         }

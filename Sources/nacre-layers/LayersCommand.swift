@@ -16,22 +16,22 @@ struct LayersCommand: AsyncParsableCommand {
         abstract: "Holds layers of a target that is larger than one host, and computes them for its verifier.",
         discussion: """
             Examples, on two hosts that hold the layers, then on the verifier's:
-              nacre-layers --listen 10.0.0.2:7410 --cpus 0-15
-              nacre-layers --listen 10.0.0.3:7410 --cpus 0-15
-              nacre-verifier --model large.gguf --rpc 10.0.0.2:7410,10.0.0.3:7410
+              nacre-layers --listen 10.0.0.2:7420 --cpus 0-15
+              nacre-layers --listen 10.0.0.3:7420 --cpus 0-15
+              nacre-verifier --model large.gguf --rpc 10.0.0.2:7420,10.0.0.3:7420
             FOR A TRUSTED NETWORK ONLY: this is llama.cpp's RPC server. It asks nobody who they are, encrypts nothing,
             and whoever reaches it can make it crash or worse. By default only this host reaches it. It serves one
             verifier at a time; the weights come from that verifier, so no model file is needed here.
             """,
         version: "nacre-layers \(NacreVersion.current), \(LlamaBackend.title)")
 
-    private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 7410))
+    private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 7420))
     private static let threads = OptionalSetting<Int>("threads", in: 1...512)
     private static let cpus = OptionalSetting<CPUList>("cpus")
 
     @OptionGroup var common: SettingsOptions
 
-    @Option(help: ArgumentHelp("Where to listen, an IPv4 address (default 127.0.0.1:7410).", valueName: "host:port"))
+    @Option(help: ArgumentHelp("Where to listen, an IPv4 address (default 127.0.0.1:7420).", valueName: "host:port"))
     var listen: String?
 
     @Option(

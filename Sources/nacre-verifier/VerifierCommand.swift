@@ -25,7 +25,7 @@ struct VerifierCommand: AsyncParsableCommand {
               nacre-verifier --model target.gguf --coordinator 10.0.0.1:7400 --cpus 0-3 --slots 16 --context 4096
             Give verifier and drafter cores of their own: on shared ones both run several times slower.
             A target that is larger than this host, its layers on others, each of which runs nacre-layers:
-              nacre-verifier --model large.gguf --rpc 10.0.0.2:7410,10.0.0.3:7410
+              nacre-verifier --model large.gguf --rpc 10.0.0.2:7420,10.0.0.3:7420
             The links to these have neither authentication nor encryption: for a trusted network only.
             """,
         version: "nacre-verifier \(NacreVersion.current), \(LlamaBackend.title)")
@@ -80,7 +80,8 @@ struct VerifierCommand: AsyncParsableCommand {
     }
 
     /// The target in this process.
-    private func local(_ settings: Settings, at addresses: VerifierAddresses, log: Logger) async throws -> UntilStopped {
+    private func local(_ settings: Settings, at addresses: VerifierAddresses, log: Logger) async throws -> UntilStopped
+    {
         let loaded = try await options.load(settings, role: .verifier, log: log)
         let service = try await VerifierService(
             ServedModel(loaded), hello: options.hello(settings, loaded, role: .verifier, dataAddress: ""),

@@ -84,9 +84,9 @@ package struct LayerServerAddress: Sendable {
         let status = getaddrinfo(host, port, &hints, &list)
         defer { freeaddrinfo(list) }
         guard status == 0, let found = list?.pointee.ai_addr else {
+            let reason = String(cString: gai_strerror(status))
             throw EngineError(
-                .failed, "the host of the layer server \(text) has no IPv4 address (\(String(cString: gai_strerror(status))))",
-                remedy: "check --rpc")
+                .failed, "the host of the layer server \(text) has no IPv4 address (\(reason))", remedy: "check --rpc")
         }
         return found.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { $0.pointee }
     }

@@ -48,7 +48,7 @@ package enum EngineCodec {
         let length = bytes.loadUnaligned(as: UInt32.self)
         guard length <= EngineLinkLimits.frameBytesMax else {
             throw WireError(
-                .oversize, "a frame of \(length) bytes came where at most \(EngineLinkLimits.frameBytesMax) are allowed",
+                .oversize, "a frame of \(length) bytes came; at most \(EngineLinkLimits.frameBytesMax) are allowed",
                 remedy: remedy)
         }
         return (bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self), Int(length))

@@ -149,7 +149,8 @@ extension FieldReader {
         let shares = try counts(wire.branches, wire.n_branches, "branches", max: maxima)
         let kinds = try counts(wire.score, wire.n_score, "scores", max: maxima)
         try same(tokens.count, [positions.count, own.count, shares.count, kinds.count], "tokens")
-        var branches = try sequences(wire.branch, wire.n_branch, "branch", max: maxima * EngineLinkLimits.sequencesMax)[...]
+        let branchesMax = maxima * EngineLinkLimits.sequencesMax
+        var branches = try sequences(wire.branch, wire.n_branch, "branch", max: branchesMax)[...]
         var requests = UnsafeBufferPointer(start: wire.request, count: wire.n_request)[...]
         var policies: [SamplingPolicy] = []
         for policy in UnsafeBufferPointer(start: wire.sampling, count: wire.n_sampling) {
@@ -170,7 +171,7 @@ extension FieldReader {
             }
             nodes.append(node)
         }
-        guard branches.isEmpty, requests.isEmpty else { throw invalid("branch", "or requests have more than the nodes") }
+        guard branches.isEmpty, requests.isEmpty else { throw invalid("branch", "or requests go on behind the nodes") }
         return nodes
     }
 
