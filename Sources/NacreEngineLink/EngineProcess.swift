@@ -15,11 +15,16 @@ package final class EngineProcess: Sendable {
     private struct State {
         /// The last line on its stderr.
         var lastLine = ""
-        /// How it ended, for people; `nil` while it runs.
-        var ending: String?
+        /// How it ended; `nil` while it runs.
+        var ending: Ending?
         var waiting: [CheckedContinuation<Void, Never>] = []
         /// Threads that wait, each with a semaphore of its own.
         var blocked: [DispatchSemaphore] = []
+    }
+
+    private enum Ending {
+        case exited(Int32)
+        case killed(signal: Int32)
     }
 
     // What a process says before it dies is a line; the rest is cut.
@@ -70,7 +75,14 @@ package final class EngineProcess: Sendable {
             return state.ending != nil
         }
         if !hasEnded { end.wait() }
-        let reason = state.withLock { $0.lastLine.isEmpty ? ($0.ending ?? "") : $0.lastLine }
+        let (ending, lastLine) = state.withLock { ($0.ending, $0.lastLine) }
+        let reason =
+            switch ending {
+            case .exited(let status): lastLine.isEmpty ? "it ended with status \(status)" : lastLine
+            // Whatever it said before, it did not know of this.
+            case .killed(let signal): "signal \(signal) ended it"
+            case nil: "it does not end"
+            }
         return EngineError(
             .lost, "the target's engine is lost: \(reason)",
             remedy: "check the hosts of --rpc and their nacre-layers; the verifier tries again by itself")
@@ -112,8 +124,7 @@ package final class EngineProcess: Sendable {
             var status: Int32 = 0
             waitpid(pid, &status, 0)
             let signal = status & 0x7F
-            state.ending =
-                signal == 0 ? "it ended with status \(status >> 8 & 0xFF)" : "it was ended by signal \(signal)"
+            state.ending = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: signal)
             defer { (state.waiting, state.blocked) = ([], []) }
             return (state.waiting, state.blocked)
         }

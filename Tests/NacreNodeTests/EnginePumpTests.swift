@@ -68,9 +68,9 @@ import Testing
         var pump = pump()
         let reasons = Record()
         for error in [EngineError(.lost, "gone"), EngineError(.failed, "broken")] {
-            pump.start(EnginePass(nodes: []), lost: { [reasons] in reasons.append(.failed($0)) }) { [outcomes] in
-                outcomes.append($0)
-            }
+            pump.start(
+                EnginePass(nodes: []), lost: { [reasons] in reasons.append(.failed($0)) },
+                done: { [outcomes] in outcomes.append($0) })
             desk.end(.failure(error))
             pump.passEnded()
         }

@@ -1,11 +1,14 @@
 internal import CLlama
 import Foundation
+import Synchronization
 
 /// What a process needs that does nothing but run a model whose layers are elsewhere: when one of the servers is gone
 /// it ends, with a line on stderr that says which, and without a core file of the model's size.
 package enum LayerGuard {
     /// The status that such a process ends with.
     private static let status: Int32 = 1
+    /// Remembered, because a connection that was reset no longer says whose it was.
+    private static let watched = Mutex<[LayerConnections.Connection]>([])
 
     /// To be called before anything else of this module, once.
     package static func prepare() {
@@ -26,6 +29,7 @@ package enum LayerGuard {
         let connections = LayerConnections.all()
         for connection in connections { LayerConnections.keepAlive(connection.descriptor) }
         guard !connections.isEmpty else { return }
+        watched.withLock { $0 = connections }
         Thread.detachNewThread {
             _ = LayerConnections.lost(of: connections, milliseconds: -1)
             end(reason: "a layer server closed its connection")
@@ -42,10 +46,20 @@ package enum LayerGuard {
     }
 
     private static func end(reason: String) -> Never {
-        let lost = LayerConnections.lost(of: LayerConnections.all(), milliseconds: 0).map(\.peer)
+        let lost = LayerConnections.lost(of: watched.withLock { $0 }, milliseconds: 0).map(\.peer)
         let line =
-            lost.isEmpty ? reason : "the layer server at \(lost.joined(separator: " and ")) closed its connection"
-        FileHandle.standardError.write(Data("\(line.split(whereSeparator: \.isNewline).joined(separator: " "))\n".utf8))
+            lost.isEmpty
+            ? "a layer server failed (\(bare(reason)))"
+            : "the layer server at \(lost.joined(separator: " and ")) closed its connection"
+        FileHandle.standardError.write(Data("\(line)\n".utf8))
         _exit(status)
+    }
+
+    /// One line, without the place in llama.cpp's source that it begins with.
+    private static func bare(_ message: String) -> String {
+        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        guard let source = line.firstRange(of: ".cpp:"), let colon = line[source.upperBound...].firstRange(of: ": ")
+        else { return line }
+        return String(line[colon.upperBound...])
     }
 }
