@@ -81,6 +81,8 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// end (of generation), length, stop, cancelled or failed; absent while the job runs.
     package var outcome: String?
     package var error: String?
+    /// Why a job that ran before is queued again, and what it waits for; absent in all other jobs.
+    package var waiting: String?
     package var method: String
     /// As `JobRequest`'s, with its defaults filled in; so are the next four.
     package var rule: String

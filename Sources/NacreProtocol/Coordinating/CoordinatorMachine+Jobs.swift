@@ -105,6 +105,7 @@ extension CoordinatorMachine {
     /// The attempt is lost through no fault of the job's own; after too many, the job itself is suspected.
     mutating func retry(_ id: JobID, reason: String, at now: Instant, into effects: inout [Effect]) {
         jobs[id]?.attemptsLost += 1
+        jobs[id]?.setback = reason
         requeue(id)
         guard let job = jobs[id] else { return }
         if job.attemptsLost >= Limits.attemptsMax {

@@ -214,7 +214,7 @@ package struct CoordinatorMachine: Machine, Sendable {
         for id in order {
             switch jobs[id]?.state {
             case .tokenizing(link, request: _), .running(link, _):
-                retry(id, reason: "its verifier was lost", at: now, into: &effects)
+                retry(id, reason: "its verifier was lost (\(reason))", at: now, into: &effects)
             case .ending(link, _, let outcome, since: _): finish(id, outcome, at: now, into: &effects)
             default: break
             }

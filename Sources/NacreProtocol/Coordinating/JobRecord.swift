@@ -82,6 +82,8 @@ package struct JobRecord: Sendable {
     package internal(set) var attempts: Attempt = 0
     /// Attempts that ended because their verifier died or failed.
     package internal(set) var attemptsLost = 0
+    /// Why the last attempt was lost, until there is another.
+    package internal(set) var setback: String?
     package internal(set) var firstToken: Instant?
     package internal(set) var ended: Instant?
     package internal(set) var statistics = JobStatistics()
