@@ -60,23 +60,31 @@ package struct ModelOptions: ParsableArguments {
     }
 
     /// Loads the model as the settings say.
-    /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not.
-    package func load(_ settings: Settings, role: Role, log: Logger) async throws -> LoadedModel {
+    ///
+    /// - Parameter shards: decides, once the weights are there, into how many engines the threads are divided.
+    /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not, and what `shards`
+    ///   throws.
+    package func load(
+        _ settings: Settings, role: Role, log: Logger,
+        shards: (LlamaModel, LlamaSettings) async throws -> Int = { _, _ in 1 }
+    ) async throws -> LoadedModel {
         let threads = try threads(settings)
         let engine = LlamaSettings(
             threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context] ?? 1,
             sequences: settings[Self.slots], branches: min(Self.branchesMax, 254 - settings[Self.slots]),
             // What a drafter proposes is a hint: its last bits may depend on what else it computes.
             exact: role == .verifier)
+        let model = try await LlamaModel.load(path: settings[Self.model], exact: engine.exact)
         let loaded = try await LoadedModel.start(
-            path: settings[Self.model], settings: engine, hasTrainedContext: settings[Self.context] == nil,
-            name: role == .verifier ? "target" : "draft")
+            model, settings: engine, hasTrainedContext: settings[Self.context] == nil,
+            shards: try await shards(model, engine), name: role == .verifier ? "target" : "draft")
         log.notice(
             "model loaded",
             metadata: [
                 "model": "\(loaded.model.description)", "threads": "\(threads)",
                 "cores": "\(settings[Self.cpus]?.description ?? "any")", "context": "\(loaded.contextPerJob)",
-                "slots": "\(loaded.host.shape.jobs)", "libllama": "\(LlamaBackend.version)",
+                "slots": "\(settings[Self.slots])", "shards": "\(loaded.hosts.count)",
+                "libllama": "\(LlamaBackend.version)",
             ])
         return loaded
     }
@@ -84,6 +92,7 @@ package struct ModelOptions: ParsableArguments {
     /// Sequences for side branches of trees. So many cost a pass nothing that could be measured (docs/engine.md).
     private static let branchesMax = 64
 
+    /// Threads that compute, of all engines together.
     private func threads(_ settings: Settings) throws(NacreError) -> Int {
         let available = try CPUList.available()
         let cores = settings[Self.cpus]?.cores.count ?? available.cores.count
@@ -111,7 +120,8 @@ package struct ModelOptions: ParsableArguments {
             role: role, wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, modelDigest: loaded.model.digest,
             vocabularyDigest: loaded.tokenizer.vocabularyDigest, dataAddress: dataAddress,
             capacity: Capacity(
-                sequences: shape.jobs, context: loaded.contextPerJob, nodesMax: shape.nodesMax),
+                sequences: loaded.hosts.reduce(0) { $0 + $1.shape.jobs }, context: loaded.contextPerJob,
+                nodesMax: shape.nodesMax, shards: loaded.hosts.count),
             modelName: "\(file) (\(loaded.model.description))",
             engineVersion: "libllama \(LlamaBackend.version) \(LlamaBackend.stamp)",
             cores: settings[Self.cpus]?.description ?? "any")

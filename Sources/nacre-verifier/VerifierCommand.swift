@@ -31,6 +31,7 @@ struct VerifierCommand: AsyncParsableCommand {
     private static let advertise = OptionalSetting<HostPort>("advertise")
 
     @OptionGroup var options: ModelOptions
+    @OptionGroup var sharding: ShardOptions
     @OptionGroup var common: SettingsOptions
 
     @Option(
@@ -44,8 +45,9 @@ struct VerifierCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try common.settings(
-            ModelOptions.declarations + [Self.listen, Self.advertise],
-            flags: options.flags.merging(["listen": listen, "advertise": advertise]) { $1 })
+            ModelOptions.declarations + ShardOptions.declarations + [Self.listen, Self.advertise],
+            flags: options.flags.merging(sharding.flags) { $1 }
+                .merging(["listen": listen, "advertise": advertise]) { $1 })
         let log = Telemetry.logger("nacre-verifier", level: settings[Settings.logLevel])
         let isWildcard = ["0.0.0.0", "::"].contains(settings[Self.listen].host)
         guard !isWildcard || settings[Self.advertise] != nil else {
@@ -56,22 +58,20 @@ struct VerifierCommand: AsyncParsableCommand {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         // A port that cannot be had shall be known before the model is loaded, which can take minutes.
         try await PeerListener.listen(at: PeerAddress(settings[Self.listen]), on: loop) { _, _ in }.close()
-        let loaded = try await options.load(settings, role: .verifier, log: log)
-        let shape = loaded.host.shape
-        var cost = StepCostModel(nodesMax: 64, priorFixed: 1_000, perNode: 100)
-        for measured in try await loaded.host.calibrate() {
-            cost.record(nodes: measured.nodes, microseconds: measured.microseconds)
+        var tried: [ShardDivision] = []
+        let loaded = try await options.load(settings, role: .verifier, log: log) { model, engine in
+            let plan = try await sharding.plan(settings, model, engine, log: log)
+            tried = plan.measured
+            return plan.shards
         }
-        log.notice("calibrated", metadata: ["pass.us": "\(options.describe(cost))"])
+        let costs = try await loaded.calibrate()
+        for cost in costs {
+            log.notice("calibrated", metadata: ["pass.us": "\(options.describe(StepCostModel(cost)))"])
+        }
         var hello = options.hello(settings, loaded, role: .verifier, dataAddress: "")
+        hello.passTimes = ShardOptions.passTimes(of: costs, tried: tried)
         let node = VerifierNode(
-            VerifierMachine.Configuration(
-                node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
-                modelDigest: hello.modelDigest, vocabularySize: shape.vocabularySize, sequences: shape.jobs,
-                contextMax: loaded.contextPerJob,
-                nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens, canRewind: shape.canRewind,
-                branches: shape.branches, cost: cost),
-            tokenizer: loaded.tokenizer, on: loop, log: log, submit: { loaded.host.submit($0, done: $1) })
+            Self.shards(of: loaded, costs, hello), tokenizer: loaded.tokenizer, on: loop, log: log)
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
         let data =
@@ -87,6 +87,19 @@ struct VerifierCommand: AsyncParsableCommand {
                 await node.stop()
             })
         try await Lifecycle.run([serving], logger: log, endsWithStandardInput: common.exitWithStdin)
-        await loaded.host.shutdown()
+        await loaded.shutdown()
+    }
+
+    /// One for each engine.
+    private static func shards(of loaded: LoadedModel, _ costs: [[PassCost]], _ hello: Hello) -> [VerifierNode.Shard] {
+        zip(loaded.hosts, costs).map { host, cost in
+            let shape = host.shape
+            let configuration = VerifierMachine.Configuration(
+                node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
+                modelDigest: hello.modelDigest, vocabularySize: shape.vocabularySize, sequences: shape.jobs,
+                contextMax: loaded.contextPerJob, nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens,
+                canRewind: shape.canRewind, branches: shape.branches, cost: StepCostModel(cost))
+            return VerifierNode.Shard(configuration) { host.submit($0, done: $1) }
+        }
     }
 }
