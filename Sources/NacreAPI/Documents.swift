@@ -10,8 +10,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var gamma: Int?
     /// How drafts are judged: coupled (default), rejection or block.
     package var rule: String?
-    /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts and
-    /// most below one node).
+    /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts
+    /// and most below one node).
     package var tree: String?
     /// Drafts prepared for likely outcomes of a pass, 0 (default) ... 256.
     package var branches: Int?
@@ -81,6 +81,8 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// end (of generation), length, stop, cancelled or failed; absent while the job runs.
     package var outcome: String?
     package var error: String?
+    /// Why a job that ran before is queued again, and what it waits for; absent in all other jobs.
+    package var waiting: String?
     package var method: String
     /// As `JobRequest`'s, with its defaults filled in; so are the next four.
     package var rule: String

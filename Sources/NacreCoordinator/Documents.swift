@@ -18,6 +18,9 @@ extension JobDocument {
             text: String(decoding: text, as: UTF8.self), tokens: record.output.map(\.token.rawValue),
             verifiers: record.verifiers, contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
+        if case .queued = record.state, let setback = record.setback {
+            waiting = "\(setback); it goes on when a verifier of the same weights is there"
+        }
     }
 }
 

@@ -26,8 +26,8 @@ package struct LlamaSettings: Sendable, Hashable {
     /// With several sequences and `exact`: dead cells that are left lying before the cache is rebuilt. Less room for
     /// them means more rebuilds (1 ms per some hundred live tokens), more means slower passes over a longer cache.
     package var deadCellsMin: Int
-    /// With several sequences and `exact`: a gap in the cache is closed if at most so many live cells lie behind it, and
-    /// else filled with dead ones. Moving some tens costs less than a tenth of a millisecond.
+    /// With several sequences and `exact`: a gap in the cache is closed if at most so many live cells lie behind it,
+    /// and else filled with dead ones. Moving some tens costs less than a tenth of a millisecond.
     package var movedCellsMax: Int
 
     package init(

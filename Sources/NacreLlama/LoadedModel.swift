@@ -18,6 +18,9 @@ package struct LoadedModel: Sendable {
     /// large.
     private static let contextDefaultMax = 4_096
 
+    /// Tokens that one job may have unless somebody asks for another number.
+    package static func contextDefault(of model: LlamaModel) -> Int { min(model.contextTrained, contextDefaultMax) }
+
     /// Loads the model at `path` and starts an engine for it; see `start(_:settings:)`.
     ///
     /// - Throws: `.modelUnreadable`, `.modelUnsupported`, `.failed` (settings); no thread is left then.
@@ -39,7 +42,7 @@ package struct LoadedModel: Sendable {
         _ model: LlamaModel, settings: LlamaSettings, hasTrainedContext: Bool = false, shards: Int = 1, name: String
     ) async throws(EngineError) -> LoadedModel {
         var settings = settings
-        if hasTrainedContext { settings.contextPerJob = min(model.contextTrained, contextDefaultMax) }
+        if hasTrainedContext { settings.contextPerJob = contextDefault(of: model) }
         if shards > 1, let complaint = settings.complaint ?? settings.complaint(aboutShards: shards) {
             throw EngineError(.failed, "the engine's settings cannot be used", remedy: complaint)
         }

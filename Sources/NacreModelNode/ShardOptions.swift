@@ -68,6 +68,15 @@ package struct ShardOptions: ParsableArguments {
             shards: ShardRule.shards(of: divisions.map(\.measured), slots: engine.sequences), measured: divisions)
     }
 
+    /// For a target that only one engine can run.
+    /// - Throws: `.badUsage` if several are asked for.
+    package func requireOne(_ settings: Settings) throws(NacreError) {
+        guard case .count(let shards) = settings[Self.shards], shards > 1 else { return }
+        throw NacreError(
+            .badUsage, "a target with layers on other hosts has one engine, not \(shards)",
+            remedy: "leave out --shards or --rpc")
+    }
+
     /// What the node tells people: the engines as they run, then the divisions that were not taken.
     ///
     /// - Parameters:

@@ -41,6 +41,7 @@ package actor VerifierNode: EventLoopActor {
     private var load: LoadMeter
     private var ticker: RepeatedTask?
     private var refusal: String?
+    private var isStopped = false
 
     package init(_ shards: [Shard], tokenizer: any Tokenizer, on eventLoop: any EventLoop, log: Logger) {
         self.eventLoop = eventLoop
@@ -69,8 +70,19 @@ package actor VerifierNode: EventLoopActor {
     }
 
     /// Says goodbye to coordinator and drafters; `run` returns once the passes in flight are done.
-    package func stop() {
-        let goodbye = Goodbye(code: .shuttingDown, detail: "the verifier stops")
+    package func stop() { stop(saying: "the verifier stops") }
+
+    /// The engine is gone: the same, with the reason, by which the coordinator knows that nothing is wrong with the jobs.
+    package func engineLost(_ reason: String) {
+        guard !isStopped else { return }
+        log.error("the target is lost", metadata: ["reason": "\(reason)"])
+        stop(saying: reason)
+    }
+
+    private func stop(saying detail: String) {
+        guard !isStopped else { return }
+        isStopped = true
+        let goodbye = Goodbye(code: .shuttingDown, detail: detail)
         control?.assumeIsolated { $0.close(goodbye) }
         for peer in drafters.values { peer.close(after: goodbye) }
         for peer in hosts.values { peer.close(after: goodbye) }
@@ -78,9 +90,19 @@ package actor VerifierNode: EventLoopActor {
     }
 
     private func start(_ pass: EnginePass, of shard: ShardIndex) {
-        pumps[shard.rawValue].start(pass) { [weak self, eventLoop] outcome in
+        let lost: @Sendable (String) -> Void = { [weak self, eventLoop] reason in
+            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.lost(reason, of: shard) } }
+        }
+        pumps[shard.rawValue].start(pass, lost: lost) { [weak self, eventLoop] outcome in
             eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.passed(outcome, of: shard) } }
         }
+    }
+
+    /// The engine took the pass with it. The machine does not hear of it: what it would say of its jobs is what the
+    /// goodbye says already.
+    private func lost(_ reason: String, of shard: ShardIndex) {
+        engineLost(reason)
+        pumps[shard.rawValue].passEnded()
     }
 
     private func passed(_ outcome: PassOutcome, of shard: ShardIndex) {

@@ -24,11 +24,15 @@ struct VerifierCommand: AsyncParsableCommand {
               nacre-verifier --model target.gguf --coordinator 127.0.0.1:7400
               nacre-verifier --model target.gguf --coordinator 10.0.0.1:7400 --cpus 0-3 --slots 16 --context 4096
             Give verifier and drafter cores of their own: on shared ones both run several times slower.
+            A target that is larger than this host, its layers on others, each of which runs nacre-layers:
+              nacre-verifier --model large.gguf --rpc 10.0.0.2:7420,10.0.0.3:7420
+            The links to these have neither authentication nor encryption: for a trusted network only.
             """,
         version: "nacre-verifier \(NacreVersion.current), \(LlamaBackend.title)")
 
     private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 0))
     private static let advertise = OptionalSetting<HostPort>("advertise")
+    private static let rpc = OptionalSetting<LayerAddresses>("rpc")
 
     @OptionGroup var options: ModelOptions
     @OptionGroup var sharding: ShardOptions
@@ -36,70 +40,84 @@ struct VerifierCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where other verifiers of the same target connect to have drafts scored (default 127.0.0.1, any free port).",
+            "Where other verifiers of the same target connect to have drafts scored (default 127.0.0.1, any port).",
             valueName: "host:port"))
     var listen: String?
 
     @Option(help: ArgumentHelp("The address to tell them, if it is not that of --listen.", valueName: "host:port"))
     var advertise: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Hosts that run nacre-layers and hold the model's layers. Trusted networks only.",
+            valueName: "host:port,..."))
+    var rpc: String?
+
+    @Flag(name: .customLong(EngineChild.flag), help: .hidden)
+    var isEngineChild = false
+
     func run() async throws {
+        guard !isEngineChild else { await EngineChild.run() }
         let settings = try common.settings(
-            ModelOptions.declarations + ShardOptions.declarations + [Self.listen, Self.advertise],
+            ModelOptions.declarations + ShardOptions.declarations + [Self.listen, Self.advertise, Self.rpc],
             flags: options.flags.merging(sharding.flags) { $1 }
-                .merging(["listen": listen, "advertise": advertise]) { $1 })
+                .merging(["listen": listen, "advertise": advertise, "rpc": rpc]) { $1 })
         let log = Telemetry.logger("nacre-verifier", level: settings[Settings.logLevel])
-        let isWildcard = ["0.0.0.0", "::"].contains(settings[Self.listen].host)
-        guard !isWildcard || settings[Self.advertise] != nil else {
+        let addresses = VerifierAddresses(listen: settings[Self.listen], advertise: settings[Self.advertise])
+        guard !["0.0.0.0", "::"].contains(addresses.listen.host) || addresses.advertise != nil else {
             throw NacreError(
-                .badUsage, "verifiers cannot connect to \(settings[Self.listen].host)",
+                .badUsage, "verifiers cannot connect to \(addresses.listen.host)",
                 remedy: "add --advertise with this host's own address")
         }
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
         // A port that cannot be had shall be known before the model is loaded, which can take minutes.
-        try await PeerListener.listen(at: PeerAddress(settings[Self.listen]), on: loop) { _, _ in }.close()
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        try await PeerListener.listen(at: PeerAddress(addresses.listen), on: loop) { _, _ in }.close()
+        let serving =
+            if let layers = settings[Self.rpc] {
+                try await remote(settings, layers, at: addresses, log: log)
+            } else {
+                try await local(settings, at: addresses, log: log)
+            }
+        try await Lifecycle.run([serving], logger: log, endsWithStandardInput: common.exitWithStdin)
+    }
+
+    /// The target in this process.
+    private func local(_ settings: Settings, at addresses: VerifierAddresses, log: Logger) async throws -> UntilStopped
+    {
         var tried: [ShardDivision] = []
         let loaded = try await options.load(settings, role: .verifier, log: log) { model, engine in
             let plan = try await sharding.plan(settings, model, engine, log: log)
             tried = plan.measured
             return plan.shards
         }
-        let costs = try await loaded.calibrate()
-        for cost in costs {
-            log.notice("calibrated", metadata: ["pass.us": "\(options.describe(StepCostModel(cost)))"])
+        let shards = zip(loaded.hosts, try await loaded.calibrate()).map { host, costs in
+            VerifierShard(shape: host.shape, costs: costs) { host.submit($0, done: $1) }
         }
-        var hello = options.hello(settings, loaded, role: .verifier, dataAddress: "")
-        hello.passTimes = ShardOptions.passTimes(of: costs, tried: tried)
-        let node = VerifierNode(
-            Self.shards(of: loaded, costs, hello), tokenizer: loaded.tokenizer, on: loop, log: log)
-        let listener = try await PeerListener.listen(
-            at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
-        let data =
-            settings[Self.advertise] ?? HostPort(host: listener.address.host, port: listener.address.port)
-        hello.dataAddress = data.description
-        let greeting = hello
-        ReadyLine(role: "verifier", addresses: ["data": data]).announce()
+        let service = try await VerifierService(
+            ServedModel(loaded), hello: options.hello(settings, loaded, role: .verifier, dataAddress: ""),
+            shards: shards, tried: tried, at: addresses, log: log)
+        service.announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])
-        let serving = UntilStopped(
-            work: { try await node.run(coordinator: coordinator, hello: greeting) },
-            stop: {
-                await listener.close()
-                await node.stop()
-            })
-        try await Lifecycle.run([serving], logger: log, endsWithStandardInput: common.exitWithStdin)
-        await loaded.shutdown()
+        return UntilStopped(
+            work: {
+                try await service.run(coordinator: coordinator)
+                await loaded.shutdown()
+            }, stop: { await service.stop() })
     }
 
-    /// One for each engine.
-    private static func shards(of loaded: LoadedModel, _ costs: [[PassCost]], _ hello: Hello) -> [VerifierNode.Shard] {
-        zip(loaded.hosts, costs).map { host, cost in
-            let shape = host.shape
-            let configuration = VerifierMachine.Configuration(
-                node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
-                modelDigest: hello.modelDigest, vocabularySize: shape.vocabularySize, sequences: shape.jobs,
-                contextMax: loaded.contextPerJob, nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens,
-                canRewind: shape.canRewind, branches: shape.branches, cost: StepCostModel(cost))
-            return VerifierNode.Shard(configuration) { host.submit($0, done: $1) }
+    /// The target in a process of its own, its layers on other hosts.
+    private func remote(
+        _ settings: Settings, _ layers: LayerAddresses, at addresses: VerifierAddresses, log: Logger
+    ) async throws -> UntilStopped {
+        try sharding.requireOne(settings)
+        let target = try RemoteTarget(options.remoteStart(settings, layers: layers), log: log)
+        let first = try await target.begin()
+        let verifier = RemoteVerifier(target, coordinator: PeerAddress(settings[ModelOptions.coordinator]), log: log) {
+            [options] model, costs, submit in
+            try await VerifierService(
+                model, hello: options.hello(settings, model, role: .verifier, dataAddress: ""),
+                shards: [VerifierShard(shape: model.shape, costs: costs, submit: submit)], at: addresses, log: log)
         }
+        return UntilStopped(work: { try await verifier.run(first) }, stop: { await verifier.stop() })
     }
 }

@@ -59,6 +59,7 @@ import Testing
         rig.join(3, .verifier, sequences: 4)
         rig.join(4, .verifier, model: 6)
         rig.join(5, .verifier, address: "")
+        rig.join(6, .verifier, engine: "another build")
         rig.joinDrafter(10)
         rig.submit(Speculation(.stream, helpers: 16), job: JobID(high: 0, low: 2))
         #expect(rig.placed?.link == 1)
@@ -79,6 +80,18 @@ import Testing
             drafters: 1)
         rig.submit(asked)
         #expect(rig.placed?.assignment.speculation == asked)
+    }
+
+    @Test("a job whose verifier said goodbye waits and says why, until another one has it")
+    func setback() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.submit()
+        #expect(rig.record?.setback == nil)
+        rig.step(.received(1, .goodbye(Goodbye(code: .shuttingDown, detail: "a host is lost"))))
+        #expect(rig.record?.state == .queued && rig.record?.setback == "its verifier was lost (a host is lost)")
+        rig.join(2, .verifier)
+        #expect(rig.placed?.link == 2 && rig.record?.setback == nil)
     }
 
     @Test("a job without a drafter gets one as soon as there is one")

@@ -25,6 +25,7 @@ package enum JobText {
     package static func write(_ job: JobDocument, to terminal: Terminal) throws(NacreError) {
         var rows = settings(of: job) + figures(of: job.statistics)
         rows.append(("verifiers", job.verifiers.joined(separator: ",")))
+        if let waiting = job.waiting { rows.insert(("waiting", waiting), at: 2) }
         if !terminal.isInteractive { rows.append(("text", job.text)) }
         try write(rows, to: terminal)
         if terminal.isInteractive { try terminal.write("\n\(job.text)\n") }

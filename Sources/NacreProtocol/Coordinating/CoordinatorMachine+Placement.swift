@@ -67,6 +67,7 @@ extension CoordinatorMachine {
         let asked = job.promptTokens.count + job.specification.tokensMax
         let lengthMax = min(asked, verifier.hello.capacity.context)
         jobs[job.id]?.attempts = attempt
+        jobs[job.id]?.setback = nil
         jobs[job.id]?.contextLimited = lengthMax < asked
         jobs[job.id]?.lengthMax = Position(rawValue: lengthMax)
         jobs[job.id]?.verifiers.append(verifier.hello.node)

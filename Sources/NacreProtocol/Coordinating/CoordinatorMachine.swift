@@ -21,6 +21,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         package var leaseMilliseconds: UInt32 = 3_000
         /// Finished jobs that can still be asked about.
         package var finishedJobsMax = 1_024
+        /// Jobs whose events are kept: some 100 KB each at most.
+        package var tracesMax = 64
 
         package init(generation: Generation) { self.generation = generation }
     }
@@ -53,6 +55,10 @@ package struct CoordinatorMachine: Machine, Sendable {
     /// Vocabularies of which a part is here, each from one node: parts of two nodes would not fit together.
     var reports: [LinkID: Vocabulary] = [:]
     package internal(set) var jobs: [JobID: JobRecord] = [:]
+    /// Jobs whose events are here, oldest first.
+    var traced: [JobID] = []
+    /// What all jobs that are over came to, by target and method.
+    package internal(set) var totals: [JobKind: JobTotals] = [:]
     /// Jobs in the order they came.
     package internal(set) var order: [JobID] = []
     /// Running jobs that have fewer drafters than they want.
@@ -122,6 +128,11 @@ package struct CoordinatorMachine: Machine, Sendable {
             receive(tokenized, from: link, at: now, into: &effects)
         case .commit(let commit):
             try receive(commit, from: link, at: now, into: &effects)
+        case .jobTrace(let trace):
+            guard isCurrent(trace.job, trace.attempt, on: link) else { return }
+            jobs[trace.job]?.trace = trace.events
+            traced.append(trace.job)
+            if traced.count > configuration.tracesMax { jobs[traced.removeFirst()]?.trace = [] }
         case .jobEnded(let ended):
             receive(ended, from: link, at: now, into: &effects)
         case .jobRefused(let refused):
@@ -203,7 +214,7 @@ package struct CoordinatorMachine: Machine, Sendable {
         for id in order {
             switch jobs[id]?.state {
             case .tokenizing(link, request: _), .running(link, _):
-                retry(id, reason: "its verifier was lost", at: now, into: &effects)
+                retry(id, reason: "its verifier was lost (\(reason))", at: now, into: &effects)
             case .ending(link, _, let outcome, since: _): finish(id, outcome, at: now, into: &effects)
             default: break
             }

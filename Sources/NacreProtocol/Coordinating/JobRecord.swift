@@ -82,13 +82,19 @@ package struct JobRecord: Sendable {
     package internal(set) var attempts: Attempt = 0
     /// Attempts that ended because their verifier died or failed.
     package internal(set) var attemptsLost = 0
+    /// Why the last attempt was lost, until there is another.
+    package internal(set) var setback: String?
     package internal(set) var firstToken: Instant?
     package internal(set) var ended: Instant?
     package internal(set) var statistics = JobStatistics()
+    /// What happened in the last attempt; only the youngest jobs keep theirs.
+    package internal(set) var trace: [JobTrace.Event] = []
     /// The verifiers this job ran on, by name, in order.
     package internal(set) var verifiers: [String] = []
     /// Failover goes only to the same weights: another model's tokens would not be this target's own.
     package internal(set) var modelDigest: UInt64?
+    /// The target's name for people; empty until it is known.
+    package internal(set) var modelName = ""
     package internal(set) var contextLimited = false
     /// Length at which the current attempt ends the job.
     var lengthMax: Position = 0
@@ -128,18 +134,22 @@ package struct JobRecord: Sendable {
     }
 
     /// Adds what an attempt cost. A verifier may report any 64 bits: sums stop at their largest.
+    mutating func add(_ other: JobStatistics) { statistics.add(other) }
+}
+
+extension JobStatistics {
+    /// Adds what another attempt, or another job, cost and gained.
     mutating func add(_ other: JobStatistics) {
         let sums: [WritableKeyPath<JobStatistics, UInt64>] = [
             \.rounds, \.drafted, \.judged, \.accepted, \.passMicroseconds, \.elapsedMicroseconds, \.draftersLost,
-            \.stale,
-            \.verified, \.standing, \.outcomes, \.outcomesPrepared, \.queueMicroseconds, \.draftMicroseconds,
+            \.stale, \.verified, \.standing, \.outcomes, \.outcomesPrepared, \.queueMicroseconds, \.draftMicroseconds,
             \.wireMicroseconds, \.shardsSent, \.shardsUsed,
         ]
-        for sum in sums { statistics[keyPath: sum].add(other[keyPath: sum]) }
-        statistics.judgedAt.add(other.judgedAt)
-        statistics.acceptedAt.add(other.acceptedAt)
+        for sum in sums { self[keyPath: sum].add(other[keyPath: sum]) }
+        judgedAt.add(other.judgedAt)
+        acceptedAt.add(other.acceptedAt)
         // Medians do not add up: that of the last attempt stands for the job.
-        if other.gapMicroseconds > 0 { statistics.gapMicroseconds = other.gapMicroseconds }
+        if other.gapMicroseconds > 0 { gapMicroseconds = other.gapMicroseconds }
     }
 }
 

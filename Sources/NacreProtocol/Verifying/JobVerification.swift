@@ -47,6 +47,7 @@ package struct JobVerification: Sendable {
     package var awaitedRow: AwaitedRow?
     package var statistics = JobStatistics()
     package var clock = RoundClock()
+    package var trace = TraceRecorder()
 
     package init(_ assignment: AssignJob, sequence: SequenceID) {
         job = assignment.job

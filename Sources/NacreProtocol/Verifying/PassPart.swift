@@ -154,7 +154,8 @@ extension JobVerification {
         var tree = awaited.proposed
         guard (try? tree.resolve(awaited.pending.node, to: row)) != nil else { return nil }
         var chance = KeyedChance(key: key)
-        // Behind a sibling that stands no row is kept: it is the last token itself, and what comes behind it is not taken.
+        // Behind a sibling that stands no row is kept: it is the last token itself, and what comes behind it is not
+        // taken.
         let selection = RejectionRule().resume(awaited.pending, in: tree, chance: &chance) { _, _ in .token(0) }
         return selection.tokens(of: tree).first
     }

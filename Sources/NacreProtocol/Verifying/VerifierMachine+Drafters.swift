@@ -125,6 +125,10 @@ extension VerifierMachine {
         let judgement = try jobs[index].drafters[hired].inbox.receive(
             draft, committed: text, vocabularySize: configuration.vocabularySize)
         if hired == 0 { jobs[index].record(judgement) }
+        if !draft.tokens.isEmpty {
+            jobs[index].trace.note(
+                .draft, lane: hired, from: now + -Int(draft.microseconds), to: now, count: draft.tokens.count)
+        }
         let standing = jobs[index].drafters[hired].inbox.drafts.count
         // Only what can be judged is a sign of work, or that nothing is owed: words must not hold a job up.
         if standing > before || judgement != DraftInbox.Judgement() || !jobs[index].drafters[hired].inbox.owes {

@@ -1,7 +1,7 @@
 import NacreCore
 
-// Parts of a job's drafts scored by other verifiers of the same target (ARCHITECTURE 8, "over hosts"). What is scored is
-// the target's own choice behind each draft, 4 bytes; selecting stays with the job's home.
+// Parts of a job's drafts scored by other verifiers of the same target (ARCHITECTURE 8, "over hosts"). What is scored
+// is the target's own choice behind each draft, 4 bytes; selecting stays with the job's home.
 extension VerifierMachine {
     // MARK: - At home
 
@@ -99,6 +99,9 @@ extension VerifierMachine {
         case .scores(let scores):
             guard let (index, place) = helper(of: scores.stream, at: address) else { return }
             try check(scores.choices.map(\.token))
+            if let shard = jobs[index].helpers[place].shard, shard.number == scores.shard {
+                jobs[index].trace.note(.shard, lane: place, from: shard.sent, to: now, count: shard.drafts.count)
+            }
             try jobs[index].helpers[place].receive(scores, at: now)
         case .scoreClose(let close):
             guard let (index, place) = helper(of: close.stream, at: address) else { return }

@@ -61,6 +61,7 @@ extension VerifierMachine {
         guard !choices.isEmpty else { return }
         let (start, tokens) = (jobs[index].length, choices.map(\.token))
         jobs[index].append(tokens)
+        jobs[index].trace.note(.commit, from: now, to: now, count: tokens.count)
         effects.append(
             .toCoordinator(
                 .commit(
@@ -105,8 +106,8 @@ extension VerifierMachine {
         finish(index, token, at: now, into: &effects)
     }
 
-    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole. That
-    /// is the one place where output may lean on a drafter: by how often one is lost in just that moment.
+    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole.
+    /// That is the one place where output may lean on a drafter: by how often one is lost in just that moment.
     mutating func goOnWithoutRow(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         guard let awaited = jobs[index].awaitedRow else { return }
         let chance = KeyedChance(key: jobs[index].key)

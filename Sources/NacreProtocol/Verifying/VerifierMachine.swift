@@ -233,6 +233,8 @@ package struct VerifierMachine: Machine, Sendable {
     /// Ends a job and tells the coordinator why.
     mutating func end(at index: Int, _ reason: EndReason, detail: String = "", into effects: inout [Effect]) {
         let job = jobs[index]
+        let trace = JobTrace(job: job.job, attempt: job.attempt, events: job.trace.events)
+        effects.append(.toCoordinator(.jobTrace(trace)))
         effects.append(
             .toCoordinator(
                 .jobEnded(
