@@ -11,6 +11,8 @@ package struct TreeCache: Sendable {
         var valid: Position
         /// Positions `0 ..< filled` are in the engine's cache, or will be when the pass in flight ends.
         var filled: Position
+        /// Positions that are in the cache before the nodes of the pass that is being made: what a fork can share.
+        var cached: Position = 0
     }
 
     /// The sequence of the committed text.
@@ -39,34 +41,51 @@ package struct TreeCache: Sendable {
 
     // MARK: - A pass
 
+    /// A pass is to be made; the one before has ended.
+    package mutating func beginPass() {
+        tracks = tracks.mapValues { Track(valid: $0.valid, filled: $0.filled, cached: $0.filled) }
+    }
+
     /// Puts the next `count` tokens of the committed text on the trunk.
     package mutating func extend(by count: Int, edits: inout [CacheEdit]) {
         rewindIfNeeded(trunk, &edits)
-        let end = track(trunk).valid + count
-        tracks[trunk] = Track(valid: end, filled: end)
+        fill(trunk, to: track(trunk).valid + count)
+    }
+
+    /// Where a node goes.
+    package enum Place: Sendable, Equatable {
+        case sequence(SequenceID)
+        /// Its branch begins with cells that this pass computes; forks come before all nodes.
+        case nextPass
+        /// It needs a branch, and none is free.
+        case none
     }
 
     /// Finds a place for a node whose parent is cached (the trunk for a child of the root, which stands on all of the
     /// committed text), and takes a branch from `free` if it needs one.
-    ///
-    /// - Returns: its sequence; `nil` if it needs a branch and none is free.
     package mutating func place(
         _ node: NodeIndex, in tree: DraftTree, free: inout [SequenceID], edits: inout [CacheEdit]
-    ) -> SequenceID? {
+    ) -> Place {
         let position = tree.position(of: node)
         let above = tree[node].parent.flatMap { places[$0.rawValue] } ?? trunk
         var sequence = above
         if track(above).valid > position {
-            guard let branch = free.popLast() else { return nil }
+            guard position <= track(above).cached else { return .nextPass }
+            guard let branch = free.popLast() else { return .none }
             edits.append(.fork(above, to: branch, length: position))
+            tracks[branch] = Track(valid: position, filled: position, cached: position)
             sequence = branch
         } else {
             rewindIfNeeded(above, &edits)
         }
-        tracks[sequence] = Track(valid: position.next, filled: position.next)
+        fill(sequence, to: position.next)
         while places.count < tree.count { places.append(nil) }
         places[node.rawValue] = sequence
-        return sequence
+        return .sequence(sequence)
+    }
+
+    private mutating func fill(_ sequence: SequenceID, to end: Position) {
+        tracks[sequence] = Track(valid: end, filled: end, cached: track(sequence).cached)
     }
 
     /// The next pass that appends to `sequence` drops what is in the way.
@@ -75,6 +94,7 @@ package struct TreeCache: Sendable {
         guard track.filled > track.valid else { return }
         edits.append(.rewind(sequence, length: track.valid))
         tracks[sequence]?.filled = track.valid
+        tracks[sequence]?.cached = min(track.cached, track.valid)
     }
 
     /// Nothing is cached any more that can be relied on. The trunk keeps its id.
