@@ -27,7 +27,8 @@ test: setup ## set up, build and run all tests
 
 install: build ## install to PREFIX (default /usr/local)
 	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models"
-	@install -m 755 $(BIN)/nacre $(BIN)/nacre-coordinator $(BIN)/nacre-verifier $(BIN)/nacre-drafter "$(DESTDIR)$(PREFIX)/bin/"
+	@install -m 755 $(BIN)/nacre $(BIN)/nacre-coordinator $(BIN)/nacre-verifier $(BIN)/nacre-drafter $(BIN)/nacre-layers \
+		"$(DESTDIR)$(PREFIX)/bin/"
 	@install -m 644 Models/*.gguf "$(DESTDIR)$(PREFIX)/share/nacre/Models/"
 	@echo "installed to $(DESTDIR)$(PREFIX): try '$(PREFIX)/bin/nacre demo'"
 

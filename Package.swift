@@ -29,6 +29,7 @@ let package = Package(
         .executable(name: "nacre-coordinator", targets: ["nacre-coordinator"]),
         .executable(name: "nacre-verifier", targets: ["nacre-verifier"]),
         .executable(name: "nacre-drafter", targets: ["nacre-drafter"]),
+        .executable(name: "nacre-layers", targets: ["nacre-layers"]),
         .executable(name: "nacre-sim", targets: ["nacre-sim"]),
     ],
     dependencies: [
@@ -54,11 +55,14 @@ let package = Package(
         .target(name: "NacreModels", dependencies: ["NacreCore", "NacreEngine", "NacreLlama"], swiftSettings: house),
         // Sockets.
         .target(
-            name: "NacreWire", dependencies: ["NacreCore", "NacreProtocol", "CNacreProto", nio],
+            name: "NacreWire", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "CNacreProto", nio],
             swiftSettings: house),
         .target(name: "CNacreProto", dependencies: ["CProtobufC"]),
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        // An engine in a process of its own.
+        .target(
+            name: "NacreEngineLink", dependencies: ["NacreCore", "NacreEngine", "NacreWire"], swiftSettings: house),
         .target(
             name: "NacreTransport", dependencies: ["NacreProtocol", "NacreWire", nio, nioPosix],
             swiftSettings: house),
@@ -79,8 +83,8 @@ let package = Package(
         .target(
             name: "NacreModelNode",
             dependencies: [
-                "NacreCore", "NacreProtocol", "NacreEngine", "NacreLlama", "NacreNode", "NacreTransport",
-                arguments, log,
+                "NacreCore", "NacreProtocol", "NacreEngine", "NacreEngineLink", "NacreLlama", "NacreNode",
+                "NacreTransport", "NacreWire", arguments, log,
             ],
             swiftSettings: house),
         .target(
@@ -118,6 +122,9 @@ let package = Package(
             ],
             swiftSettings: house),
         .executableTarget(
+            name: "nacre-layers", dependencies: ["NacreLlama", "NacreEngine", "NacreNode", arguments, log, lifecycle],
+            swiftSettings: house),
+        .executableTarget(
             name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),
         // Tests.
         .testTarget(
@@ -137,6 +144,9 @@ let package = Package(
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), nio, nioPosix,
             ], exclude: ["FailCases", "Golden"], swiftSettings: house),
         .testTarget(
+            name: "NacreEngineLinkTests", dependencies: ["NacreCore", "NacreEngine", "NacreEngineLink", "NacreWire"],
+            swiftSettings: house),
+        .testTarget(
             name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
         .testTarget(
             name: "SimulationTests", dependencies: ["NacreCore", "NacreProtocol", "NacreSimulator"],
@@ -144,8 +154,8 @@ let package = Package(
         .testTarget(
             name: "NacreNodeTests",
             dependencies: [
-                "NacreAPI", "NacreNode", "NacreClient", "NacreCore", "NacreEngine", "NacreProtocol", "NacreRoles",
-                arguments, log,
+                "NacreAPI", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine", "NacreProtocol",
+                "NacreRoles", arguments, log,
             ],
             swiftSettings: house),
         .testTarget(

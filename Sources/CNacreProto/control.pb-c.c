@@ -818,6 +818,51 @@ void   nacre__tokenized__free_unpacked
   assert(message->base.descriptor == &nacre__tokenized__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__job_trace__init
+                     (Nacre__JobTrace         *message)
+{
+  static const Nacre__JobTrace init_value = NACRE__JOB_TRACE__INIT;
+  *message = init_value;
+}
+size_t nacre__job_trace__get_packed_size
+                     (const Nacre__JobTrace *message)
+{
+  assert(message->base.descriptor == &nacre__job_trace__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__job_trace__pack
+                     (const Nacre__JobTrace *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__job_trace__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__job_trace__pack_to_buffer
+                     (const Nacre__JobTrace *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__job_trace__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__JobTrace *
+       nacre__job_trace__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__JobTrace *)
+     protobuf_c_message_unpack (&nacre__job_trace__descriptor,
+                                allocator, len, data);
+}
+void   nacre__job_trace__free_unpacked
+                     (Nacre__JobTrace *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__job_trace__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor nacre__capacity__field_descriptors[3] =
 {
   {
@@ -2291,7 +2336,7 @@ const ProtobufCMessageDescriptor nacre__cancel_job__descriptor =
   (ProtobufCMessageInit) nacre__cancel_job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__hire__field_descriptors[3] =
+static const ProtobufCFieldDescriptor nacre__hire__field_descriptors[4] =
 {
   {
     "job_hi",
@@ -2329,16 +2374,29 @@ static const ProtobufCFieldDescriptor nacre__hire__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lost",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Hire, lost),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__hire__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
   0,   /* field[0] = job_hi */
   1,   /* field[1] = job_lo */
+  3,   /* field[3] = lost */
 };
 static const ProtobufCIntRange nacre__hire__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor nacre__hire__descriptor =
 {
@@ -2348,7 +2406,7 @@ const ProtobufCMessageDescriptor nacre__hire__descriptor =
   "Nacre__Hire",
   "nacre",
   sizeof(Nacre__Hire),
-  3,
+  4,
   nacre__hire__field_descriptors,
   nacre__hire__field_indices_by_name,
   1,  nacre__hire__number_ranges,
@@ -2648,6 +2706,135 @@ const ProtobufCMessageDescriptor nacre__tokenized__descriptor =
   nacre__tokenized__field_indices_by_name,
   1,  nacre__tokenized__number_ranges,
   (ProtobufCMessageInit) nacre__tokenized__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__job_trace__field_descriptors[8] =
+{
+  {
+    "job_hi",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobTrace, job_hi),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_lo",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobTrace, job_lo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobTrace, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobTrace, n_kind),
+    offsetof(Nacre__JobTrace, kind),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lane",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobTrace, n_lane),
+    offsetof(Nacre__JobTrace, lane),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobTrace, n_start),
+    offsetof(Nacre__JobTrace, start),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "duration",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobTrace, n_duration),
+    offsetof(Nacre__JobTrace, duration),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobTrace, n_count),
+    offsetof(Nacre__JobTrace, count),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__job_trace__field_indices_by_name[] = {
+  2,   /* field[2] = attempt */
+  7,   /* field[7] = count */
+  6,   /* field[6] = duration */
+  0,   /* field[0] = job_hi */
+  1,   /* field[1] = job_lo */
+  3,   /* field[3] = kind */
+  4,   /* field[4] = lane */
+  5,   /* field[5] = start */
+};
+static const ProtobufCIntRange nacre__job_trace__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor nacre__job_trace__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.JobTrace",
+  "JobTrace",
+  "Nacre__JobTrace",
+  "nacre",
+  sizeof(Nacre__JobTrace),
+  8,
+  nacre__job_trace__field_descriptors,
+  nacre__job_trace__field_indices_by_name,
+  1,  nacre__job_trace__number_ranges,
+  (ProtobufCMessageInit) nacre__job_trace__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[5] =

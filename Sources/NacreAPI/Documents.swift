@@ -8,6 +8,19 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var method: String?
     /// Draft length γ, 1 ... 32; absent: the verifier's choice.
     package var gamma: Int?
+    /// How drafts are judged: coupled (default), rejection or block.
+    package var rule: String?
+    /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts
+    /// and most below one node).
+    package var tree: String?
+    /// Drafts prepared for likely outcomes of a pass, 0 (default) ... 256.
+    package var branches: Int?
+    /// Drafters whose candidates are united, 1 (default) ... 16.
+    package var drafters: Int?
+    /// Other verifiers of the target that may score for the job's, 0 (default) ... 16.
+    package var helpers: Int?
+    /// What tells rules that need it of q: rows (default) or scalar.
+    package var payload: String?
     /// Most output tokens; default 128.
     package var maxTokens: Int?
     /// 0 (default) is greedy.
@@ -25,7 +38,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
 
     /// Every key the API knows, for naming the nearest one to a misspelt key.
     package static let keys = [
-        "prompt", "method", "gamma", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
+        "prompt", "method", "gamma", "rule", "tree", "branches", "drafters", "helpers", "payload", "max_tokens",
+        "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
     ]
 }
 
@@ -67,7 +81,15 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// end (of generation), length, stop, cancelled or failed; absent while the job runs.
     package var outcome: String?
     package var error: String?
+    /// Why a job that ran before is queued again, and what it waits for; absent in all other jobs.
+    package var waiting: String?
     package var method: String
+    /// As `JobRequest`'s, with its defaults filled in; so are the next four.
+    package var rule: String
+    package var tree: String
+    package var branches: Int
+    package var drafters: Int
+    package var helpers: Int
     package var seed: UInt64
     package var promptTokens: Int
     package var outputTokens: Int
@@ -80,15 +102,21 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var statistics: StatisticsDocument
 
     package init(
-        id: String, state: String, outcome: String?, error: String?, method: String, seed: UInt64, promptTokens: Int,
-        outputTokens: Int, text: String, tokens: [UInt32], verifiers: [String], contextLimited: Bool,
-        statistics: StatisticsDocument
+        id: String, state: String, outcome: String?, error: String?, method: String, rule: String = "coupled",
+        tree: String = "chain", branches: Int = 0, drafters: Int = 1, helpers: Int = 0, seed: UInt64,
+        promptTokens: Int, outputTokens: Int, text: String, tokens: [UInt32], verifiers: [String],
+        contextLimited: Bool, statistics: StatisticsDocument
     ) {
         self.id = id
         self.state = state
         self.outcome = outcome
         self.error = error
         self.method = method
+        self.rule = rule
+        self.tree = tree
+        self.branches = branches
+        self.drafters = drafters
+        self.helpers = helpers
         self.seed = seed
         self.promptTokens = promptTokens
         self.outputTokens = outputTokens
@@ -97,54 +125,6 @@ package struct JobDocument: Codable, Sendable, Equatable {
         self.verifiers = verifiers
         self.contextLimited = contextLimited
         self.statistics = statistics
-    }
-}
-
-/// What a job cost and gained, over all its attempts.
-package struct StatisticsDocument: Codable, Sendable, Equatable {
-    /// Verify passes.
-    package var rounds: Int
-    /// Draft tokens that reached the verifier.
-    package var drafted: Int
-    /// Draft tokens compared with the target's own.
-    package var judged: Int
-    package var accepted: Int
-    /// accepted / judged; absent when nothing was judged.
-    package var acceptanceRate: Double?
-    /// Output tokens per verify pass, less the one that every pass gives anyway.
-    package var meanAcceptedTokens: Double
-    /// Decoding only, from the first verify pass on; absent before the end.
-    package var tokensPerSecond: Double?
-    /// Share of the decoding time that the verifier's engine computed.
-    package var verifierBusy: Double?
-    /// Median time from the end of a pass to the start of the next, in microseconds.
-    package var gapMicroseconds: Int
-    package var draftersLost: Int
-    /// From submission to the first token, in milliseconds.
-    package var firstTokenMilliseconds: Double?
-    /// From submission to the end, in milliseconds.
-    package var totalMilliseconds: Double?
-    /// Placements of the job on a verifier.
-    package var attempts: Int
-
-    package init(
-        rounds: Int, drafted: Int, judged: Int, accepted: Int, acceptanceRate: Double?, meanAcceptedTokens: Double,
-        tokensPerSecond: Double?, verifierBusy: Double?, gapMicroseconds: Int, draftersLost: Int,
-        firstTokenMilliseconds: Double?, totalMilliseconds: Double?, attempts: Int
-    ) {
-        self.rounds = rounds
-        self.drafted = drafted
-        self.judged = judged
-        self.accepted = accepted
-        self.acceptanceRate = acceptanceRate
-        self.meanAcceptedTokens = meanAcceptedTokens
-        self.tokensPerSecond = tokensPerSecond
-        self.verifierBusy = verifierBusy
-        self.gapMicroseconds = gapMicroseconds
-        self.draftersLost = draftersLost
-        self.firstTokenMilliseconds = firstTokenMilliseconds
-        self.totalMilliseconds = totalMilliseconds
-        self.attempts = attempts
     }
 }
 
@@ -176,7 +156,7 @@ package struct NodeDocument: Codable, Sendable, Equatable {
     package var name: String
     /// verifier or drafter.
     package var role: String
-    /// Where verifiers reach a drafter; absent for verifiers.
+    /// Where verifiers reach it; absent for a verifier that scores for no other.
     package var address: String?
     package var model: String
     package var modelDigest: String

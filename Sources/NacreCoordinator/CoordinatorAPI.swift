@@ -1,3 +1,4 @@
+import Foundation
 import NacreAPI
 import NacreCore
 package import NacreHTTP
@@ -41,6 +42,9 @@ package struct CoordinatorAPI: Sendable {
             try await send(JobDocument(record), responder)
         case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "events":
             try await follow(request, job: path[2], responder)
+        case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "trace":
+            try await sendTrace(of: path[2], responder)
+        case ("GET", ["metrics"]): try await sendMetrics(responder)
         case ("GET", ["v1", "nodes"]):
             let nodes = await node.nodes.map { NodeDocument($0.record, problem: $0.problem) }
             try await send(NodeListDocument(nodes: nodes), responder)
@@ -74,6 +78,23 @@ package struct CoordinatorAPI: Sendable {
             _ = await node.cancel(record.id)
             throw error
         }
+    }
+
+    private func sendTrace(of job: String, _ responder: HTTPResponder) async throws {
+        let record = try await record(job)
+        guard !record.trace.isEmpty else {
+            let why = record.isOver ? "only the last 64 jobs keep their events" : "its events come when it ends"
+            throw JobIntake.Refusal(status: 404, message: "there is no trace of job '\(job)': \(why)")
+        }
+        // The format's keys are its own: they are not turned into snake case.
+        let body = Array(try JSONEncoder().encode(TraceDocument(record)))
+        try await responder.send(status: 200, headers: ["content-type": "application/json"], body: body)
+    }
+
+    private func sendMetrics(_ responder: HTTPResponder) async throws {
+        let metrics = await node.metrics
+        let headers: HTTPFields = ["content-type": "text/plain; version=0.0.4"]
+        try await responder.send(status: 200, headers: headers, body: Array(metrics.utf8))
     }
 
     private func follow(_ request: HTTPRequest, job: String, _ responder: HTTPResponder) async throws {

@@ -124,6 +124,11 @@ package actor CoordinatorNode: EventLoopActor {
         machine.nodes.values.sorted { $0.link < $1.link }.map { ($0, machine.incompatibility(of: $0)) }
     }
 
+    /// The page for Prometheus.
+    var metrics: String {
+        Metrics(machine.totals, nodes: Array(machine.nodes.values), openJobs: machine.openJobs).text
+    }
+
     /// Whether a job submitted now would be decoded.
     var isReady: Bool {
         machine.nodes.values.contains {

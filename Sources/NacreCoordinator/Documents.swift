@@ -8,21 +8,27 @@ extension JobDocument {
         let outcome = record.outcome
         var failure: String?
         if case .failed(let reason) = outcome { failure = reason }
+        let speculation = record.specification.speculation
         let text = record.output.reduce(into: [UInt8]()) { $0 += $1.text } + record.tail
         self.init(
             id: record.id.description, state: JobSummary.state(of: record), outcome: outcome?.name, error: failure,
-            method: record.specification.method.name, seed: record.specification.seed,
-            promptTokens: record.promptTokens.count, outputTokens: record.output.count,
+            method: speculation.method.name, rule: speculation.rule.name, tree: speculation.shape.description,
+            branches: speculation.branches, drafters: speculation.drafters, helpers: speculation.helpers,
+            seed: record.specification.seed, promptTokens: record.promptTokens.count, outputTokens: record.output.count,
             text: String(decoding: text, as: UTF8.self), tokens: record.output.map(\.token.rawValue),
             verifiers: record.verifiers, contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
+        if case .queued = record.state, let setback = record.setback {
+            waiting = "\(setback); it goes on when a verifier of the same weights is there"
+        }
     }
 }
 
 extension JobSummary {
     package init(_ record: JobRecord) {
         self.init(
-            id: record.id.description, state: JobSummary.state(of: record), method: record.specification.method.name,
+            id: record.id.description, state: JobSummary.state(of: record),
+            method: record.specification.speculation.method.name,
             promptTokens: record.promptTokens.count, outputTokens: record.output.count)
     }
 
@@ -39,23 +45,44 @@ extension JobSummary {
 
 extension StatisticsDocument {
     package init(_ record: JobRecord) {
+        self.init()
         let statistics = record.statistics
-        let tokens = Double(record.output.count)
-        let elapsed = Double(statistics.elapsedMicroseconds) / 1e6
+        count(statistics)
+        let (tokens, passes) = (Double(record.output.count), Double(statistics.rounds))
+        func ratio(_ part: UInt64, _ whole: UInt64) -> Double? { whole == 0 ? nil : Double(part) / Double(whole) }
+        acceptanceRate = ratio(statistics.accepted, statistics.judged)
+        acceptanceByPosition = zip(statistics.acceptedAt, statistics.judgedAt).map { ratio($0, $1) }
+        meanAcceptedTokens = passes == 0 ? 0 : max(0, tokens / passes - 1)
+        meanDraftsInFlight = passes == 0 ? 0 : Double(statistics.standing) / passes
+        outcomesPredicted = ratio(statistics.outcomesPrepared, statistics.outcomes)
+        let elapsed = statistics.elapsedMicroseconds
+        tokensPerSecond = elapsed > 0 ? tokens / (Double(elapsed) / 1e6) : nil
+        verifierBusy = ratio(statistics.passMicroseconds, elapsed)
+        drafterBusy = ratio(statistics.draftMicroseconds, elapsed)
         func milliseconds(to instant: Instant?) -> Double? {
             instant.map { Double($0 - record.submitted) / 1e3 }
         }
-        self.init(
-            rounds: Int(statistics.rounds), drafted: Int(statistics.drafted), judged: Int(statistics.judged),
-            accepted: Int(statistics.accepted),
-            acceptanceRate: statistics.judged == 0
-                ? nil : Double(statistics.accepted) / Double(statistics.judged),
-            meanAcceptedTokens: statistics.rounds == 0 ? 0 : max(0, tokens / Double(statistics.rounds) - 1),
-            tokensPerSecond: elapsed > 0 ? tokens / elapsed : nil,
-            verifierBusy: elapsed > 0 ? Double(statistics.passMicroseconds) / 1e6 / elapsed : nil,
-            gapMicroseconds: Int(statistics.gapMicroseconds), draftersLost: Int(statistics.draftersLost),
-            firstTokenMilliseconds: milliseconds(to: record.firstToken),
-            totalMilliseconds: milliseconds(to: record.ended), attempts: Int(record.attempts.rawValue))
+        firstTokenMilliseconds = milliseconds(to: record.firstToken)
+        totalMilliseconds = milliseconds(to: record.ended)
+        attempts = Int(record.attempts.rawValue)
+    }
+
+    /// What is only counted. Verifiers report 64 bits, whatever they hold.
+    private mutating func count(_ statistics: JobStatistics) {
+        rounds = Int(clamping: statistics.rounds)
+        drafted = Int(clamping: statistics.drafted)
+        verified = Int(clamping: statistics.verified)
+        judged = Int(clamping: statistics.judged)
+        accepted = Int(clamping: statistics.accepted)
+        stale = Int(clamping: statistics.stale)
+        wasted = max(0, drafted - accepted)
+        gapMicroseconds = Int(clamping: statistics.gapMicroseconds)
+        queueMicroseconds = Int(clamping: statistics.queueMicroseconds)
+        draftMicroseconds = Int(clamping: statistics.draftMicroseconds)
+        wireMicroseconds = Int(clamping: statistics.wireMicroseconds)
+        shardsSent = Int(clamping: statistics.shardsSent)
+        shardsUsed = Int(clamping: statistics.shardsUsed)
+        draftersLost = Int(clamping: statistics.draftersLost)
     }
 }
 

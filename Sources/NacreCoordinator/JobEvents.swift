@@ -34,7 +34,8 @@ struct JobEvents {
             try await write(
                 "started",
                 JobStarted(
-                    id: job.description, method: first.specification.method.name, seed: first.specification.seed))
+                    id: job.description, method: first.specification.speculation.method.name,
+                    seed: first.specification.seed))
         }
         var record = first
         var changes = changes.makeAsyncIterator()

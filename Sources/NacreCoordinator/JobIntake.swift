@@ -44,14 +44,6 @@ package enum JobIntake {
     }
 
     private static func check(_ request: JobRequest, seed: UInt64) throws(Refusal) -> JobSpecification {
-        let methods = DecodingMethod.allCases.map(\.name)
-        let name = request.method ?? DecodingMethod.stream.name
-        guard let method = DecodingMethod(name: name) else {
-            throw Refusal(status: 400, message: NearestName.complaint(about: name, kind: "method", among: methods))
-        }
-        if let gamma = request.gamma, !(1...Limits.gammaMax).contains(gamma) {
-            throw Refusal(status: 400, message: "gamma must lie in 1 ... \(Limits.gammaMax), not \(gamma)")
-        }
         let tokensMax = request.maxTokens ?? 128
         guard (1...Limits.outputTokensMax).contains(tokensMax) else {
             throw Refusal(
@@ -61,6 +53,8 @@ package enum JobIntake {
             temperature: request.temperature ?? 0, topK: request.topK ?? 0, topP: request.topP ?? 1,
             minP: request.minP ?? 0)
         if let complaint = sampling.complaint { throw Refusal(status: 400, message: complaint) }
+        let speculation = try speculation(of: request)
+        if let complaint = speculation.complaint(under: sampling) { throw Refusal(status: 400, message: complaint) }
         let prompt = Array(request.prompt.utf8)
         guard prompt.count <= Limits.promptBytesMax else {
             throw Refusal(
@@ -77,8 +71,53 @@ package enum JobIntake {
                     + "each of 1 to \(Limits.stopStringBytesMax) bytes")
         }
         return JobSpecification(
-            prompt: prompt, method: method, gamma: request.gamma ?? 0, sampling: sampling, seed: seed,
-            tokensMax: tokensMax, stops: stops)
+            prompt: prompt, speculation: speculation, sampling: sampling, seed: seed, tokensMax: tokensMax,
+            stops: stops)
+    }
+
+    /// How the job is speculated on: each value by itself.
+    private static func speculation(of request: JobRequest) throws(Refusal) -> Speculation {
+        func checked(_ value: Int?, _ key: String, _ range: ClosedRange<Int>) throws(Refusal) -> Int? {
+            guard let value, !range.contains(value) else { return value }
+            throw Refusal(
+                status: 400, message: "\(key) must lie in \(range.lowerBound) ... \(range.upperBound), not \(value)")
+        }
+        return Speculation(
+            try named(request.method, "method", DecodingMethod.init(name:), DecodingMethod.allCases.map(\.name))
+                ?? .stream,
+            gamma: try checked(request.gamma, "gamma", 1...Limits.gammaMax) ?? 0,
+            rule: try named(request.rule, "rule", VerifyRuleKind.init(name:), VerifyRuleKind.allCases.map(\.name))
+                ?? .coupled,
+            shape: try shape(request.tree ?? "chain"),
+            branches: try checked(request.branches, "branches", 0...Limits.branchesMax) ?? 0,
+            payload: try named(request.payload, "payload", PayloadKind.init(name:), PayloadKind.allCases.map(\.name))
+                ?? .rows,
+            drafters: try checked(request.drafters, "drafters", 1...Limits.draftersMax) ?? 1,
+            helpers: try checked(request.helpers, "helpers", 0...Limits.helpersMax) ?? 0)
+    }
+
+    private static func named<Value>(
+        _ name: String?, _ kind: String, _ value: (String) -> Value?, _ known: [String]
+    ) throws(Refusal) -> Value? {
+        guard let name else { return nil }
+        guard let value = value(name) else {
+            throw Refusal(status: 400, message: NearestName.complaint(about: name, kind: kind, among: known))
+        }
+        return value
+    }
+
+    private static func shape(_ text: String) throws(Refusal) -> DraftShape {
+        // A word is a misspelt name rather than a shape with a bad number.
+        if text.allSatisfy(\.isLetter), !["chain", "best"].contains(text) {
+            throw Refusal(
+                status: 400,
+                message: NearestName.complaint(about: text, kind: "tree", among: ["chain", "best", "4,2,2,1"]))
+        }
+        do {
+            return try DraftShape(parsing: text)
+        } catch {
+            throw Refusal(status: 400, message: "\(error)")
+        }
     }
 
     /// What a decoder found, in words.

@@ -63,6 +63,8 @@ package protocol Tokenizer: Sendable {
 package struct EngineError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable, Hashable {
         case modelUnreadable, modelUnsupported, cacheFull, invalidPass, invalidText, failed
+        /// The engine is gone, for instance with a host that held layers of its model. A new one may be had later.
+        case lost
     }
     package let code: Code
     package let message: String

@@ -17,6 +17,8 @@ struct LlamaContext: ~Copyable {
     // The C context borrows the weights: this keeps them alive.
     private let model: LlamaModel
     private var batch: NodeBatch
+    /// Whether a pass under way should stop.
+    let stopTap = StopTap()
 
     deinit {
         llama_free(pointer)
@@ -36,10 +38,12 @@ struct LlamaContext: ~Copyable {
         parameters.n_threads_batch = Int32(settings.threads)
         // K and V of different types on purpose: with the same type, flash attention has faster kernels for some
         // batch sizes and cache lengths, and those round differently. V in BF16 costs a hundredth of the accuracy
-        // that Q8_0 weights cost.
-        parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED
+        // that Q8_0 weights cost. Without flash attention the products are faster from some rows on, and a row
+        // depends on where its cells lie.
+        parameters.flash_attn_type =
+            settings.exact ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED
         parameters.type_k = GGML_TYPE_F16
-        parameters.type_v = GGML_TYPE_BF16
+        parameters.type_v = settings.exact ? GGML_TYPE_BF16 : GGML_TYPE_F16
         parameters.kv_unified = true
         // A cache that forgets what left the window could not be rewound, and would reuse cells out of order.
         parameters.swa_full = true
@@ -70,6 +74,11 @@ struct LlamaContext: ~Copyable {
         self.cells = Int(llama_n_ctx(made))
         vocabularySize = model.vocabularySize
         batch = NodeBatch(nodesMax: settings.nodesMax)
+        // libllama asks on the computing thread, during a call of `decode`: this context, and with it the tap, is
+        // alive.
+        llama_set_abort_callback(
+            made, { Unmanaged<StopTap>.fromOpaque($0!).takeUnretainedValue().closure?() ?? false },
+            Unmanaged.passUnretained(stopTap).toOpaque())
     }
 
     /// A pool whose idle threads sleep: at libllama's default they spin for a fraction of a second after each pass,
@@ -94,6 +103,10 @@ struct LlamaContext: ~Copyable {
         case full
         /// The cache holds any part of the batch.
         case failed(Int32)
+    }
+
+    final class StopTap {
+        var closure: (() -> Bool)?
     }
 
     /// Evaluates `nodes` in one batch, each as part of its `holders`.

@@ -24,6 +24,10 @@ package struct LlamaEngine: ~Copyable, Engine {
     private var scratch = CoupledScratch()
     /// Sees every scored row before the rule does: the index of the node in its pass, and its logits. For tests.
     package var rowTap: ((_ node: Int, _ row: Span<Float>) -> Void)?
+    /// Asked after every operation of a pass whether it should stop there and fail. For tests.
+    package var stopTap: (() -> Bool)? {
+        didSet { context.stopTap.closure = stopTap }
+    }
     /// How often the cache was rebuilt.
     package private(set) var rebuilds = 0
     /// How often a gap in it was closed.
@@ -31,9 +35,6 @@ package struct LlamaEngine: ~Copyable, Engine {
 
     /// Cells that are not promised to jobs when several share an exact cache, so that dead cells have a place.
     private static let slackCells = 256
-
-    /// A gap with more live cells behind it is filled and not closed: moving them costs more than carrying the dead.
-    private static let movedMax = 64
 
     /// Call it on the thread that will run the engine.
     ///
@@ -57,7 +58,7 @@ package struct LlamaEngine: ~Copyable, Engine {
         ledger = CellLedger(
             cells: context.cells, liveMax: liveMax, sequences: sequences, deadMin: settings.deadCellsMin,
             // What left a sliding window is not in a state.
-            movedMax: model.slidingWindow == 0 ? Self.movedMax : min(Self.movedMax, model.slidingWindow),
+            movedMax: min(settings.movedCellsMax, model.slidingWindow == 0 ? .max : model.slidingWindow),
             isAppendOnly: isAppendOnly)
         shape = EngineShape(
             vocabularySize: model.vocabularySize, contextCells: liveMax, sequences: sequences, branches: branches,

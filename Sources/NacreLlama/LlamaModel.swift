@@ -27,17 +27,24 @@ package final class LlamaModel: Sendable {
     ///   - exact: choose kernels with which a row's logits do not depend on the batch it is evaluated in; it costs
     ///     speed for K quants without AMX.
     ///   - checksWeights: look at every weight, and refuse one that is no number.
-    /// - Throws: `.modelUnreadable`, `.modelUnsupported`.
-    package init(path: String, exact: Bool = true, checksWeights: Bool = false) throws(EngineError) {
+    ///   - layers: addresses of the servers that are to hold its layers, `host:port`; none: this process holds all. Only
+    ///     for a process that does nothing else, see `LayerGuard`.
+    /// - Throws: `.modelUnreadable`, `.modelUnsupported`; with `layers` also `.lost` and `.failed`.
+    package init(
+        path: String, exact: Bool = true, checksWeights: Bool = false, layers: [String] = []
+    ) throws(EngineError) {
         LlamaBackend.start()
         header = try GGUFHeader(path: path)
         try header.requireGenerator()
         isExact = exact
+        let devices = try LayerDevices(layers)
         // Repacked weights (AMX tiles, or interleaved rows without AMX) are up to twice as fast. The AMX kernels are
         // exact for all types; of the interleaved ones only some are.
+        // Servers of layers know neither.
         let repacks =
-            LlamaBackend.hasTiles || (header.isInterleaved && (!exact || header.isInvariantInterleaved))
-        handle = try ModelHandle(path, header, repacks: repacks, checksWeights: checksWeights)
+            layers.isEmpty
+            && (LlamaBackend.hasTiles || (header.isInterleaved && (!exact || header.isInvariantInterleaved)))
+        handle = try ModelHandle(path, header, repacks: repacks, checksWeights: checksWeights, devices: devices)
         let model = handle.pointer
         guard llama_model_has_decoder(model), !llama_model_has_encoder(model), !llama_model_is_diffusion(model) else {
             throw GGUFHeader.notGenerator(path, header.architecture)
@@ -77,8 +84,10 @@ final class ModelHandle: @unchecked Sendable {
     /// - Parameters:
     ///   - repacks: whether weights may be rearranged for faster kernels; `nil` loads the vocabulary alone.
     ///   - checksWeights: whether a weight that is no number is looked for.
+    ///   - devices: where layers go.
     init(
-        _ path: String, _ header: GGUFHeader, repacks: Bool?, checksWeights: Bool = false
+        _ path: String, _ header: GGUFHeader, repacks: Bool?, checksWeights: Bool = false,
+        devices: LayerDevices = .none
     ) throws(EngineError) {
         var parameters = llama_model_default_params()
         parameters.check_tensors = checksWeights
@@ -86,7 +95,9 @@ final class ModelHandle: @unchecked Sendable {
         parameters.use_extra_bufts = repacks ?? false
         // Repacked weights are copies; a mapping would keep the file in memory beside them.
         parameters.load_mode = repacks == true ? LLAMA_LOAD_MODE_NONE : LLAMA_LOAD_MODE_MMAP
-        let (loaded, errors) = LlamaLog.shared.quoting { llama_model_load_from_file(path, parameters) }
+        let (loaded, errors) = devices.withParameters(parameters) { parameters in
+            LlamaLog.shared.quoting { llama_model_load_from_file(path, parameters) }
+        }
         guard let loaded else {
             throw Self.refused(path, header, errors)
         }

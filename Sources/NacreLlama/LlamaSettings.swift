@@ -18,14 +18,22 @@ package struct LlamaSettings: Sendable, Hashable {
     /// Most nodes of one pass, scored or not. Memory for logits and activations grows with it.
     package var nodesMax: Int
     /// Whether a row's logits must have the same bits in every batch and beside every other sequence.
+    ///
+    /// `false` gives that up for speed: attention by matrix products instead of row by row, and cells given out
+    /// wherever one is free. At a context of 64 tokens it gains nothing, at 1000 and more a lot; `nacre models speed`
+    /// measures it, docs/engine.md has figures. Fit for a drafter, whose rounding costs nothing but acceptance.
     package var exact: Bool
     /// With several sequences and `exact`: dead cells that are left lying before the cache is rebuilt. Less room for
     /// them means more rebuilds (1 ms per some hundred live tokens), more means slower passes over a longer cache.
     package var deadCellsMin: Int
+    /// With several sequences and `exact`: a gap in the cache is closed if at most so many live cells lie behind it,
+    /// and else filled with dead ones. Moving some tens costs less than a tenth of a millisecond.
+    package var movedCellsMax: Int
 
     package init(
         threads: Int, cpus: [Int]? = nil, contextPerJob: Int, sequences: Int = 1, branches: Int = 0,
-        nodesMax: Int = 512, exact: Bool = true, deadCellsMin: Int = 256
+        nodesMax: Int = 512, exact: Bool = true, deadCellsMin: Int = 256,
+        movedCellsMax: Int = 64
     ) {
         self.threads = threads
         self.cpus = cpus
@@ -35,6 +43,7 @@ package struct LlamaSettings: Sendable, Hashable {
         self.nodesMax = nodesMax
         self.exact = exact
         self.deadCellsMin = deadCellsMin
+        self.movedCellsMax = movedCellsMax
     }
 
     /// The most threads that libllama takes.
@@ -54,6 +63,7 @@ package struct LlamaSettings: Sendable, Hashable {
             return "\(branches) branches beside \(sequences) sequences; together they may be \(Self.sequencesMax)"
         }
         if !(1...65_536).contains(nodesMax) { return "a pass must hold 1 to 65536 nodes, not \(nodesMax)" }
+        if movedCellsMax < 0 { return "cells that move cannot be fewer than none (\(movedCellsMax))" }
         if deadCellsMin < 0 { return "dead cells cannot be fewer than none (\(deadCellsMin))" }
         if contextPerJob < 1 || contextPerJob > (1 << 28) / sequences {
             return "a context of \(contextPerJob) tokens for each of \(sequences) sequences cannot be had"

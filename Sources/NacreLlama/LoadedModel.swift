@@ -15,6 +15,9 @@ package struct LoadedModel: Sendable {
     /// large.
     private static let contextDefaultMax = 4_096
 
+    /// Tokens that one job may have unless somebody asks for another number.
+    package static func contextDefault(of model: LlamaModel) -> Int { min(model.contextTrained, contextDefaultMax) }
+
     /// Loads the model at `path` on a new thread called `name` and starts an engine there. Shut `host` down at the
     /// end.
     ///
@@ -27,14 +30,14 @@ package struct LoadedModel: Sendable {
         let host = try await EngineHost.start(name: name) { () throws(EngineError) in
             let model = try LlamaModel(path: path, exact: settings.exact)
             var settings = settings
-            if hasTrainedContext { settings.contextPerJob = min(model.contextTrained, contextDefaultMax) }
+            if hasTrainedContext { settings.contextPerJob = contextDefault(of: model) }
             return try LlamaEngine(model: model, settings: settings)
         }
         do throws(EngineError) {
             let (model, tokenizer) = try await host.withEngine { (engine) throws(EngineError) in
                 (engine.model, try LlamaTokenizer(engine.model))
             }
-            let context = hasTrainedContext ? min(model.contextTrained, contextDefaultMax) : settings.contextPerJob
+            let context = hasTrainedContext ? contextDefault(of: model) : settings.contextPerJob
             return LoadedModel(host: host, model: model, tokenizer: tokenizer, contextPerJob: context)
         } catch {
             await host.shutdown()

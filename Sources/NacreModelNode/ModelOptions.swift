@@ -6,6 +6,7 @@ import NacreEngine
 package import NacreLlama
 package import NacreNode
 package import NacreProtocol
+package import NacreWire
 
 /// The flags that verifier and drafter have in common: a model, its cores, its coordinator.
 package struct ModelOptions: ParsableArguments {
@@ -62,10 +63,10 @@ package struct ModelOptions: ParsableArguments {
     /// Loads the model as the settings say.
     /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not.
     package func load(_ settings: Settings, role: Role, log: Logger) async throws -> LoadedModel {
-        let threads = try threads(settings)
+        let threads = try CPUList.threads(settings[Self.threads], on: settings[Self.cpus])
         let engine = LlamaSettings(
             threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context] ?? 1,
-            sequences: settings[Self.slots], branches: min(Self.branchesMax, 254 - settings[Self.slots]),
+            sequences: settings[Self.slots], branches: Self.branches(beside: settings[Self.slots]),
             // What a drafter proposes is a hint: its last bits may depend on what else it computes.
             exact: role == .verifier)
         let loaded = try await LoadedModel.start(
@@ -83,17 +84,19 @@ package struct ModelOptions: ParsableArguments {
 
     /// Sequences for side branches of trees. So many cost a pass nothing that could be measured (docs/engine.md).
     private static let branchesMax = 64
+    private static let nodesMax = 512
 
-    private func threads(_ settings: Settings) throws(NacreError) -> Int {
-        let available = try CPUList.available()
-        let cores = settings[Self.cpus]?.cores.count ?? available.cores.count
-        let threads = settings[Self.threads] ?? cores
-        guard threads <= cores else {
-            throw NacreError(
-                .badUsage, "\(threads) threads on \(cores) cores would wait for each other",
-                remedy: "use --threads \(cores) or fewer, or name more cores with --cpus")
-        }
-        return threads
+    private static func branches(beside slots: Int) -> Int { min(branchesMax, 254 - slots) }
+
+    /// What an engine in a child process is to load, its layers on these servers.
+    /// - Throws: `NacreError` for cores that are not to be had.
+    package func remoteStart(_ settings: Settings, layers: LayerAddresses) throws -> EngineStart {
+        let threads = try CPUList.threads(settings[Self.threads], on: settings[Self.cpus])
+        return EngineStart(
+            path: settings[Self.model], layers: layers.addresses.map(\.description), threads: threads,
+            cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context],
+            sequences: settings[Self.slots], branches: Self.branches(beside: settings[Self.slots]),
+            nodesMax: Self.nodesMax)
     }
 
     package func nodeName(_ settings: Settings, role: Role) -> String {
@@ -104,21 +107,24 @@ package struct ModelOptions: ParsableArguments {
 
     /// How this node introduces itself.
     package func hello(_ settings: Settings, _ loaded: LoadedModel, role: Role, dataAddress: String) -> Hello {
-        let shape = loaded.host.shape
+        hello(settings, ServedModel(loaded), role: role, dataAddress: dataAddress)
+    }
+
+    /// How this node introduces itself.
+    package func hello(_ settings: Settings, _ model: ServedModel, role: Role, dataAddress: String) -> Hello {
         let file = URL(fileURLWithPath: settings[Self.model]).lastPathComponent
         return Hello(
             node: nodeName(settings, role: role), incarnation: Incarnation(rawValue: .random(in: 1 ... .max)),
-            role: role, wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, modelDigest: loaded.model.digest,
-            vocabularyDigest: loaded.tokenizer.vocabularyDigest, dataAddress: dataAddress,
+            role: role, wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, modelDigest: model.digest,
+            vocabularyDigest: model.tokenizer.vocabularyDigest, dataAddress: dataAddress,
             capacity: Capacity(
-                sequences: shape.jobs, context: loaded.contextPerJob, nodesMax: shape.nodesMax),
-            modelName: "\(file) (\(loaded.model.description))",
-            engineVersion: "libllama \(LlamaBackend.version) \(LlamaBackend.stamp)",
+                sequences: model.shape.jobs, context: model.contextPerJob, nodesMax: model.shape.nodesMax),
+            modelName: "\(file) (\(model.description))", engineVersion: model.engine,
             cores: settings[Self.cpus]?.description ?? "any")
     }
 
     /// Measured pass times for the log: `1: 980, 2: 1410, ...`.
-    package func describe(_ cost: StepCostModel) -> String {
+    package static func describe(_ cost: StepCostModel) -> String {
         [1, 2, 3, 4, 6, 8, 12, 16].map { "\($0): \(Int(cost.microseconds(nodes: $0)))" }.joined(separator: ", ")
     }
 }

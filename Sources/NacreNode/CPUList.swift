@@ -65,4 +65,22 @@ package struct CPUList: Hashable, Sendable, CustomStringConvertible {
         }
         return try CPUList(line.dropFirst(field.count).trimmingCharacters(in: .whitespaces))
     }
+
+    /// How many threads are to compute.
+    ///
+    /// - Parameters:
+    ///   - asked: what was asked for; `nil`: one for each core.
+    ///   - cores: those to stay on; `nil`: all that this process may use.
+    /// - Throws: `.badUsage` for more threads than cores.
+    package static func threads(_ asked: Int?, on cores: CPUList?) throws(NacreError) -> Int {
+        let available = try available()
+        let count = cores?.cores.count ?? available.cores.count
+        let threads = asked ?? count
+        guard threads <= count else {
+            throw NacreError(
+                .badUsage, "\(threads) threads on \(count) cores would wait for each other",
+                remedy: "use --threads \(count) or fewer, or name more cores with --cpus")
+        }
+        return threads
+    }
 }

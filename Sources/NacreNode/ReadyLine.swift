@@ -30,6 +30,8 @@ package struct ReadyLine: Sendable, Hashable, CustomStringConvertible {
             .joined(separator: " ")
     }
 
-    /// Prints the line, at once.
-    package func announce() { FileHandle.standardOutput.write(Data("\(self)\n".utf8)) }
+    /// Prints the line, at once; `output` is what stdout was when the process started.
+    package func announce(to output: Int32 = STDOUT_FILENO) {
+        FileHandle(fileDescriptor: output).write(Data("\(self)\n".utf8))
+    }
 }

@@ -32,6 +32,11 @@ extension VerifierMachine {
             let spine = cover?.drafts.filter { $0.sequences.contains(job.cursor.sequence) }.map(\.token) ?? []
             return CachedText(job.cursor, of: job.tokens + spine)
         }
+            + guests.map { guest in
+                let cover = guest.inFlight?.cover
+                let spine = cover?.drafts.filter { $0.sequences.contains(guest.cursor.sequence) }.map(\.token) ?? []
+                return CachedText(guest.cursor, of: guest.tokens + spine)
+            }
     }
 
     package var freeSequenceCount: Int { freeSequences.count }

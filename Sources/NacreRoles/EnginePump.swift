@@ -25,13 +25,23 @@ package struct EnginePump {
 
     /// Starts a pass. `done` is called on the engine's thread with what came of it: an engine's failure is an outcome
     /// like others, for the machine to decide about. After `finish` nothing is started.
-    package mutating func start(_ pass: EnginePass, done: @escaping @Sendable (PassOutcome) -> Void) {
+    ///
+    /// - Parameter lost: called in place of `done`, with the reason, when there is no engine any more.
+    package mutating func start(
+        _ pass: EnginePass, lost: (@Sendable (String) -> Void)? = nil, done: @escaping @Sendable (PassOutcome) -> Void
+    ) {
         guard !isFinished else { return }
         isRunning = true
-        submit(pass) { [log] result in done(EnginePump.outcome(of: result, log: log)) }
+        submit(pass) { [log] result in
+            if case .failure(let error) = result, error.code == .lost, let lost {
+                lost("\(error)")
+            } else {
+                done(EnginePump.outcome(of: result, log: log))
+            }
+        }
     }
 
-    /// To be called when `done` has arrived, before the machine hears of it.
+    /// To be called when `done` or `lost` has arrived, before the machine hears of it.
     package mutating func passEnded() {
         isRunning = false
         release()

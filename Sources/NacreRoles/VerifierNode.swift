@@ -15,9 +15,14 @@ package actor VerifierNode: EventLoopActor {
     private let log: Logger
     private var control: ControlClient?
     private var drafters: [String: PeerConnection] = [:]
+    /// Verifiers that have dialled this one to have drafts scored.
+    private var hosts: [LinkID: PeerConnection] = [:]
+    private var hostLinks: [UInt64: LinkID] = [:]
+    private var nextHost: LinkID = 0
     private var load: LoadMeter
     private var ticker: RepeatedTask?
     private var refusal: String?
+    private var isStopped = false
 
     package init(
         _ configuration: VerifierMachine.Configuration, tokenizer: any Tokenizer, on eventLoop: any EventLoop,
@@ -49,17 +54,39 @@ package actor VerifierNode: EventLoopActor {
     }
 
     /// Says goodbye to coordinator and drafters; `run` returns once the pass in flight is done.
-    package func stop() {
-        let goodbye = Goodbye(code: .shuttingDown, detail: "the verifier stops")
+    package func stop() { stop(saying: "the verifier stops") }
+
+    /// The engine is gone: the same, with the reason, by which the coordinator knows that nothing is wrong with the jobs.
+    package func engineLost(_ reason: String) {
+        guard !isStopped else { return }
+        log.error("the target is lost", metadata: ["reason": "\(reason)"])
+        stop(saying: reason)
+    }
+
+    private func stop(saying detail: String) {
+        guard !isStopped else { return }
+        isStopped = true
+        let goodbye = Goodbye(code: .shuttingDown, detail: detail)
         control?.assumeIsolated { $0.close(goodbye) }
-        for drafter in drafters.values { drafter.close(after: goodbye) }
+        for peer in drafters.values { peer.close(after: goodbye) }
+        for peer in hosts.values { peer.close(after: goodbye) }
         pump.finish()
     }
 
     private func start(_ pass: EnginePass) {
-        pump.start(pass) { [weak self, eventLoop] outcome in
+        let lost: @Sendable (String) -> Void = { [weak self, eventLoop] reason in
+            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.lost(reason) } }
+        }
+        pump.start(pass, lost: lost) { [weak self, eventLoop] outcome in
             eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.passed(outcome) } }
         }
+    }
+
+    /// The engine took the pass with it. The machine does not hear of it: what it would say of its jobs is what the
+    /// goodbye says already.
+    private func lost(_ reason: String) {
+        engineLost(reason)
+        pump.passEnded()
     }
 
     private func passed(_ outcome: PassOutcome) {
@@ -93,6 +120,12 @@ package actor VerifierNode: EventLoopActor {
         case .closeDrafter(let address, let goodbye):
             log.warning("giving up a drafter", metadata: ["drafter": "\(address)", "reason": "\(goodbye.detail)"])
             drafters.removeValue(forKey: address)?.close(after: goodbye)
+        case .toHost(let link, let message): hosts[link]?.send(message)
+        case .closeHost(let link, let goodbye):
+            guard let peer = hosts.removeValue(forKey: link) else { return }
+            hostLinks[peer.id] = nil
+            log.warning("closing a verifier's link", metadata: ["reason": "\(goodbye.detail)"])
+            peer.close(after: goodbye)
         case .closeCoordinator(let goodbye):
             log.error("the coordinator broke the protocol", metadata: ["reason": "\(goodbye.detail)"])
             control?.assumeIsolated { $0.close(goodbye) }
@@ -126,6 +159,34 @@ package actor VerifierNode: EventLoopActor {
                 await control?.send(.tokenized(answer))
             }
         case .message(let message): step(.control(message))
+        }
+    }
+
+    // MARK: - Other verifiers
+
+    /// Takes the events of verifiers that dial this one, on the event loop.
+    package nonisolated func handle(_ peer: PeerConnection, _ event: PeerEvent) {
+        assumeIsolated { node in node.receive(event, fromHost: peer) }
+    }
+
+    private func receive(_ event: PeerEvent, fromHost peer: PeerConnection) {
+        switch event {
+        case .opened:
+            let link = nextHost
+            nextHost = nextHost.next
+            hostLinks[peer.id] = link
+            hosts[link] = peer
+            step(.hostOpened(link))
+        case .message(let message):
+            guard let link = hostLinks[peer.id] else { return }
+            step(.host(link, message))
+            // The machine has closed the link unless the greeting was a good one.
+            if case .greeting = message, hosts[link] != nil { peer.raiseFrameLimit() }
+        case .closed(let reason):
+            guard let link = hostLinks.removeValue(forKey: peer.id) else { return }
+            hosts[link] = nil
+            log.info("a verifier's link closed", metadata: ["reason": "\(reason)"])
+            step(.hostLost(link))
         }
     }
 

@@ -28,6 +28,8 @@ package struct Campaign: Sendable {
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
+            shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
+            outcomes \(tally.prepared) prepared
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
@@ -46,6 +48,7 @@ package struct Campaign: Sendable {
             ("seeds", tally.seeds), ("jobs", tally.jobs), ("tokens", tally.tokens), ("drafted", tally.drafted),
             ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
             ("branched", tally.branched), ("adopted", tally.adopted), ("forked", tally.forked),
+            ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]

@@ -147,7 +147,7 @@ struct Scenario: Sendable {
             var speculation = Speculation(
                 chance.pick(DecodingMethod.allCases), gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
                 rule: sampling.isGreedy ? chance.pick(VerifyRuleKind.allCases) : .coupled,
-                drafters: chance.pick([1, 1, 2]))
+                drafters: chance.pick([1, 1, 2]), helpers: chance.pick([0, 0, 1]))
             let shapes: [DraftShape] = [
                 .chain, .chain, .best(nodesMax: 0, width: 4),
                 .best(nodesMax: chance.int(1...20), width: chance.int(1...4)),

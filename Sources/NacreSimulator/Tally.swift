@@ -24,6 +24,11 @@ package struct Tally: Sendable, Equatable {
     package var branched = 0
     package var adopted = 0
     package var forked = 0
+    /// Drafts that other verifiers scored, and those of them that were committed by it.
+    package var shards = 0
+    package var shardsUsed = 0
+    /// Verdicts whose outcome was among the drafts.
+    package var prepared = 0
     /// Verdicts that told of more than one round.
     package var coalesced = 0
 
@@ -45,5 +50,8 @@ package struct Tally: Sendable, Equatable {
         branched += other.branched
         adopted += other.adopted
         forked += other.forked
+        shards += other.shards
+        shardsUsed += other.shardsUsed
+        prepared += other.prepared
     }
 }

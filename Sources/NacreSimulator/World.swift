@@ -65,7 +65,9 @@ final class World {
         laws = JobLaws(scenario, target: target)
         journal.isVerbose = isVerbose
         hosts.append(Host(name: "coordinator", address: "coordinator"))
-        for index in scenario.verifiers.indices { hosts.append(Host(name: "verifier\(index)", address: "")) }
+        for index in scenario.verifiers.indices {
+            hosts.append(Host(name: "verifier\(index)", address: "verifier\(index)"))
+        }
         for index in scenario.drafters.indices {
             hosts.append(Host(name: "drafter\(index)", address: "drafter\(index)"))
         }

@@ -24,43 +24,90 @@ struct VerifierCommand: AsyncParsableCommand {
               nacre-verifier --model target.gguf --coordinator 127.0.0.1:7400
               nacre-verifier --model target.gguf --coordinator 10.0.0.1:7400 --cpus 0-3 --slots 16 --context 4096
             Give verifier and drafter cores of their own: on shared ones both run several times slower.
+            A target that is larger than this host, its layers on others, each of which runs nacre-layers:
+              nacre-verifier --model large.gguf --rpc 10.0.0.2:7420,10.0.0.3:7420
+            The links to these have neither authentication nor encryption: for a trusted network only.
             """,
         version: "nacre-verifier \(NacreVersion.current), \(LlamaBackend.title)")
 
-    private static let listen = OptionalSetting<HostPort>("listen")
+    private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 0))
+    private static let advertise = OptionalSetting<HostPort>("advertise")
+    private static let rpc = OptionalSetting<LayerAddresses>("rpc")
 
     @OptionGroup var options: ModelOptions
     @OptionGroup var common: SettingsOptions
 
-    @Option(help: ArgumentHelp("Kept for verifiers that score for each other; not used yet.", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp(
+            "Where other verifiers of the same target connect to have drafts scored (default 127.0.0.1, any port).",
+            valueName: "host:port"))
     var listen: String?
 
+    @Option(help: ArgumentHelp("The address to tell them, if it is not that of --listen.", valueName: "host:port"))
+    var advertise: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Hosts that run nacre-layers and hold the model's layers. Trusted networks only.",
+            valueName: "host:port,..."))
+    var rpc: String?
+
+    @Flag(name: .customLong(EngineChild.flag), help: .hidden)
+    var isEngineChild = false
+
     func run() async throws {
+        guard !isEngineChild else { await EngineChild.run() }
         let settings = try common.settings(
-            ModelOptions.declarations + [Self.listen], flags: options.flags.merging(["listen": listen]) { $1 })
+            ModelOptions.declarations + [Self.listen, Self.advertise, Self.rpc],
+            flags: options.flags.merging(["listen": listen, "advertise": advertise, "rpc": rpc]) { $1 })
         let log = Telemetry.logger("nacre-verifier", level: settings[Settings.logLevel])
-        if settings[Self.listen] != nil { log.warning("--listen has no use yet: nothing connects to a verifier") }
-        let loaded = try await options.load(settings, role: .verifier, log: log)
-        let shape = loaded.host.shape
-        var cost = StepCostModel(nodesMax: 64, priorFixed: 1_000, perNode: 100)
-        for measured in try await loaded.host.calibrate() {
-            cost.record(nodes: measured.nodes, microseconds: measured.microseconds)
+        let addresses = VerifierAddresses(listen: settings[Self.listen], advertise: settings[Self.advertise])
+        guard !["0.0.0.0", "::"].contains(addresses.listen.host) || addresses.advertise != nil else {
+            throw NacreError(
+                .badUsage, "verifiers cannot connect to \(addresses.listen.host)",
+                remedy: "add --advertise with this host's own address")
         }
-        log.notice("calibrated", metadata: ["pass.us": "\(options.describe(cost))"])
-        let hello = options.hello(settings, loaded, role: .verifier, dataAddress: "")
-        let node = VerifierNode(
-            VerifierMachine.Configuration(
-                node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
-                vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
-                nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens, canRewind: shape.canRewind,
-                branches: shape.branches, cost: cost),
-            tokenizer: loaded.tokenizer, on: MultiThreadedEventLoopGroup.singleton.next(), log: log,
-            submit: { loaded.host.submit($0, done: $1) })
-        ReadyLine(role: "verifier").announce()
-        let coordinator = PeerAddress(settings[ModelOptions.coordinator])
-        let serving = UntilStopped(
-            work: { try await node.run(coordinator: coordinator, hello: hello) }, stop: { await node.stop() })
+        // A port that cannot be had shall be known before the model is loaded, which can take minutes.
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        try await PeerListener.listen(at: PeerAddress(addresses.listen), on: loop) { _, _ in }.close()
+        let serving =
+            if let layers = settings[Self.rpc] {
+                try await remote(settings, layers, at: addresses, log: log)
+            } else {
+                try await local(settings, at: addresses, log: log)
+            }
         try await Lifecycle.run([serving], logger: log, endsWithStandardInput: common.exitWithStdin)
-        await loaded.host.shutdown()
+    }
+
+    /// The target in this process.
+    private func local(_ settings: Settings, at addresses: VerifierAddresses, log: Logger) async throws -> UntilStopped
+    {
+        let loaded = try await options.load(settings, role: .verifier, log: log)
+        let service = try await VerifierService(
+            ServedModel(loaded), hello: options.hello(settings, loaded, role: .verifier, dataAddress: ""),
+            costs: try await loaded.host.calibrate(), at: addresses, log: log,
+            submit: { loaded.host.submit($0, done: $1) })
+        service.announce()
+        let coordinator = PeerAddress(settings[ModelOptions.coordinator])
+        return UntilStopped(
+            work: {
+                try await service.run(coordinator: coordinator)
+                await loaded.host.shutdown()
+            }, stop: { await service.stop() })
+    }
+
+    /// The target in a process of its own, its layers on other hosts.
+    private func remote(
+        _ settings: Settings, _ layers: LayerAddresses, at addresses: VerifierAddresses, log: Logger
+    ) async throws -> UntilStopped {
+        let target = try RemoteTarget(options.remoteStart(settings, layers: layers), log: log)
+        let first = try await target.begin()
+        let verifier = RemoteVerifier(target, coordinator: PeerAddress(settings[ModelOptions.coordinator]), log: log) {
+            [options] model, costs, submit in
+            try await VerifierService(
+                model, hello: options.hello(settings, model, role: .verifier, dataAddress: ""), costs: costs,
+                at: addresses, log: log, submit: submit)
+        }
+        return UntilStopped(work: { try await verifier.run(first) }, stop: { await verifier.stop() })
     }
 }

@@ -3,19 +3,13 @@ import NacreAPI
 import NacreClient
 import NacreNode
 
-/// The models and nodes of a cluster on this machine.
-struct ClusterOptions: ParsableArguments {
+/// The models of a cluster on this machine, and what each of its nodes may use.
+struct ClusterModels: ParsableArguments {
     @Option(help: ArgumentHelp("The target model, a GGUF file (default: the one Nacre comes with).", valueName: "path"))
     var target: String?
 
     @Option(help: ArgumentHelp("The draft model, of the target's vocabulary (default: as above).", valueName: "path"))
     var draft: String?
-
-    @Option(help: "Verifiers to start.")
-    var verifiers = 1
-
-    @Option(help: "Drafters to start; 0 for none.")
-    var drafters = 1
 
     @Option(help: "Most cores, and threads, of each verifier (default 8).")
     var threads: Int?
@@ -32,19 +26,13 @@ struct ClusterOptions: ParsableArguments {
     var logLevel: String?
 
     func validate() throws {
-        guard (1...ClusterPlan.processesMax).contains(verifiers) else {
-            throw ValidationError("--verifiers must lie between 1 and \(ClusterPlan.processesMax).")
-        }
-        guard (0...ClusterPlan.processesMax).contains(drafters) else {
-            throw ValidationError("--drafters must lie between 0 and \(ClusterPlan.processesMax).")
-        }
         if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more.") }
         if let logLevel, !Telemetry.levels.contains(logLevel) {
             throw ValidationError("--log-level must be one of \(Telemetry.levels.joined(separator: ", ")).")
         }
     }
 
-    func plan() throws -> ClusterPlan {
+    func plan(verifiers: Int, drafters: Int) throws -> ClusterPlan {
         var plan = try ClusterPlan(
             installation: .current(), target: target, draft: draft, verifiers: verifiers, drafters: drafters,
             coresMax: threads)
@@ -52,6 +40,35 @@ struct ClusterOptions: ParsableArguments {
         plan.slots = slots
         plan.logLevel = logLevel
         return plan
+    }
+}
+
+/// The models and nodes of a cluster on this machine.
+struct ClusterOptions: ParsableArguments {
+    @OptionGroup var models: ClusterModels
+
+    @Option(help: "Verifiers to start.")
+    var verifiers = 1
+
+    @Option(help: "Drafters to start; 0 for none.")
+    var drafters = 1
+
+    func validate() throws {
+        try ClusterModels.check(verifiers: [verifiers], drafters: [drafters])
+    }
+
+    func plan() throws -> ClusterPlan { try models.plan(verifiers: verifiers, drafters: drafters) }
+}
+
+extension ClusterModels {
+    /// Refuses numbers of processes that no machine is for.
+    static func check(verifiers: [Int], drafters: [Int]) throws {
+        guard verifiers.allSatisfy((1...ClusterPlan.processesMax).contains) else {
+            throw ValidationError("--verifiers must lie between 1 and \(ClusterPlan.processesMax).")
+        }
+        guard drafters.allSatisfy((0...ClusterPlan.processesMax).contains) else {
+            throw ValidationError("--drafters must lie between 0 and \(ClusterPlan.processesMax).")
+        }
     }
 }
 

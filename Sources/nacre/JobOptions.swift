@@ -38,6 +38,49 @@ struct DecodingOptions: ParsableArguments {
     }
 }
 
+/// How a job is speculated on; none of it changes what its text may be.
+struct SpeculationOptions: ParsableArguments {
+    @Option(help: "autoregressive, speculative, pearl or stream (default stream).")
+    var method: String?
+
+    @Option(help: "How drafts are judged: coupled, rejection or block; all lossless (default coupled).")
+    var rule: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Which drafts are proposed: chain, a static tree (4,2,2,1: children per node, level by level), best "
+                + "(grown where it is most probable), best:16 (of at most 16 drafts), best:16x4 (at most 4 below one "
+                + "node) (default chain).",
+            valueName: "shape"))
+    var tree: String?
+
+    @Option(help: "Drafts to prepare for likely outcomes of a pass, 0 to 256 (default 0).")
+    var branches: Int?
+
+    @Option(help: "Drafters whose candidates are united, 1 to 16 (default 1).")
+    var drafters: Int?
+
+    @Option(help: "Other verifiers of the same target that may score parts of the drafts, 0 to 16 (default 0).")
+    var helpers: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "What tells rules that need it how drafts were drawn: rows, or scalar (less traffic, a round trip after a "
+                + "rejection) (default rows).",
+            valueName: "kind"))
+    var payload: String?
+
+    func apply(to request: inout JobRequest) {
+        request.method = method
+        request.rule = rule
+        request.tree = tree
+        request.branches = branches
+        request.drafters = drafters
+        request.helpers = helpers
+        request.payload = payload
+    }
+}
+
 /// A prompt and how to continue it.
 struct JobOptions: ParsableArguments {
     @Argument(help: "The prompt, taken as it is; - reads it from stdin.")
@@ -46,9 +89,7 @@ struct JobOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read the prompt from this file.", valueName: "path"))
     var file: String?
 
-    @Option(help: "autoregressive, speculative, pearl or stream (default stream).")
-    var method: String?
-
+    @OptionGroup var speculation: SpeculationOptions
     @OptionGroup var decoding: DecodingOptions
 
     @Option(
@@ -67,7 +108,7 @@ struct JobOptions: ParsableArguments {
     /// The job to submit.
     func request() throws -> JobRequest {
         var request = JobRequest(prompt: try text())
-        request.method = method
+        speculation.apply(to: &request)
         decoding.apply(to: &request)
         request.stop = stop.isEmpty ? nil : try stop.map { try StopText.unescaped($0) }
         return request

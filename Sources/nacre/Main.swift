@@ -29,7 +29,7 @@ struct NacreCommand: AsyncParsableCommand {
                 name: "Jobs",
                 subcommands: [
                     RunCommand.self, SubmitCommand.self, JobsCommand.self, JobCommand.self, WaitCommand.self,
-                    CancelCommand.self,
+                    CancelCommand.self, TraceCommand.self,
                 ]),
             CommandGroup(
                 name: "Cluster",

@@ -16,7 +16,7 @@ struct ModelsCommand: AsyncParsableCommand {
               nacre models info T.gguf
               nacre models check T.gguf D.gguf
             """,
-        subcommands: [ModelsInfoCommand.self, ModelsCheckCommand.self])
+        subcommands: [ModelsInfoCommand.self, ModelsCheckCommand.self, ModelsSpeedCommand.self])
 }
 
 /// One file, or a target and a draft.

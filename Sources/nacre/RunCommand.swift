@@ -14,6 +14,9 @@ struct RunCommand: AsyncParsableCommand {
               nacre run --file prompt.txt --max-tokens 256 --stop '\\n\\n'
               echo -n "class Stack:" | nacre run - --temperature 0.8 --top-p 0.95 --seed 7
               nacre run "import os" --method pearl --gamma 6 --json
+              nacre run "class Stack:" --tree 4,2,2,1
+              nacre run "class Stack:" --tree best:16 --branches 8 --drafters 2 --helpers 1
+              nacre run "class Stack:" --rule rejection --payload scalar --temperature 0.8
             """)
 
     @OptionGroup var job: JobOptions
@@ -46,6 +49,7 @@ struct SubmitCommand: AsyncParsableCommand {
         discussion: """
             Examples:
               nacre submit "def main():" --max-tokens 512
+              nacre submit "def main():" --tree best
               id=$(nacre submit --file prompt.txt) && nacre wait $id
             """)
 

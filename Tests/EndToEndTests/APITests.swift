@@ -125,6 +125,7 @@ struct APITests {
             (400, "/v1/jobs", #"{"prompt": "a", "top_kk": 3}"#, "did you mean 'top_k'?"),
             (400, "/v1/jobs", #"{"prompt": "a", "method": "perl"}"#, "did you mean 'pearl'?"),
             (400, "/v1/jobs", #"{"prompt": "a", "gamma": 33}"#, "gamma must lie in 1 ... 32, not 33"),
+            (400, "/v1/jobs", #"{"prompt": "a", "tree": "bets"}"#, "did you mean 'best'?"),
             (400, "/v1/jobs", #"{"prompt": "a", "max_tokens": 0}"#, "max_tokens must lie in 1 ... 32768, not 0"),
             (400, "/v1/jobs", #"{"prompt": "a", "top_p": 0}"#, "top-p must lie above 0"),
             (400, "/v1/jobs", #"{"prompt": 7}"#, "'prompt' has the wrong type"),

@@ -100,6 +100,9 @@ import Testing
                     ("nacre", ["run"], "Give one prompt"),
                     ("nacre", ["run", "x", "--gamma", "many"], "--gamma"),
                     ("nacre", ["check", "--methods", "stream,perl"], "did you mean 'pearl'?"),
+                    ("nacre", ["check", "--rules", "blok"], "did you mean 'block'?"),
+                    ("nacre", ["check", "--jobs", "1,0"], "--jobs takes numbers from 1 to 64 separated by commas"),
+                    ("nacre", ["check", "--rules", "block", "--temperature", "1"], "leave --temperature out"),
                     ("nacre-coordinator", ["--listen", "7400"], "is not an address"),
                     ("nacre-coordinator", ["--config", "\(folder)/none.yaml"], "check --config"),
                     ("nacre-verifier", ["--model", Jobs.draft, "--threads", "0"], "must lie between 1 and 512"),
@@ -172,5 +175,36 @@ import Testing
     private static func up(_ folder: String, _ arguments: String...) async throws -> CommandResult {
         let ports = ["--listen", "--http"].filter { !arguments.contains($0) }.flatMap { [$0, "127.0.0.1:0"] }
         return try await Command.run("nacre", ["up"] + ports + arguments, environment: ["XDG_RUNTIME_DIR": folder])
+    }
+
+    @Test("layer servers that are not there, are none or cannot be named end a verifier with one line")
+    func layerServers() async throws {
+        func verifier(_ rpc: String, model: String = Jobs.target) async throws -> CommandResult {
+            try await Command.run("nacre-verifier", ["--model", model, "--coordinator", "127.0.0.1:9", "--rpc", rpc])
+        }
+        for (rpc, words) in [
+            ("127.0.0.1", ["it needs a host and a port"]), ("127.0.0.1:0", ["a port above 0"]),
+            ("127.0.0.1:7420,127.0.0.1:7420", ["is named twice"]), ("[::1]:7420", ["IPv4"]), ("", ["rpc"]),
+        ] {
+            Self.expect(2, ["nacre-verifier: "] + words, of: try await verifier(rpc))
+        }
+        Self.expect(
+            1, ["no layer server answers at 127.0.0.1:1", "nacre-layers --listen 127.0.0.1:1"],
+            of: try await verifier("127.0.0.1:1"))
+        let none = try await verifier("127.0.0.1:1", model: "/nonexistent.gguf")
+        Self.expect(1, ["/nonexistent.gguf", "no such file"], of: none)
+        try await TestCluster.with(verifiers: 0, drafters: 0) { cluster in
+            let strangers = try await verifier("\(cluster.http)")
+            Self.expect(1, ["what listens at \(cluster.http)", "--rpc"], of: strangers)
+        }
+    }
+
+    @Test("a layer server that cannot listen ends with one line")
+    func layersListen() async throws {
+        let host = try await LayerHost()
+        let taken = try await Command.run("nacre-layers", ["--listen", "\(host.address)"])
+        Self.expect(1, ["nacre-layers: cannot listen on \(host.address)", "choose another --listen"], of: taken)
+        let name = try await Command.run("nacre-layers", ["--listen", "localhost:0"])
+        Self.expect(1, ["IPv4 addresses in numbers"], of: name)
     }
 }

@@ -44,6 +44,26 @@ import Testing
         #expect((rollback?["rollback"] as? [String: Any])?["is_measured"] as? Bool == true)
     }
 
+    @Test("speed times every pass that was asked for, with and without exactness")
+    func speed() async throws {
+        let arguments = ["speed", Jobs.draft, "--contexts", "9,3", "--nodes", "2,1", "--threads", "1"]
+        let result = try await Command.run("nacre", ["models"] + arguments)
+        let lines = result.output.split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
+        #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
+        #expect(
+            lines.map { Array($0.prefix(2)) } == [
+                ["3", "1"], ["3", "2"], ["3", "adopt"], ["9", "1"], ["9", "2"], ["9", "adopt"],
+            ])
+        #expect(lines.allSatisfy { $0.count == 5 && $0[2...].allSatisfy { (Double($0) ?? 0) > 0 } }, "\(result.output)")
+        let document = try document(try await Command.run("nacre", ["models"] + arguments + ["--json"]))
+        let rows = try #require(document["rows"] as? [[String: Any]])
+        #expect(rows.count == 6 && rows[2]["nodes"] == nil && rows.allSatisfy { $0["ratio"] is Double })
+        for wrong in [["--nodes", "0"], ["--contexts", "a"], ["--contexts", ""], ["--threads", "0"]] {
+            let refused = try await Command.run("nacre", ["models", "speed", Jobs.draft] + wrong)
+            #expect(refused.status == 2, "\(wrong) \(refused)")
+        }
+    }
+
     @Test("two sound models that cannot be paired fail the check, and info tells the bridge to expect")
     func strangers() async throws {
         try await PatchedModel.withFolder { folder in

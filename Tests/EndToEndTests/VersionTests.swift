@@ -8,6 +8,7 @@ import Testing
         "every executable prints its version, and with it that of the libllama that it holds",
         arguments: [
             ("nacre", true), ("nacre-coordinator", false), ("nacre-verifier", true), ("nacre-drafter", true),
+            ("nacre-layers", true),
         ])
     func version(executable: String, holdsLibrary: Bool) async throws {
         let result = try await Command.run(executable, ["--version"])

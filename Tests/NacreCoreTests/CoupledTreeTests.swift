@@ -11,9 +11,7 @@ struct CoupledTreeTests {
         ScoreRequest(key: StreamKey(rawValue: UInt64(key)), index: index, policy: SamplingPolicy(temperature: 1))
     }
 
-    @Test(
-        "Candidates are the best of all perturbed scores, and their probabilities those of the scores", arguments: 0..<4
-    )
+    @Test("Candidates are the best of all perturbed scores, with probabilities to match", arguments: 0..<4)
     func candidatesEqualPlainForm(seed: Int) {
         var random = SplitMix(seed: UInt64(seed))
         var scratch = CoupledScratch()

@@ -56,25 +56,35 @@ struct AuditedEngine: ~Copyable {
         return choices
     }
 
+    /// What a pass did that failed after its edits.
+    mutating func note(_ pass: EnginePass) { texts.edit(pass) }
+
     /// How many tokens `sequence` holds.
     func length(_ sequence: SequenceID) -> Int { texts[sequence].count }
 }
 
-/// The rows of a plain decode: one engine, one sequence, one thread, one token at a time, and each path from an
-/// empty cache, so that nothing was ever rewound.
+/// The rows of a plain decode: one engine, one sequence, one thread, one token at a time.
 struct PlainDecode {
     private var rows: [[TokenID]: [UInt32]] = [:]
 
-    init(_ model: LlamaModel, paths: [[TokenID]]) throws {
+    /// - Parameter sharingPrefixes: go on from what the path before had in common, which is faster where paths are
+    ///   many. Otherwise each path begins with an empty cache, so that nothing was ever rewound.
+    init(_ model: LlamaModel, paths: [[TokenID]], sharingPrefixes: Bool) throws {
         let context = (paths.map(\.count).max() ?? 0) + 1
         var engine = try LlamaEngine(
             model: model, settings: LlamaSettings(threads: 1, contextPerJob: context, nodesMax: 1))
         let tap = RowTap()
         engine.rowTap = tap.closure
-        // The longest first: they bring the rows of all their beginnings.
-        for path in paths.sorted(by: { $0.count > $1.count }) where rows[path] == nil {
-            _ = try engine.run(EnginePass(edits: [.release(0)]))
-            for (position, token) in path.enumerated() {
+        // The longest first: they bring the rows of all their beginnings. Or neighbours in the dictionary's order.
+        let order =
+            sharingPrefixes
+            ? paths.sorted { $0.lexicographicallyPrecedes($1) } : paths.sorted { $0.count > $1.count }
+        var last: [TokenID] = []
+        for path in order where rows[path] == nil {
+            let kept = sharingPrefixes ? zip(path, last).prefix { $0 == $1 }.count : 0
+            last = path
+            _ = try engine.run(EnginePass(edits: [.rewind(0, length: Position(rawValue: kept))]))
+            for (position, token) in path.enumerated().dropFirst(kept) {
                 _ = try engine.run(EnginePass(nodes: ForestNode.chain([token], from: position, sequence: 0)))
                 rows[Array(path.prefix(position + 1))] = tap.rows[0]
             }
@@ -101,7 +111,7 @@ struct PlainDecode {
 
 extension AuditedEngine {
     /// How many rows differ from a plain decode of the same paths.
-    func differences(_ model: LlamaModel) throws -> Int {
-        try PlainDecode(model, paths: rows.map(\.path)).differences(rows)
+    func differences(_ model: LlamaModel, sharingPrefixes: Bool = false) throws -> Int {
+        try PlainDecode(model, paths: rows.map(\.path), sharingPrefixes: sharingPrefixes).differences(rows)
     }
 }

@@ -27,6 +27,63 @@ import Testing
         #expect(engine.shape == shape)
     }
 
+    @Test("branches have ids behind the jobs', and one tree more fits than the jobs need")
+    func branches() throws {
+        let engine = try engine(
+            LlamaSettings(threads: 1, contextPerJob: 100, sequences: 3, branches: 4, nodesMax: 64))
+        let shape = EngineShape(
+            vocabularySize: 4096, contextCells: 364, sequences: 7, branches: 4, nodesMax: 64, canRewind: true)
+        #expect(engine.shape == shape && shape.jobs == 3)
+    }
+
+    @Test("as many branches as can be had are had: all lie in one node, and each has its own end")
+    func manyBranches() throws {
+        var engine = try engine(LlamaSettings(threads: 1, contextPerJob: 300, branches: 253))
+        let branches = (1..<Int32(254)).map { SequenceID(rawValue: $0) }
+        var root = ForestNode.chain([7], from: 0, sequence: 0)
+        root[0].branches = branches
+        let leaves = branches.flatMap { ForestNode.chain([8], from: 1, sequence: $0) }
+        let scores = try engine.run(EnginePass(nodes: root + leaves))
+        let plain = try engine.run(
+            EnginePass(
+                edits: ([0] + branches).map { .release($0) }, nodes: ForestNode.chain([7, 8], from: 0, sequence: 0)))
+        #expect(scores == plain[..<1] + Array(repeating: plain[1], count: 253))
+    }
+
+    @Test("a fork or a tree that breaks a rule is refused before anything changes")
+    func invalidTrees() throws {
+        var engine = try engine(LlamaSettings(threads: 1, contextPerJob: 64, branches: 4, nodesMax: 16))
+        func node(_ position: Int, _ sequence: SequenceID, _ branches: [SequenceID] = []) -> ForestNode {
+            ForestNode(token: 5, position: Position(rawValue: position), sequence: sequence, branches: branches)
+        }
+        let tree = EnginePass(nodes: [
+            node(0, 0, [1, 2]), node(1, 0), node(1, 1, [2]), node(2, 1), node(2, 2), node(0, 3),
+        ])
+        _ = try engine.run(tree)
+        let wrong: [EnginePass] = [
+            EnginePass(nodes: [node(2, 0, [1])]),
+            EnginePass(nodes: [node(2, 0, [4]), node(3, 0), node(3, 4), node(4, 0, [4])]),
+            EnginePass(nodes: [node(2, 0, [0])]), EnginePass(nodes: [node(2, 0, [4, 4])]),
+            EnginePass(nodes: [node(2, 0, [5])]), EnginePass(nodes: [node(2, 0, [-1])]),
+            EnginePass(nodes: [node(0, 4), node(2, 0, [4])]),
+            EnginePass(adoptions: [.init(branch: 0, owner: 0, positions: 1..<2)]),
+            EnginePass(adoptions: [.init(branch: 2, owner: 0, positions: 2..<3)]),
+            EnginePass(adoptions: [.init(branch: 2, owner: 0, positions: 1..<4)]),
+            EnginePass(adoptions: [.init(branch: 3, owner: 0, positions: 1..<1)]),
+            EnginePass(adoptions: [.init(branch: 9, owner: 0, positions: 0..<0)]),
+            EnginePass(adoptions: Array(repeating: .init(branch: 2, owner: 0, positions: 1..<3), count: 2)),
+            EnginePass(edits: [.fork(0, to: 1, length: 1)]), EnginePass(edits: [.fork(0, to: 4, length: 3)]),
+            EnginePass(edits: [.fork(0, to: 4, length: -1)]), EnginePass(edits: [.fork(0, to: 5, length: 1)]),
+            EnginePass(edits: [.fork(5, to: 4, length: 0)]), EnginePass(edits: [.fork(4, to: 4, length: 0)]),
+            EnginePass(edits: [.rewind(0, length: 1), .fork(0, to: 4, length: 2)]),
+        ]
+        for pass in wrong { #expect(code(&engine, pass) == .invalidPass, "\(pass)") }
+        let right = EnginePass(
+            edits: [.release(1), .fork(0, to: 4, length: 2), .release(2)], nodes: [node(3, 0), node(2, 4)],
+            adoptions: [.init(branch: 2, owner: 0, positions: 1..<3)])
+        #expect(code(&engine, right) == nil)
+    }
+
     @Test("only nodes that ask for a score get a choice, in node order; the others are free to be anything")
     func choices() throws {
         var engine = try engine(LlamaSettings(threads: 1, contextPerJob: 100))
@@ -105,6 +162,9 @@ import Testing
             (LlamaSettings(threads: 0, contextPerJob: 10), "threads"),
             (LlamaSettings(threads: 1, contextPerJob: 0), "context"),
             (LlamaSettings(threads: 1, contextPerJob: 10, sequences: 256), "sequences"),
+            (LlamaSettings(threads: 1, contextPerJob: 10, sequences: 200, branches: 55), "branches"),
+            (LlamaSettings(threads: 1, contextPerJob: 10, branches: -1), "branches"),
+            (LlamaSettings(threads: 1, contextPerJob: 10, movedCellsMax: -1), "move"),
             (LlamaSettings(threads: 1, contextPerJob: 10, nodesMax: 0), "nodes"),
             (LlamaSettings(threads: 2, cpus: [0], contextPerJob: 10), "pinned"),
             (LlamaSettings(threads: 2, cpus: [0, 0], contextPerJob: 10), "twice"),

@@ -68,25 +68,6 @@ import Testing
         #expect(noise.nats == 0.25)
     }
 
-    @Test("the divergence that is shown is the worst, and the failure says which kind it is")
-    func comparison() {
-        var noise = Noise()
-        noise.compare([1], [3], [1], [3.125])
-        let tie = Divergence(prompt: 0, position: 2, plainToken: 3, token: 9, margin: 0.0625)
-        let defect = Divergence(prompt: 1, position: 4, plainToken: 3, token: 9, margin: 2)
-        var method = MethodComparison(method: "stream")
-        func failure() -> String? { Comparison.Result(methods: [method], noise: noise).failure?.description }
-        #expect(failure() == nil && method.sentence(noise: noise) == nil)
-        method.count(tie, noise: noise)
-        #expect(failure()?.contains("by no more than the engine's noise") == true)
-        #expect(method.sentence(noise: noise)?.hasSuffix("0.062500 nats: within the noise of 0.125000 nats") == true)
-        method.count(defect, noise: noise)
-        method.count(tie, noise: noise)
-        #expect(method.first == defect && method.divergences == 3 && method.unexplained == 1)
-        #expect(failure()?.contains("noise") == false)
-        #expect(method.sentence(noise: noise)?.hasSuffix("not explained by the noise of 0.125000 nats") == true)
-    }
-
     @Test("the beginning of an id names the job if it is the only one")
     func prefixes() throws {
         let ids = ["abc1", "abd2", "ffff"]

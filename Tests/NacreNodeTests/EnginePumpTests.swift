@@ -63,6 +63,20 @@ import Testing
         #expect(reason.contains("broken"))
     }
 
+    @Test("an engine that is gone is told apart from a failure, and is no outcome of the pass")
+    func lost() {
+        var pump = pump()
+        let reasons = Record()
+        for error in [EngineError(.lost, "gone"), EngineError(.failed, "broken")] {
+            pump.start(
+                EnginePass(nodes: []), lost: { [reasons] in reasons.append(.failed($0)) },
+                done: { [outcomes] in outcomes.append($0) })
+            desk.end(.failure(error))
+            pump.passEnded()
+        }
+        #expect(reasons.list == [.failed("gone")] && outcomes.list == [.failed("broken")])
+    }
+
     /// A node around a pump.
     private actor Node {
         private var pump: EnginePump

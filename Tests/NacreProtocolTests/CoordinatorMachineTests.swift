@@ -2,92 +2,14 @@ import NacreCore
 import NacreProtocol
 import Testing
 
-/// The coordinator with verifiers on links 1, 2, ... and drafters from 10 on.
 @Suite struct CoordinatorMachineTests {
-    private struct Rig {
-        var machine = CoordinatorMachine(CoordinatorMachine.Configuration(generation: 1))
-        var now: Instant = 0
-        var effects: [CoordinatorMachine.Effect] = []
-        static let job = JobID(high: 0, low: 1)
-
-        @discardableResult
-        mutating func step(_ input: CoordinatorMachine.Input) -> [CoordinatorMachine.Effect] {
-            effects = []
-            machine.step(input, at: now, into: &effects)
-            return effects
-        }
-
-        mutating func join(
-            _ link: LinkID, _ role: Role, name: String? = nil, vocabulary: UInt64 = 7, reportsVocabulary: Bool = true,
-            sequences: Int = 1
-        ) {
-            step(.opened(link))
-            let capacity = Capacity(sequences: sequences, context: 64, nodesMax: 16)
-            let hello = Hello(
-                node: name ?? "n\(link)", incarnation: 1, role: role, wireMin: 1, wireMax: 1, modelDigest: 5,
-                vocabularyDigest: vocabulary, dataAddress: "a\(link)", capacity: capacity, modelName: "",
-                engineVersion: "",
-                cores: "")
-            step(.received(link, .hello(hello)))
-            if reportsVocabulary { for part in 0..<3 { report(link, part, of: vocabulary) } }
-        }
-
-        /// A vocabulary of three pieces in three parts: a, b and the end; 8 has c in b's place, in 9 the end is a command.
-        mutating func report(_ link: LinkID, _ part: Int, of vocabulary: UInt64 = 7) {
-            let entry = VocabularyChunk.Entry(
-                piece: Array(["a", vocabulary == 8 ? "c" : "b", "<end>"][part].utf8), endsGeneration: part == 2,
-                isControl: vocabulary == 9 && part == 2)
-            step(
-                .received(
-                    link, .vocabularyChunk(VocabularyChunk(digest: vocabulary, total: 3, first: part, entries: [entry]))
-                ))
-        }
-
-        mutating func submit(
-            _ method: DecodingMethod = .stream, tokensMax: Int = 8, stops: [String] = [], job: JobID = Rig.job
-        ) {
-            let specification = JobSpecification(
-                prompt: [97], speculation: Speculation(method), sampling: .greedy, seed: 1, tokensMax: tokensMax,
-                stops: stops.map { Array($0.utf8) })
-            step(.submit(job, specification))
-            for case .send(let link, .tokenize(let tokenize)) in effects {
-                step(.received(link, .tokenized(Tokenized(request: tokenize.request, tokens: [0], error: ""))))
-            }
-        }
-
-        mutating func commit(_ link: LinkID, _ attempt: Attempt, _ start: Position, _ tokens: [TokenID]) {
-            let margins = tokens.map { _ in Float(1) }
-            step(
-                .received(
-                    link,
-                    .commit(Commit(job: Rig.job, attempt: attempt, start: start, tokens: tokens, margins: margins))))
-        }
-
-        mutating func end(_ link: LinkID, _ attempt: Attempt, _ reason: EndReason) {
-            let ended = JobEnded(
-                job: Rig.job, attempt: attempt, length: 0, reason: reason, detail: "", statistics: JobStatistics())
-            step(.received(link, .jobEnded(ended)))
-        }
-
-        mutating func wait(_ milliseconds: Int) {
-            now = now + Instant.milliseconds(milliseconds)
-            step(.tick)
-        }
-
-        var record: JobRecord? { machine.jobs[Rig.job] }
-        var output: [TokenID] { record?.output.map(\.token) ?? [] }
-        /// Where the last step placed the job, and with what.
-        var placed: (link: LinkID, assignment: AssignJob)? {
-            for case .send(let link, .assignJob(let assignment)) in effects { return (link, assignment) }
-            return nil
-        }
-    }
+    private typealias Rig = CoordinatorRig
 
     @Test("a verifier's loss moves the job on with its text; old commits are refused")
     func fencing() {
         var rig = Rig()
         rig.join(1, .verifier)
-        rig.submit(.autoregressive)
+        rig.submit(Speculation(.autoregressive))
         rig.commit(1, 1, 1, [0, 1])
         rig.join(2, .verifier)
         rig.step(.closed(1))
@@ -210,44 +132,6 @@ import Testing
         #expect(rig.record?.outcome?.name == "failed")
     }
 
-    @Test("a job without a drafter gets one as soon as there is one")
-    func wishes() {
-        var rig = Rig()
-        rig.join(1, .verifier)
-        rig.submit()
-        #expect(rig.placed?.assignment.offers == [])
-        rig.join(10, .drafter, reportsVocabulary: false)
-        let offers = rig.effects.compactMap {
-            if case .send(1, .offers(let offers)) = $0 { offers.offers } else { nil }
-        }
-        #expect(offers == [[Offer(address: "a10", incarnation: 1)]])
-        // It is lost, and the verifier asks again: the wish is kept until the next drafter comes.
-        rig.step(.closed(10))
-        rig.step(.received(1, .hire(Hire(job: Rig.job, attempt: 1))))
-        #expect(rig.effects.isEmpty)
-        rig.join(11, .drafter, reportsVocabulary: false)
-        #expect(rig.effects.contains { if case .send(1, .offers) = $0 { true } else { false } })
-    }
-
-    @Test("a job that lost its drafter is offered another one first, and the same one if there is no other")
-    func anotherDrafter() {
-        var rig = Rig()
-        rig.join(10, .drafter, reportsVocabulary: false)
-        rig.join(11, .drafter, reportsVocabulary: false)
-        rig.join(1, .verifier)
-        rig.submit()
-        #expect(rig.placed?.assignment.offers.map(\.address) == ["a10"])
-        func offersAfterHire() -> [String] {
-            rig.step(.received(1, .hire(Hire(job: Rig.job, attempt: 1))))
-            return rig.effects.flatMap {
-                if case .send(1, .offers(let offers)) = $0 { offers.offers.map(\.address) } else { [String]() }
-            }
-        }
-        #expect(offersAfterHire() == ["a11"])
-        rig.step(.closed(10))
-        #expect(offersAfterHire() == ["a11"])
-    }
-
     @Test("a refusal that crosses a cancel does not revive the job")
     func refusedWhileEnding() {
         var rig = Rig()
@@ -256,15 +140,6 @@ import Testing
         rig.step(.cancel(Rig.job))
         rig.step(.received(1, .jobRefused(JobRefused(job: Rig.job, attempt: 1, reason: .noRoom))))
         #expect(rig.record?.outcome == .cancelled && rig.record?.isOver == true)
-    }
-
-    @Test("a plain job is offered no drafter")
-    func autoregressive() {
-        var rig = Rig()
-        rig.join(10, .drafter, reportsVocabulary: false)
-        rig.join(1, .verifier)
-        rig.submit(.autoregressive)
-        #expect(rig.placed?.assignment.offers == [])
     }
 
     @Test("the text ends with its end of generation, also if the verifier dies before it says so")

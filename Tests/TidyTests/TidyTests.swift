@@ -12,14 +12,16 @@ import Testing
         "NacreEngine": ["NacreCore"],
         "NacreLlama": ["NacreCore", "NacreEngine", "CLlama"],
         "NacreModels": ["NacreCore", "NacreEngine", "NacreLlama"],
-        "NacreWire": ["NacreCore", "NacreProtocol", "CNacreProto"],
+        "NacreWire": ["NacreCore", "NacreProtocol", "NacreEngine", "CNacreProto"],
+        "NacreEngineLink": ["NacreCore", "NacreEngine", "NacreWire"],
         "NacreTransport": ["NacreCore", "NacreProtocol", "NacreWire"],
         "NacreHTTP": ["CNghttp2"],
         "NacreAPI": [],
         "NacreNode": ["NacreAPI"],
         "NacreRoles": ["NacreCore", "NacreProtocol", "NacreEngine", "NacreTransport"],
         "NacreModelNode": [
-            "NacreCore", "NacreEngine", "NacreLlama", "NacreNode", "NacreProtocol", "NacreTransport",
+            "NacreCore", "NacreEngine", "NacreEngineLink", "NacreLlama", "NacreNode", "NacreProtocol",
+            "NacreTransport", "NacreWire",
         ],
         "NacreCoordinator": ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP"],
         "NacreClient": ["NacreAPI", "NacreHTTP", "NacreNode"],
@@ -34,6 +36,7 @@ import Testing
             "NacreCore", "NacreEngine", "NacreLlama", "NacreModelNode", "NacreNode", "NacreProtocol", "NacreRoles",
             "NacreTransport",
         ],
+        "nacre-layers": ["NacreEngine", "NacreLlama", "NacreNode"],
         "nacre-sim": ["NacreSimulator"],
     ]
 

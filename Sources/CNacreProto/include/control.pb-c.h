@@ -35,6 +35,7 @@ typedef struct Nacre__Offers Nacre__Offers;
 typedef struct Nacre__VocabularyChunk Nacre__VocabularyChunk;
 typedef struct Nacre__Tokenize Nacre__Tokenize;
 typedef struct Nacre__Tokenized Nacre__Tokenized;
+typedef struct Nacre__JobTrace Nacre__JobTrace;
 
 
 /* --- enums --- */
@@ -448,7 +449,7 @@ struct  Nacre__CancelJob
 
 
 /*
- * Frame type 30, verifier → coordinator: the job has no live drafter; Offers answers.
+ * Frame type 30, verifier → coordinator: the job lacks a drafter; Offers answers.
  */
 struct  Nacre__Hire
 {
@@ -456,14 +457,18 @@ struct  Nacre__Hire
   uint64_t job_hi;
   uint64_t job_lo;
   uint32_t attempt;
+  /*
+   * incarnation of the drafter that it has lost or given up; 0: it does not say
+   */
+  uint64_t lost;
 };
 #define NACRE__HIRE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hire__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, 0 }
 
 
 /*
- * Frame type 31, coordinator → verifier, the answer to Hire, or when a drafter has become free.
+ * Frame type 31, coordinator → verifier, the answer to Hire, or when a drafter has become free: new ones only.
  */
 struct  Nacre__Offers
 {
@@ -554,6 +559,46 @@ struct  Nacre__Tokenized
 #define NACRE__TOKENIZED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__tokenized__descriptor) \
     , 0, 0,NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Frame type 38, verifier → coordinator, before JobEnded: what happened in the attempt, event by event, at most 4,096.
+ */
+struct  Nacre__JobTrace
+{
+  ProtobufCMessage base;
+  uint64_t job_hi;
+  uint64_t job_lo;
+  uint32_t attempt;
+  /*
+   * 1 a pass, 2 a drafter's pass, 3 a commit, 4 a shard
+   */
+  size_t n_kind;
+  uint32_t *kind;
+  /*
+   * which drafter or helper of the job
+   */
+  size_t n_lane;
+  uint32_t *lane;
+  /*
+   * microseconds since the first event
+   */
+  size_t n_start;
+  uint32_t *start;
+  /*
+   * microseconds
+   */
+  size_t n_duration;
+  uint32_t *duration;
+  /*
+   * nodes, drafts, tokens
+   */
+  size_t n_count;
+  uint32_t *count;
+};
+#define NACRE__JOB_TRACE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__job_trace__descriptor) \
+    , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
 /* Nacre__Capacity methods */
@@ -898,6 +943,25 @@ Nacre__Tokenized *
 void   nacre__tokenized__free_unpacked
                      (Nacre__Tokenized *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__JobTrace methods */
+void   nacre__job_trace__init
+                     (Nacre__JobTrace         *message);
+size_t nacre__job_trace__get_packed_size
+                     (const Nacre__JobTrace   *message);
+size_t nacre__job_trace__pack
+                     (const Nacre__JobTrace   *message,
+                      uint8_t             *out);
+size_t nacre__job_trace__pack_to_buffer
+                     (const Nacre__JobTrace   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__JobTrace *
+       nacre__job_trace__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__job_trace__free_unpacked
+                     (Nacre__JobTrace *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Nacre__Capacity_Closure)
@@ -954,6 +1018,9 @@ typedef void (*Nacre__Tokenize_Closure)
 typedef void (*Nacre__Tokenized_Closure)
                  (const Nacre__Tokenized *message,
                   void *closure_data);
+typedef void (*Nacre__JobTrace_Closure)
+                 (const Nacre__JobTrace *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -981,6 +1048,7 @@ extern const ProtobufCMessageDescriptor nacre__offers__descriptor;
 extern const ProtobufCMessageDescriptor nacre__vocabulary_chunk__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenize__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenized__descriptor;
+extern const ProtobufCMessageDescriptor nacre__job_trace__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -75,6 +75,12 @@ package struct CoordinatorClient: Sendable {
 
     package func job(_ id: String) async throws -> JobDocument { try await call("GET", "/v1/jobs/\(Self.escaped(id))") }
 
+    /// What happened in a job's last attempt, in the format of Chrome's trace viewer, as bytes of JSON.
+    package func trace(_ id: String) async throws -> [UInt8] {
+        let answer = try await send("GET", "/v1/jobs/\(Self.escaped(id))/trace")
+        return try await translating { try await answer.body.collect(max: Self.documentBytesMax) }
+    }
+
     package func cancel(_ id: String) async throws -> JobDocument {
         try await call("DELETE", "/v1/jobs/\(Self.escaped(id))")
     }

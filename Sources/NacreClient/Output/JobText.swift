@@ -13,6 +13,8 @@ package enum JobText {
             parts.append("\(Figures.percent(rate)) of draft tokens accepted (\(mean) per verify)")
         }
         parts.append(job.method)
+        if job.rule != "coupled" { parts.append(job.rule) }
+        if job.tree != "chain" { parts.append("tree \(job.tree)") }
         parts.append("seed \(job.seed)")
         if job.contextLimited { parts.append("cut at the context's end") }
         if job.state == "cancelled" { parts.append("cancelled") }
@@ -21,21 +23,43 @@ package enum JobText {
 
     /// Everything about a job, as names and values; the text is last.
     package static func write(_ job: JobDocument, to terminal: Terminal) throws(NacreError) {
-        let statistics = job.statistics
-        var rows = [
-            ("id", job.id), ("state", job.state), ("outcome", job.outcome ?? "-"), ("error", job.error ?? "-"),
-            ("method", job.method), ("seed", "\(job.seed)"), ("prompt_tokens", "\(job.promptTokens)"),
-            ("output_tokens", "\(job.outputTokens)"), ("rounds", "\(statistics.rounds)"),
-            ("acceptance_rate", Figures.decimal(statistics.acceptanceRate, digits: 3)),
-            ("mean_accepted_tokens", Figures.decimal(statistics.meanAcceptedTokens, digits: 2)),
-            ("tokens_per_second", Figures.decimal(statistics.tokensPerSecond, digits: 1)),
-            ("verifier_busy", Figures.decimal(statistics.verifierBusy, digits: 3)),
-            ("gap_microseconds", "\(statistics.gapMicroseconds)"), ("attempts", "\(statistics.attempts)"),
-            ("drafters_lost", "\(statistics.draftersLost)"), ("verifiers", job.verifiers.joined(separator: ",")),
-        ]
+        var rows = settings(of: job) + figures(of: job.statistics)
+        rows.append(("verifiers", job.verifiers.joined(separator: ",")))
+        if let waiting = job.waiting { rows.insert(("waiting", waiting), at: 2) }
         if !terminal.isInteractive { rows.append(("text", job.text)) }
         try write(rows, to: terminal)
         if terminal.isInteractive { try terminal.write("\n\(job.text)\n") }
+    }
+
+    private static func settings(of job: JobDocument) -> [(String, String)] {
+        [
+            ("id", job.id), ("state", job.state), ("outcome", job.outcome ?? "-"), ("error", job.error ?? "-"),
+            ("method", job.method), ("rule", job.rule), ("tree", job.tree), ("branches", "\(job.branches)"),
+            ("drafters", "\(job.drafters)"), ("helpers", "\(job.helpers)"), ("seed", "\(job.seed)"),
+            ("prompt_tokens", "\(job.promptTokens)"), ("output_tokens", "\(job.outputTokens)"),
+        ]
+    }
+
+    private static func figures(of statistics: StatisticsDocument) -> [(String, String)] {
+        let positions = statistics.acceptanceByPosition.map { Figures.decimal($0, digits: 2) }
+        return [
+            ("rounds", "\(statistics.rounds)"), ("drafted", "\(statistics.drafted)"),
+            ("verified", "\(statistics.verified)"), ("wasted", "\(statistics.wasted)"),
+            ("stale", "\(statistics.stale)"),
+            ("acceptance_rate", Figures.decimal(statistics.acceptanceRate, digits: 3)),
+            ("acceptance_by_position", positions.isEmpty ? "-" : positions.joined(separator: " ")),
+            ("mean_accepted_tokens", Figures.decimal(statistics.meanAcceptedTokens, digits: 2)),
+            ("mean_drafts_in_flight", Figures.decimal(statistics.meanDraftsInFlight, digits: 2)),
+            ("outcomes_predicted", Figures.decimal(statistics.outcomesPredicted, digits: 3)),
+            ("tokens_per_second", Figures.decimal(statistics.tokensPerSecond, digits: 1)),
+            ("verifier_busy", Figures.decimal(statistics.verifierBusy, digits: 3)),
+            ("drafter_busy", Figures.decimal(statistics.drafterBusy, digits: 3)),
+            ("gap_microseconds", "\(statistics.gapMicroseconds)"),
+            ("queue_microseconds", "\(statistics.queueMicroseconds)"),
+            ("wire_microseconds", "\(statistics.wireMicroseconds)"),
+            ("shards_sent", "\(statistics.shardsSent)"), ("shards_used", "\(statistics.shardsUsed)"),
+            ("attempts", "\(statistics.attempts)"), ("drafters_lost", "\(statistics.draftersLost)"),
+        ]
     }
 
     /// Names and values, one pair a line.

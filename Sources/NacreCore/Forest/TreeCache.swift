@@ -11,8 +11,8 @@ package struct TreeCache: Sendable {
         var valid: Position
         /// Positions `0 ..< filled` are in the engine's cache, or will be when the pass in flight ends.
         var filled: Position
-        /// Positions that are in the cache before the nodes of the pass that is being made: what a fork can share.
-        var cached: Position = 0
+        /// Positions that are cached before the pass that is being planned: what can be forked in it.
+        var before: Position = 0
     }
 
     /// The sequence of the committed text.
@@ -41,51 +41,48 @@ package struct TreeCache: Sendable {
 
     // MARK: - A pass
 
-    /// A pass is to be made; the one before has ended.
+    /// A pass is about to be planned.
     package mutating func beginPass() {
-        tracks = tracks.mapValues { Track(valid: $0.valid, filled: $0.filled, cached: $0.filled) }
+        tracks = tracks.mapValues { Track(valid: $0.valid, filled: $0.filled, before: $0.valid) }
+    }
+
+    /// Where a node lies.
+    package enum Placement: Sendable, Equatable {
+        case at(SequenceID)
+        /// It needs a branch, and what that begins with is evaluated in this very pass.
+        case later
+        /// It needs a branch, and none is free.
+        case full
     }
 
     /// Puts the next `count` tokens of the committed text on the trunk.
     package mutating func extend(by count: Int, edits: inout [CacheEdit]) {
         rewindIfNeeded(trunk, &edits)
-        fill(trunk, to: track(trunk).valid + count)
-    }
-
-    /// Where a node goes.
-    package enum Place: Sendable, Equatable {
-        case sequence(SequenceID)
-        /// Its branch begins with cells that this pass computes; forks come before all nodes.
-        case nextPass
-        /// It needs a branch, and none is free.
-        case none
+        let end = track(trunk).valid + count
+        tracks[trunk] = Track(valid: end, filled: end, before: track(trunk).before)
     }
 
     /// Finds a place for a node whose parent is cached (the trunk for a child of the root, which stands on all of the
     /// committed text), and takes a branch from `free` if it needs one.
+    ///
     package mutating func place(
         _ node: NodeIndex, in tree: DraftTree, free: inout [SequenceID], edits: inout [CacheEdit]
-    ) -> Place {
+    ) -> Placement {
         let position = tree.position(of: node)
         let above = tree[node].parent.flatMap { places[$0.rawValue] } ?? trunk
         var sequence = above
         if track(above).valid > position {
-            guard position <= track(above).cached else { return .nextPass }
-            guard let branch = free.popLast() else { return .none }
+            guard track(above).before >= position else { return .later }
+            guard let branch = free.popLast() else { return .full }
             edits.append(.fork(above, to: branch, length: position))
-            tracks[branch] = Track(valid: position, filled: position, cached: position)
             sequence = branch
         } else {
             rewindIfNeeded(above, &edits)
         }
-        fill(sequence, to: position.next)
+        tracks[sequence] = Track(valid: position.next, filled: position.next, before: track(sequence).before)
         while places.count < tree.count { places.append(nil) }
         places[node.rawValue] = sequence
-        return .sequence(sequence)
-    }
-
-    private mutating func fill(_ sequence: SequenceID, to end: Position) {
-        tracks[sequence] = Track(valid: end, filled: end, cached: track(sequence).cached)
+        return .at(sequence)
     }
 
     /// The next pass that appends to `sequence` drops what is in the way.
@@ -94,7 +91,6 @@ package struct TreeCache: Sendable {
         guard track.filled > track.valid else { return }
         edits.append(.rewind(sequence, length: track.valid))
         tracks[sequence]?.filled = track.valid
-        tracks[sequence]?.cached = min(track.cached, track.valid)
     }
 
     /// Nothing is cached any more that can be relied on. The trunk keeps its id.

@@ -32,6 +32,7 @@ extension CoordinatorMachine {
         }
         jobs[id]?.promptTokens = tokenized.tokens
         jobs[id]?.modelDigest = node.hello.modelDigest
+        jobs[id]?.modelName = node.hello.modelName
         jobs[id]?.state = .queued
     }
 
@@ -104,6 +105,7 @@ extension CoordinatorMachine {
     /// The attempt is lost through no fault of the job's own; after too many, the job itself is suspected.
     mutating func retry(_ id: JobID, reason: String, at now: Instant, into effects: inout [Effect]) {
         jobs[id]?.attemptsLost += 1
+        jobs[id]?.setback = reason
         requeue(id)
         guard let job = jobs[id] else { return }
         if job.attemptsLost >= Limits.attemptsMax {
@@ -126,6 +128,10 @@ extension CoordinatorMachine {
         if outcome == .endOfGeneration || outcome == .length { job.tail = job.assembler.finish() }
         job.state = .over(outcome)
         job.ended = now
+        let kind = JobKind(
+            target: job.modelName, method: job.specification.speculation.method.name,
+            rule: job.specification.speculation.rule.name)
+        totals[kind, default: JobTotals()].add(job)
         jobs[id] = job
         hired[id] = nil
         wishes.remove(id)

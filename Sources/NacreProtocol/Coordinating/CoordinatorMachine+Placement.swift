@@ -67,12 +67,13 @@ extension CoordinatorMachine {
         let asked = job.promptTokens.count + job.specification.tokensMax
         let lengthMax = min(asked, verifier.hello.capacity.context)
         jobs[job.id]?.attempts = attempt
+        jobs[job.id]?.setback = nil
         jobs[job.id]?.contextLimited = lengthMax < asked
         jobs[job.id]?.lengthMax = Position(rawValue: lengthMax)
         jobs[job.id]?.verifiers.append(verifier.hello.node)
         jobs[job.id]?.state = .running(verifier.link, attempt)
-        let offers =
-            job.specification.speculation.method == .autoregressive ? [] : offer(for: job.id, verifier: verifier)
+        let offers = offer(for: job.id, verifier: verifier)
+        let helpers = helpers(for: job, of: verifier)
         for start in stride(from: 0, to: context.count, by: Limits.contextChunkTokens) {
             let part = context[start..<min(start + Limits.contextChunkTokens, context.count)]
             effects.append(
@@ -81,47 +82,11 @@ extension CoordinatorMachine {
                     .assignJob(
                         AssignJob(
                             job: job.id, attempt: attempt, speculation: job.specification.speculation,
-                            key: job.specification.key,
-                            sampling: job.specification.sampling, lengthMax: Position(rawValue: lengthMax),
+                            key: job.specification.key, sampling: job.specification.sampling,
+                            lengthMax: Position(rawValue: lengthMax),
                             promptLength: Position(rawValue: job.promptTokens.count), contextTotal: context.count,
-                            contextOffset: start, context: Array(part), offers: offers))))
+                            contextOffset: start, context: Array(part), offers: offers, helpers: helpers))))
         }
         effects.append(.changed(job.id))
-    }
-
-    /// The drafter of this vocabulary that serves the fewest jobs, rather another than the one the job has just lost;
-    /// remembered as the job's. Without one the wish is kept.
-    private mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
-        var served: [LinkID: Int] = [:]
-        for drafter in hired.values { served[drafter, default: 0] += 1 }
-        let lost = jobs[id]?.lostDrafter
-        func rank(_ node: NodeRecord) -> (Int, Int, LinkID) {
-            (node.link == lost ? 1 : 0, served[node.link, default: 0], node.link)
-        }
-        let drafter = nodes.values
-            .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
-            .filter { served[$0.link, default: 0] < $0.hello.capacity.sequences }
-            .min { rank($0) < rank($1) }
-        guard let drafter else {
-            wishes.insert(id)
-            return []
-        }
-        wishes.remove(id)
-        hired[id] = drafter.link
-        return [Offer(address: drafter.hello.dataAddress, incarnation: drafter.hello.incarnation)]
-    }
-
-    /// Offers drafters to jobs that wished for one, as soon as there is one.
-    mutating func grantWishes(into effects: inout [Effect]) {
-        guard !wishes.isEmpty else { return }
-        for id in order where wishes.contains(id) {
-            guard case .running(let link, let attempt) = jobs[id]?.state, let verifier = nodes[link] else {
-                wishes.remove(id)
-                continue
-            }
-            let offers = offer(for: id, verifier: verifier)
-            guard !offers.isEmpty else { continue }
-            effects.append(.send(link, .offers(Offers(job: id, attempt: attempt, offers: offers))))
-        }
     }
 }

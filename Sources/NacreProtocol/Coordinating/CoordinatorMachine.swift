@@ -21,6 +21,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         package var leaseMilliseconds: UInt32 = 3_000
         /// Finished jobs that can still be asked about.
         package var finishedJobsMax = 1_024
+        /// Jobs whose events are kept: some 100 KB each at most.
+        package var tracesMax = 64
 
         package init(generation: Generation) { self.generation = generation }
     }
@@ -53,12 +55,16 @@ package struct CoordinatorMachine: Machine, Sendable {
     /// Vocabularies of which a part is here, each from one node: parts of two nodes would not fit together.
     var reports: [LinkID: Vocabulary] = [:]
     package internal(set) var jobs: [JobID: JobRecord] = [:]
+    /// Jobs whose events are here, oldest first.
+    var traced: [JobID] = []
+    /// What all jobs that are over came to, by target and method.
+    package internal(set) var totals: [JobKind: JobTotals] = [:]
     /// Jobs in the order they came.
     package internal(set) var order: [JobID] = []
-    /// Jobs whose verifier asked for a drafter while none was to be had.
+    /// Running jobs that have fewer drafters than they want.
     var wishes: Set<JobID> = []
-    /// The drafter last offered to a job.
-    var hired: [JobID: LinkID] = [:]
+    /// The drafters offered to a job and not known to be lost, in the order of offering; never an empty list.
+    var hired: [JobID: [LinkID]] = [:]
     /// Jobs a verifier had no room for: not to be placed before.
     var notBefore: [JobID: Instant] = [:]
     var nextRequest: UInt64 = 1
@@ -122,6 +128,11 @@ package struct CoordinatorMachine: Machine, Sendable {
             receive(tokenized, from: link, at: now, into: &effects)
         case .commit(let commit):
             try receive(commit, from: link, at: now, into: &effects)
+        case .jobTrace(let trace):
+            guard isCurrent(trace.job, trace.attempt, on: link) else { return }
+            jobs[trace.job]?.trace = trace.events
+            traced.append(trace.job)
+            if traced.count > configuration.tracesMax { jobs[traced.removeFirst()]?.trace = [] }
         case .jobEnded(let ended):
             receive(ended, from: link, at: now, into: &effects)
         case .jobRefused(let refused):
@@ -136,8 +147,7 @@ package struct CoordinatorMachine: Machine, Sendable {
             }
         case .hire(let hire):
             guard isCurrent(hire.job, hire.attempt, on: link) else { return }
-            jobs[hire.job]?.lostDrafter = hired.removeValue(forKey: hire.job)
-            wishes.insert(hire.job)
+            note(hire)
         case .goodbye(let goodbye):
             effects.append(.close(link, Goodbye(code: .shuttingDown, detail: "")))
             lose(link, reason: goodbye.detail.isEmpty ? "it said goodbye" : goodbye.detail, at: now, into: &effects)
@@ -199,16 +209,12 @@ package struct CoordinatorMachine: Machine, Sendable {
         strangers[link] = nil
         guard let node = nodes.removeValue(forKey: link) else { return }
         reports[link] = nil
-        // Their verifiers may not know yet, and take another drafter if this one has not begun.
-        for (job, drafter) in hired where drafter == link {
-            hired[job] = nil
-            wishes.insert(job)
-        }
+        loseDrafter(link)
         effects.append(.nodeLost(node, reason: reason))
         for id in order {
             switch jobs[id]?.state {
             case .tokenizing(link, request: _), .running(link, _):
-                retry(id, reason: "its verifier was lost", at: now, into: &effects)
+                retry(id, reason: "its verifier was lost (\(reason))", at: now, into: &effects)
             case .ending(link, _, let outcome, since: _): finish(id, outcome, at: now, into: &effects)
             default: break
             }

@@ -82,13 +82,19 @@ package struct JobRecord: Sendable {
     package internal(set) var attempts: Attempt = 0
     /// Attempts that ended because their verifier died or failed.
     package internal(set) var attemptsLost = 0
+    /// Why the last attempt was lost, until there is another.
+    package internal(set) var setback: String?
     package internal(set) var firstToken: Instant?
     package internal(set) var ended: Instant?
     package internal(set) var statistics = JobStatistics()
+    /// What happened in the last attempt; only the youngest jobs keep theirs.
+    package internal(set) var trace: [JobTrace.Event] = []
     /// The verifiers this job ran on, by name, in order.
     package internal(set) var verifiers: [String] = []
     /// Failover goes only to the same weights: another model's tokens would not be this target's own.
     package internal(set) var modelDigest: UInt64?
+    /// The target's name for people; empty until it is known.
+    package internal(set) var modelName = ""
     package internal(set) var contextLimited = false
     /// Length at which the current attempt ends the job.
     var lengthMax: Position = 0
@@ -127,28 +133,30 @@ package struct JobRecord: Sendable {
         return nil
     }
 
+    /// Adds what an attempt cost. A verifier may report any 64 bits: sums stop at their largest.
+    mutating func add(_ other: JobStatistics) { statistics.add(other) }
+}
+
+extension JobStatistics {
+    /// Adds what another attempt, or another job, cost and gained.
     mutating func add(_ other: JobStatistics) {
-        statistics.rounds += other.rounds
-        statistics.drafted += other.drafted
-        statistics.judged += other.judged
-        statistics.accepted += other.accepted
-        statistics.passMicroseconds += other.passMicroseconds
-        statistics.elapsedMicroseconds += other.elapsedMicroseconds
-        statistics.draftersLost += other.draftersLost
-        statistics.stale += other.stale
-        statistics.verified += other.verified
-        statistics.standing += other.standing
-        statistics.outcomes += other.outcomes
-        statistics.outcomesPrepared += other.outcomesPrepared
-        statistics.judgedAt.add(other.judgedAt)
-        statistics.acceptedAt.add(other.acceptedAt)
-        statistics.queueMicroseconds += other.queueMicroseconds
-        statistics.draftMicroseconds += other.draftMicroseconds
-        statistics.wireMicroseconds += other.wireMicroseconds
-        statistics.shardsSent += other.shardsSent
-        statistics.shardsUsed += other.shardsUsed
+        let sums: [WritableKeyPath<JobStatistics, UInt64>] = [
+            \.rounds, \.drafted, \.judged, \.accepted, \.passMicroseconds, \.elapsedMicroseconds, \.draftersLost,
+            \.stale, \.verified, \.standing, \.outcomes, \.outcomesPrepared, \.queueMicroseconds, \.draftMicroseconds,
+            \.wireMicroseconds, \.shardsSent, \.shardsUsed,
+        ]
+        for sum in sums { self[keyPath: sum].add(other[keyPath: sum]) }
+        judgedAt.add(other.judgedAt)
+        acceptedAt.add(other.acceptedAt)
         // Medians do not add up: that of the last attempt stands for the job.
-        if other.gapMicroseconds > 0 { statistics.gapMicroseconds = other.gapMicroseconds }
+        if other.gapMicroseconds > 0 { gapMicroseconds = other.gapMicroseconds }
+    }
+}
+
+extension UInt64 {
+    fileprivate mutating func add(_ other: UInt64) {
+        let (sum, isTooLarge) = addingReportingOverflow(other)
+        self = isTooLarge ? .max : sum
     }
 }
 
@@ -156,7 +164,7 @@ extension [UInt64] {
     /// Adds counts by place.
     fileprivate mutating func add(_ other: [UInt64]) {
         for (place, count) in other.enumerated() {
-            if place < self.count { self[place] += count } else { append(count) }
+            if place < self.count { self[place].add(count) } else { append(count) }
         }
     }
 }

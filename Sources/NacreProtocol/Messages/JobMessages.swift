@@ -201,18 +201,21 @@ package struct CancelJob: Sendable, Equatable {
     }
 }
 
-/// The job has no live drafter; the verifier asks for offers.
+/// The job lacks a drafter; the verifier asks for offers.
 package struct Hire: Sendable, Equatable {
     package var job: JobID
     package var attempt: Attempt
+    /// The drafter that it has lost or given up; 0 if the verifier does not say.
+    package var lost: Incarnation
 
-    package init(job: JobID, attempt: Attempt) {
+    package init(job: JobID, attempt: Attempt, lost: Incarnation = 0) {
         self.job = job
         self.attempt = attempt
+        self.lost = lost
     }
 }
 
-/// Drafters for a job that asked for one.
+/// Drafters for a job that lacks some, none of which it was offered before and has not lost.
 package struct Offers: Sendable, Equatable {
     package var job: JobID
     package var attempt: Attempt

@@ -32,6 +32,7 @@ package enum Message: Sendable, Equatable {
     case vocabularyChunk(VocabularyChunk)  // 35 node → coordinator
     case tokenize(Tokenize)  // 36 coordinator → verifier
     case tokenized(Tokenized)  // 37
+    case jobTrace(JobTrace)  // 38 verifier → coordinator
     // Either plane.
     case goodbye(Goodbye)  // 60
 }

@@ -30,8 +30,11 @@ package struct JobVerification: Sendable {
     package var share = FairShare()
     /// In the order in which they were hired.
     package var drafters: [HiredDrafter] = []
+    package var helpers: [ScoreHelper] = []
     /// When to ask the coordinator for a drafter; `nil` when none is wanted or one has been asked for.
     package var hireAt: Instant?
+    /// The drafter that it lost last.
+    package var lostDrafter: Incarnation = 0
     package var hireBackoff = Backoff(initial: Instant.milliseconds(50), limit: Instant.seconds(5))
     /// The first epoch of the next stream: no two streams of a job share one, so no two draws their noise.
     package var nextEpoch: Epoch
@@ -39,9 +42,12 @@ package struct JobVerification: Sendable {
     package var inFlight: PassPart?
     /// A finished pass whose verdict waits.
     package var held: (part: PassPart, scores: [Score])?
+    /// Until when `held` waits for a helper's scores.
+    package var heldUntil: Instant?
     package var awaitedRow: AwaitedRow?
     package var statistics = JobStatistics()
     package var clock = RoundClock()
+    package var trace = TraceRecorder()
 
     package init(_ assignment: AssignJob, sequence: SequenceID) {
         job = assignment.job
@@ -61,7 +67,12 @@ package struct JobVerification: Sendable {
     package var length: Position { Position(rawValue: tokens.count) }
     package var remaining: Int { lengthMax - length }
     package var hasContext: Bool { tokens.count >= contextTotal }
-    package var isPrefilling: Bool { cursor.valid + 1 < length }
+    /// Tokens that may lead a decoding pass besides the last one.
+    package var leadMax = 0
+    /// What helpers scored is committed here without being cached: a few such tokens lead the next pass.
+    package var isPrefilling: Bool {
+        cursor.valid + 1 + leadMax < length
+    }
     package var isReadyToDecode: Bool { hasContext && !isPrefilling && held == nil && awaitedRow == nil }
 
     /// Whether rows of the target's law are needed, or its own choices will do. Greedy, every rule takes exactly the
@@ -139,6 +150,7 @@ package struct JobVerification: Sendable {
 /// The drafter bound to a job: one stream on one data link.
 package struct HiredDrafter: Sendable {
     package let address: String
+    package let incarnation: Incarnation
     package let stream: StreamID
     package var inbox: DraftInbox
     /// The context was sent.
@@ -153,8 +165,9 @@ package struct HiredDrafter: Sendable {
     package var microsecondsPerToken = 0
     package var pace = DraftPace()
 
-    package init(address: String, stream: StreamID, inbox: DraftInbox, now: Instant) {
-        self.address = address
+    package init(_ offer: Offer, stream: StreamID, inbox: DraftInbox, now: Instant) {
+        address = offer.address
+        incarnation = offer.incarnation
         self.stream = stream
         self.inbox = inbox
         attentionSince = now

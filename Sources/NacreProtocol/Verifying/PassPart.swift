@@ -72,15 +72,27 @@ extension JobVerification {
     private func follow(_ part: PassPart, _ scores: [Score]) -> Decision {
         var decision = Decision()
         var node: NodeIndex?
-        while let row = part.row(behind: node), case .choice(let choice) = scores[row] {
+        while let choice = choice(behind: node, decision, part, scores) {
             decision.choices.append(choice)
-            guard let child = part.drafts.child(of: node, token: choice.token), part.row(behind: child) != nil else {
-                break
-            }
+            guard let child = part.drafts.child(of: node, token: choice.token),
+                self.choice(behind: child, decision, part, scores) != nil
+            else { break }
             decision.path.append(child)
             node = child
         }
         return decision
+    }
+
+    /// The target's choice behind a node, from the pass or, where it has no row there, from another verifier's scores.
+    private func choice(
+        behind node: NodeIndex?, _ decision: Decision, _ part: PassPart, _ scores: [Score]
+    ) -> Choice? {
+        if let row = part.row(behind: node), case .choice(let choice) = scores[row] { return choice }
+        let path = part.drafts.tokens(to: node)
+        for helper in helpers {
+            if let choice = helper.shard?.choice(behind: tokens, path) { return choice }
+        }
+        return nil
     }
 
     /// `RejectionRule` over the drafts that are here now, which may be more than took part in the pass: a draft that
@@ -142,7 +154,8 @@ extension JobVerification {
         var tree = awaited.proposed
         guard (try? tree.resolve(awaited.pending.node, to: row)) != nil else { return nil }
         var chance = KeyedChance(key: key)
-        // Behind a sibling that stands no row is kept: it is the last token itself, and what comes behind it is not taken.
+        // Behind a sibling that stands no row is kept: it is the last token itself, and what comes behind it is not
+        // taken.
         let selection = RejectionRule().resume(awaited.pending, in: tree, chance: &chance) { _, _ in .token(0) }
         return selection.tokens(of: tree).first
     }

@@ -1,11 +1,13 @@
 import NacreCore
 
-/// A data link to one drafter.
-struct DrafterLink: Sendable {
+/// A data link to one drafter, or to another verifier.
+struct PeerLinkState: Sendable {
     enum State: Sendable, Equatable {
         case dialing, greeting, ready
     }
     var state: State = .dialing
+    /// A verifier that scores for this one's jobs.
+    var isHelper = false
 }
 
 // Hiring, hearing and losing drafters.
@@ -20,10 +22,10 @@ extension VerifierMachine {
             let inbox = DraftInbox(
                 epoch: jobs[index].nextEpoch, root: jobs[index].length, positionLimit: allowance(of: jobs[index]).limit)
             jobs[index].drafters.append(
-                HiredDrafter(address: offer.address, stream: nextStream, inbox: inbox, now: now))
+                HiredDrafter(offer, stream: nextStream, inbox: inbox, now: now))
             nextStream = nextStream.next
             if links[offer.address] == nil {
-                links[offer.address] = DrafterLink()
+                links[offer.address] = PeerLinkState()
                 effects.append(.dial(address: offer.address))
             } else {
                 openStreams(index, into: &effects)
@@ -34,10 +36,14 @@ extension VerifierMachine {
     mutating func linkOpened(_ address: String, into effects: inout [Effect]) {
         guard links[address]?.state == .dialing else { return }
         links[address]?.state = .greeting
-        let greeting = Greeting(
-            wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, node: configuration.node, role: .verifier,
-            incarnation: configuration.incarnation, vocabularyDigest: configuration.vocabularyDigest)
-        effects.append(.toDrafter(address: address, .greeting(greeting)))
+        effects.append(.toDrafter(address: address, .greeting(greeting(as: .verifier))))
+    }
+
+    func greeting(as role: Role) -> Greeting {
+        Greeting(
+            wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, node: configuration.node, role: role,
+            incarnation: configuration.incarnation, vocabularyDigest: configuration.vocabularyDigest,
+            modelDigest: configuration.modelDigest)
     }
 
     /// Sends the job's text so far to every drafter that lacks it, once it is whole and the link is there; what is
@@ -72,6 +78,14 @@ extension VerifierMachine {
     ) throws(ProtocolFault) {
         switch (message, links[address]?.state) {
         case (_, nil), (_, .dialing): return  // the link was given up; this crossed on the way
+        case (.greeting(let greeting), .greeting) where links[address]?.isHelper == true:
+            guard greeting.role == .verifier, greeting.modelDigest == configuration.modelDigest else {
+                throw ProtocolFault("\(address) is not a verifier of the same weights")
+            }
+            links[address]?.state = .ready
+            for index in jobs.indices { openHelpers(index, into: &effects) }
+        case (.scores, .ready), (.scoreClose, .ready):
+            try receiveAsHome(message, from: address, at: now)
         case (.greeting(let greeting), .greeting):
             guard greeting.role == .drafter, greeting.vocabularyDigest == configuration.vocabularyDigest else {
                 throw ProtocolFault("\(address) is not a drafter of this vocabulary")
@@ -112,6 +126,10 @@ extension VerifierMachine {
         let judgement = try jobs[index].drafters[hired].inbox.receive(
             draft, committed: text, vocabularySize: configuration.vocabularySize)
         if hired == 0 { jobs[index].record(judgement) }
+        if !draft.tokens.isEmpty {
+            jobs[index].trace.note(
+                .draft, lane: hired, from: now + -Int(draft.microseconds), to: now, count: draft.tokens.count)
+        }
         let standing = jobs[index].drafters[hired].inbox.drafts.count
         // Only what can be judged is a sign of work, or that nothing is owed: words must not hold a job up.
         if standing > before || judgement != DraftInbox.Judgement() || !jobs[index].drafters[hired].inbox.owes {
@@ -146,6 +164,7 @@ extension VerifierMachine {
     ) {
         let drafter = jobs[index].drafters.remove(at: hired)
         drafter.add(to: &jobs[index].statistics)
+        jobs[index].lostDrafter = drafter.incarnation
         jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)
         jobs[index].schedule.restart()
         if let retryAfter { jobs[index].hireAt = now + retryAfter }
@@ -154,6 +173,7 @@ extension VerifierMachine {
 
     mutating func drafterLost(_ address: String, at now: Instant, into effects: inout [Effect]) {
         guard links.removeValue(forKey: address) != nil else { return }
+        helperLost(address)
         for index in jobs.indices.reversed() {
             guard let hired = jobs[index].drafters.firstIndex(where: { $0.address == address }) else { continue }
             jobs[index].statistics.draftersLost += 1
@@ -191,7 +211,8 @@ extension VerifierMachine {
         for index in jobs.indices {
             guard let due = jobs[index].hireAt, due <= now else { continue }
             jobs[index].hireAt = nil
-            effects.append(.toCoordinator(.hire(Hire(job: jobs[index].job, attempt: jobs[index].attempt))))
+            let job = jobs[index]
+            effects.append(.toCoordinator(.hire(Hire(job: job.job, attempt: job.attempt, lost: job.lostDrafter))))
         }
     }
 }

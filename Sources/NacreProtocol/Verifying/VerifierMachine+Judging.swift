@@ -6,9 +6,23 @@ extension VerifierMachine {
     mutating func judgeHeld(at now: Instant, into effects: inout [Effect]) {
         for index in jobs.indices.reversed() {
             guard let held = jobs[index].held, jobs[index].schedule.mayJudge(jobs[index].view) else { continue }
+            if let until = holds(index, held.part, held.scores, at: now) {
+                if jobs[index].heldUntil != until { effects.append(.wake(at: until)) }
+                jobs[index].heldUntil = until
+                continue
+            }
+            jobs[index].heldUntil = nil
             jobs[index].held = nil
             judge(index, held.part, held.scores, at: now, into: &effects)
         }
+    }
+
+    /// Until when the verdict waits for scores of another verifier.
+    private func holds(_ index: Int, _ part: PassPart, _ scores: [Score], at now: Instant) -> Instant? {
+        guard !jobs[index].helpers.isEmpty else { return nil }
+        if let until = jobs[index].heldUntil, until <= now { return nil }
+        let until = worthHolding(index, jobs[index].decide(part, scores), at: now)
+        return jobs[index].heldUntil ?? until
     }
 
     private mutating func judge(
@@ -22,6 +36,7 @@ extension VerifierMachine {
         // Every committed token but the last is cached then, and nothing else (ALGORITHMS I1).
         let taken = cut(decision.choices, for: jobs[index])
         let standing = decision.path.prefix(taken.choices.count).last { part.row(behind: $0) != nil }
+        jobs[index].statistics.shardsUsed += UInt64(decision.path.count { part.row(behind: $0) == nil })
         let settlement = part.cover.settle(accepting: standing)
         adoptions += settlement.adoptions
         releases += settlement.releases
@@ -46,6 +61,7 @@ extension VerifierMachine {
         guard !choices.isEmpty else { return }
         let (start, tokens) = (jobs[index].length, choices.map(\.token))
         jobs[index].append(tokens)
+        jobs[index].trace.note(.commit, from: now, to: now, count: tokens.count)
         effects.append(
             .toCoordinator(
                 .commit(
@@ -93,8 +109,8 @@ extension VerifierMachine {
         finish(index, token, at: now, into: &effects)
     }
 
-    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole. That
-    /// is the one place where output may lean on a drafter: by how often one is lost in just that moment.
+    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole.
+    /// That is the one place where output may lean on a drafter: by how often one is lost in just that moment.
     mutating func goOnWithoutRow(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         guard let awaited = jobs[index].awaitedRow else { return }
         let chance = KeyedChance(key: jobs[index].key)

@@ -2,14 +2,33 @@ import NacreCore
 
 /// A job's part in the pass in flight.
 struct PassShare: Sendable {
-    var job: JobID
-    var attempt: Attempt
+    /// Whose it is: a job's, or another verifier's.
+    enum Owner: Sendable, Equatable {
+        case job(JobID, Attempt)
+        case guest(GuestStream.ID)
+    }
+
+    var owner: Owner
     /// Where the job's cache ended before the pass.
     var from: Position
     /// Rows asked for: 0 for a part that only reads context.
     var rows: Int
     /// Side branches that the part uses.
-    var branches: [SequenceID] = []
+    var branches: [SequenceID]
+
+    init(job: JobVerification, from: Position, rows: Int, branches: [SequenceID] = []) {
+        owner = .job(job.job, job.attempt)
+        self.from = from
+        self.rows = rows
+        self.branches = branches
+    }
+
+    init(guest: GuestStream.ID, from: Position, rows: Int, branches: [SequenceID] = []) {
+        owner = .guest(guest)
+        self.from = from
+        self.rows = rows
+        self.branches = branches
+    }
 }
 
 // Planning a pass and taking what came of it.
@@ -20,8 +39,9 @@ extension VerifierMachine {
         guard pass == nil else { return }
         let turns = decodingTurns()
         let reading = readers()
-        guard !turns.isEmpty || !reading.isEmpty else { return }
-        if turns.count == 1, reading.isEmpty, let until = worthWaiting(turns[0].index, at: now) {
+        let isAlone = reading.isEmpty && !guests.contains { $0.shard != nil || $0.unread > 0 }
+        guard !turns.isEmpty || !isAlone else { return }
+        if turns.count == 1, isAlone, let until = worthWaiting(turns[0].index, at: now) {
             effects.append(.wake(at: until))
             return
         }
@@ -31,7 +51,13 @@ extension VerifierMachine {
         for index in reading { sharePrefix(index, edits: &next.edits) }
         var shares: [PassShare] = []
         var free = branchSequences
-        for turn in turns { shares.append(add(turn, branches: &free, to: &next)) }
+        for turn in turns {
+            shares.append(add(turn, branches: &free, to: &next))
+            share(turn, at: now, into: &effects)
+        }
+        // The last branch is for what fills the pass up.
+        var others = Array(free.dropLast())
+        shares += serveGuests(branches: &others, into: &next)
         var room = min(
             configuration.nodesMax - next.nodes.count,
             turns.isEmpty ? configuration.nodesMax : configuration.prefillShare)
@@ -44,7 +70,7 @@ extension VerifierMachine {
             shares.append(read(Array(part), of: index, to: &next))
         }
         prefillTurn += 1
-        if !turns.isEmpty, reading.isEmpty { pad(&next, with: free.last) }
+        if !turns.isEmpty, isAlone { pad(&next, with: free.last) }
         guard !next.nodes.isEmpty else {
             // Whoever reads waits for another to read the same: cannot be all of them.
             (releases, adoptions) = (next.edits, next.adoptions)
@@ -104,7 +130,7 @@ extension VerifierMachine {
                 ForestNode(token: token, position: job.cursor.valid + offset, sequence: job.cursor.sequence))
         }
         jobs[index].cursor.advance(by: tokens.count)
-        return PassShare(job: job.job, attempt: job.attempt, from: job.cursor.valid, rows: 0)
+        return PassShare(job: job, from: job.cursor.valid, rows: 0)
     }
 
     // MARK: - Decoding
@@ -132,8 +158,7 @@ extension VerifierMachine {
         jobs[turn.index].cursor.advance(by: cover.lead.count + cover.spine)
         jobs[turn.index].statistics.verified += UInt64(cover.drafts.count)
         jobs[turn.index].statistics.standing += UInt64(turn.drafts.count)
-        return PassShare(
-            job: job.job, attempt: job.attempt, from: job.cursor.valid, rows: cover.rows, branches: cover.branches)
+        return PassShare(job: job, from: job.cursor.valid, rows: cover.rows, branches: cover.branches)
     }
 
     /// Where laws are needed, how the drafts were drawn is part of what is judged.
@@ -181,96 +206,6 @@ extension VerifierMachine {
     /// How late a draft may be that a pass waits for, as a share of a pass of one node.
     private static let lateness = 0.1
 
-    /// The jobs whose method gives them a turn, each with the drafts that take part. When not even a node for each has
-    /// room, those that have waited longest go first (`FairShare`).
-    private mutating func decodingTurns() -> [JobTurn] {
-        let ready = jobs.indices.filter { jobs[$0].isReadyToDecode }
-        let lead = ready.map { jobs[$0].length - jobs[$0].cursor.valid }
-        let inTurn = FairShare.turns(
-            mandatory: lead, waited: ready.map { jobs[$0].share.waited }, nodesMax: configuration.nodesMax)
-        var turns: [JobTurn] = []
-        var flexible: [(turn: Int, most: Int)] = []
-        var room = configuration.nodesMax - inTurn.reduce(0) { $0 + lead[$1] }
-        // One branch stays for what fills the pass up.
-        var branches = max(0, configuration.branches - 1)
-        for place in inTurn {
-            let job = jobs[ready[place]]
-            let drafts = job.drafts
-            var turn = JobTurn(index: ready[place], drafts: drafts, chosen: [])
-            switch job.schedule.turn(job.view(of: drafts)) {
-            case .wait: continue
-            case .spine(let count): turn.chosen = Array(drafts.spine.prefix(min(count, room)))
-            case .all: turn.chosen = usable(drafts, of: job, most: room, branches: &branches)
-            case .upTo(let most): if most > 0, !drafts.isEmpty { flexible.append((turns.count, most)) }
-            }
-            room -= turn.chosen.count
-            turns.append(turn)
-        }
-        pack(flexible, into: &turns, mandatory: inTurn.map { lead[$0] }, branches: branches)
-        keepFair(ready, turns)
-        return turns
-    }
-
-    /// The drafts that a commit within the budget can reach, in the order in which they came, within the branches there
-    /// are.
-    private func usable(
-        _ drafts: DraftTree, of job: JobVerification, most: Int, branches: inout Int
-    ) -> [NodeIndex] {
-        let deepest = job.remaining - 1
-        var chosen: [NodeIndex] = []
-        var isParent: Set<NodeIndex?> = []
-        var taken: Set<NodeIndex?> = [nil]
-        for node in drafts.indices where chosen.count < most && drafts[node].depth <= deepest {
-            let parent = drafts[node].parent
-            guard taken.contains(parent) else { continue }
-            if isParent.contains(parent) {
-                guard branches > 0 else { continue }
-                branches -= 1
-            }
-            isParent.insert(parent)
-            taken.insert(node)
-            chosen.append(node)
-        }
-        return chosen
-    }
-
-    /// Chooses the drafts of the jobs that take what is worth its cost, all together.
-    private func pack(
-        _ flexible: [(turn: Int, most: Int)], into turns: inout [JobTurn], mandatory: [Int], branches: Int
-    ) {
-        guard !flexible.isEmpty else { return }
-        let fixed = turns.reduce(0) { $0 + $1.chosen.count } + mandatory.reduce(0, +) - flexible.count
-        var candidates: [ForestPacker.Job] = []
-        for (rank, choice) in flexible.enumerated() {
-            let job = jobs[turns[choice.turn].index]
-            let tree = turns[choice.turn].drafts
-            var worth = job.worth(of: tree)
-            // What lies deeper than the budget reaches cannot be committed.
-            for (node, draft) in tree.nodes.enumerated() where draft.depth > job.remaining - 1 { worth[node] = 0 }
-            // What is fixed already is part of the pass's cost, not of the choice.
-            candidates.append(
-                ForestPacker.Job(
-                    mandatory: 1 + (rank == 0 ? fixed : 0), tree: tree, worth: worth,
-                    weight: job.share.weight))
-        }
-        let limits = ForestPacker.Limits(nodesMax: configuration.nodesMax, branchesMax: branches)
-        for (choice, chosen) in zip(flexible, ForestPacker.pack(candidates, cost: configuration.cost, limits: limits)) {
-            turns[choice.turn].chosen = Array(chosen.prefix(choice.most))
-        }
-    }
-
-    private mutating func keepFair(_ ready: [Int], _ turns: [JobTurn]) {
-        let drafts = turns.reduce(0) { $0 + $1.chosen.count }
-        for index in ready {
-            guard let turn = turns.first(where: { $0.index == index }) else {
-                jobs[index].share.wait()
-                continue
-            }
-            jobs[index].share.took(
-                turn.chosen.count, of: turn.drafts.count, evenShare: Double(drafts) / Double(max(1, turns.count)))
-        }
-    }
-
     // MARK: - After the pass
 
     mutating func conclude(_ outcome: PassOutcome, at now: Instant, into effects: inout [Effect]) {
@@ -278,28 +213,52 @@ extension VerifierMachine {
         pass = nil
         switch outcome {
         case .done(let scores, let started, let ended):
-            conclude(shares, scores[...], started: started, ended: ended)
+            conclude(shares, scores[...], started: started, ended: ended, into: &effects)
         case .cacheFull:
-            for share in shares {
-                guard let index = index(of: share.job, share.attempt) else { continue }
-                jobs[index].cursor.retract(to: share.from)
-                jobs[index].inFlight = nil
-            }
-            // The youngest job gives way; the coordinator places it elsewhere or says why not.
-            if let youngest = shares.last, let index = index(of: youngest.job, youngest.attempt) {
-                end(at: index, .cacheFull, into: &effects)
-            }
+            for share in shares { retract(share) }
+            giveWay(shares, into: &effects)
         case .failed(let detail):
             for share in shares {
                 releases += share.branches.map { .release($0) }
-                guard let index = index(of: share.job, share.attempt) else { continue }
-                end(at: index, .engineFailed, detail: detail, into: &effects)
+                if let index = job(of: share) { end(at: index, .engineFailed, detail: detail, into: &effects) }
+                if let guest = guest(of: share) { endGuest(guest, .engineFailed, into: &effects) }
             }
         }
     }
 
+    private func job(of share: PassShare) -> Int? {
+        if case .job(let job, let attempt) = share.owner { index(of: job, attempt) } else { nil }
+    }
+
+    private func guest(of share: PassShare) -> Int? {
+        if case .guest(let id) = share.owner { guests.firstIndex { $0.id == id } } else { nil }
+    }
+
+    /// Nothing of the pass was evaluated.
+    private mutating func retract(_ share: PassShare) {
+        if let index = job(of: share) {
+            jobs[index].cursor.retract(to: share.from)
+            jobs[index].inFlight = nil
+        }
+        if let guest = guest(of: share) {
+            guests[guest].cursor.retract(to: share.from)
+            guests[guest].inFlight = nil
+        }
+    }
+
+    /// Who has the least to lose makes room in the cache: those of other verifiers, then the youngest job. The
+    /// coordinator places it elsewhere or says why not.
+    private mutating func giveWay(_ shares: [PassShare], into effects: inout [Effect]) {
+        if !guests.isEmpty {
+            endGuest(guests.count - 1, .noRoom, into: &effects)
+        } else if let youngest = shares.last(where: { job(of: $0) != nil }), let index = job(of: youngest) {
+            end(at: index, .cacheFull, into: &effects)
+        }
+    }
+
     private mutating func conclude(
-        _ shares: [PassShare], _ scores: ArraySlice<Score>, started: Instant, ended: Instant
+        _ shares: [PassShare], _ scores: ArraySlice<Score>, started: Instant, ended: Instant,
+        into effects: inout [Effect]
     ) {
         var scores = scores
         if shares.allSatisfy({ $0.rows > 0 }) {
@@ -311,14 +270,17 @@ extension VerifierMachine {
         for share in shares where share.rows > 0 {
             let rows = Array(scores.prefix(share.rows))
             scores = scores.dropFirst(share.rows)
-            guard let index = index(of: share.job, share.attempt), let part = jobs[index].inFlight else {
-                // The job is gone: nobody will settle its branches.
+            if let guest = guest(of: share) {
+                answer(guest, rows, microseconds: ended - started, into: &effects)
+            } else if let index = job(of: share), let part = jobs[index].inFlight {
+                jobs[index].inFlight = nil
+                jobs[index].clock.record(started: started, ended: ended)
+                jobs[index].trace.note(.pass, from: started, to: ended, count: share.rows)
+                jobs[index].held = (part, rows)
+            } else {
+                // It is gone: nobody will settle its branches.
                 releases += share.branches.map { .release($0) }
-                continue
             }
-            jobs[index].inFlight = nil
-            jobs[index].clock.record(started: started, ended: ended)
-            jobs[index].held = (part, rows)
         }
     }
 }

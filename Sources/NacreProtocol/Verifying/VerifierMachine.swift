@@ -7,6 +7,7 @@ package struct VerifierMachine: Machine, Sendable {
         package var node: String
         package var incarnation: Incarnation
         package var vocabularyDigest: UInt64
+        package var modelDigest: UInt64
         package var vocabularySize: Int
         /// Jobs at once.
         package var sequences: Int
@@ -30,13 +31,15 @@ package struct VerifierMachine: Machine, Sendable {
         package var roundTrip = 300
 
         package init(
-            node: String, incarnation: Incarnation, vocabularyDigest: UInt64, vocabularySize: Int, sequences: Int,
-            contextMax: Int, nodesMax: Int, endTokens: Set<TokenID>, canRewind: Bool,
+            node: String, incarnation: Incarnation, vocabularyDigest: UInt64, modelDigest: UInt64 = 0,
+            vocabularySize: Int, sequences: Int, contextMax: Int, nodesMax: Int, endTokens: Set<TokenID>,
+            canRewind: Bool,
             branches: Int = 0, cost: StepCostModel
         ) {
             self.node = node
             self.incarnation = incarnation
             self.vocabularyDigest = vocabularyDigest
+            self.modelDigest = modelDigest
             self.vocabularySize = vocabularySize
             self.sequences = sequences
             self.contextMax = contextMax
@@ -57,6 +60,10 @@ package struct VerifierMachine: Machine, Sendable {
         case data(address: String, Message)
         case drafterLost(address: String)
         case passed(PassOutcome)
+        /// Another verifier has dialled, says something, is gone.
+        case hostOpened(LinkID)
+        case host(LinkID, Message)
+        case hostLost(LinkID)
         /// Time has gone on; at least every 100 ms while there are jobs.
         case tick
     }
@@ -68,6 +75,9 @@ package struct VerifierMachine: Machine, Sendable {
         /// Sends the goodbye, then closes; `drafterLost` does not follow.
         case closeDrafter(address: String, Goodbye)
         case closeCoordinator(Goodbye)
+        /// To another verifier that has dialled; `closeHost` sends the goodbye and closes, `hostLost` does not follow.
+        case toHost(LinkID, Message)
+        case closeHost(LinkID, Goodbye)
         case evaluate(EnginePass)
         /// Send `tick` at this time, besides the regular ones.
         case wake(at: Instant)
@@ -76,7 +86,10 @@ package struct VerifierMachine: Machine, Sendable {
     var configuration: Configuration
     /// In the order they came, so that equal runs make equal passes.
     var jobs: [JobVerification] = []
-    var links: [String: DrafterLink] = [:]
+    var links: [String: PeerLinkState] = [:]
+    /// Verifiers that have dialled, and whether they have greeted; texts held for them.
+    var hosts: [LinkID: Bool] = [:]
+    var guests: [GuestStream] = []
     var freeSequences: [SequenceID]
     /// What the next pass does to the cache before anything else: what verdicts left, then what is void.
     var adoptions: [BranchAdoption] = []
@@ -125,6 +138,15 @@ package struct VerifierMachine: Machine, Sendable {
             }
         case .passed(let outcome):
             conclude(outcome, at: now, into: &effects)
+        case .hostOpened(let link): hosts[link] = false
+        case .hostLost(let link): hostLost(link)
+        case .host(let link, let message):
+            do throws(ProtocolFault) {
+                try receiveAsHelper(message, on: link, into: &effects)
+            } catch {
+                hostLost(link)
+                effects.append(.closeHost(link, Goodbye(code: .protocolError, detail: error.description)))
+            }
         case .tick:
             dismissSilentDrafters(at: now, into: &effects)
         }
@@ -160,6 +182,7 @@ package struct VerifierMachine: Machine, Sendable {
         if let index = index(of: assignment.job, assignment.attempt) {
             try jobs[index].receive(assignment)
             openStreams(index, into: &effects)
+            openHelpers(index, into: &effects)
             return
         }
         guard assignment.contextOffset == 0 else { return }  // a later part of a job that was refused or has ended
@@ -174,6 +197,8 @@ package struct VerifierMachine: Machine, Sendable {
             refuse(assignment, .contextTooLong, into: &effects)
             return
         }
+        // Jobs of one's own come before texts held for others.
+        if freeSequences.isEmpty, !guests.isEmpty { endGuest(guests.count - 1, .noRoom, into: &effects) }
         guard let sequence = freeSequences.popLast() else {
             refuse(assignment, .noRoom, into: &effects)
             return
@@ -181,6 +206,8 @@ package struct VerifierMachine: Machine, Sendable {
         jobs.append(JobVerification(assignment, sequence: sequence))
         if !configuration.canRewind { jobs[jobs.count - 1].schedule = .autoregressive }
         bind(jobs.count - 1, to: assignment.offers, at: now, into: &effects)
+        if assignment.speculation.helpers > 0 { jobs[jobs.count - 1].leadMax = leadMax }
+        bindHelpers(jobs.count - 1, to: assignment.helpers, into: &effects)
     }
 
     /// Offers come for a drafter that was lost; those that were offered before and are not ready make room.
@@ -206,6 +233,8 @@ package struct VerifierMachine: Machine, Sendable {
     /// Ends a job and tells the coordinator why.
     mutating func end(at index: Int, _ reason: EndReason, detail: String = "", into effects: inout [Effect]) {
         let job = jobs[index]
+        let trace = JobTrace(job: job.job, attempt: job.attempt, events: job.trace.events)
+        effects.append(.toCoordinator(.jobTrace(trace)))
         effects.append(
             .toCoordinator(
                 .jobEnded(
@@ -217,6 +246,7 @@ package struct VerifierMachine: Machine, Sendable {
 
     private mutating func remove(at index: Int, into effects: inout [Effect]) {
         for drafter in jobs[index].drafters { release(drafter, .jobEnded, into: &effects) }
+        dismissHelpers(of: jobs[index], into: &effects)
         let sequence = jobs.remove(at: index).cursor.sequence
         releases.append(.release(sequence))
         freeSequences.append(sequence)

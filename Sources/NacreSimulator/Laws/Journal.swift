@@ -188,6 +188,7 @@ func line(_ message: Message) -> String {
     case .vocabularyChunk(let chunk): "VocabularyChunk \(chunk.first)+\(chunk.entries.count)/\(chunk.total)"
     case .tokenize(let tokenize): "Tokenize \(tokenize.request)"
     case .tokenized(let tokenized): "Tokenized \(tokenized.request): \(tokenized.tokens.count) tokens"
+    case .jobTrace(let trace): "JobTrace \(trace.job.low) attempt \(trace.attempt), \(trace.events.count) events"
     case .goodbye(let goodbye): "Goodbye \(goodbye.code) \(goodbye.detail)"
     }
 }

@@ -14,6 +14,14 @@ struct VerifierLaws {
 
     init(name: String) { self.name = name }
 
+    /// Texts held for other verifiers, by the key of their noise: what they were when the last shard came.
+    private var guests: [StreamKey: (tokens: [TokenID], promptLength: Position)] = [:]
+
+    /// Another verifier has this one hold a text.
+    mutating func held(_ open: ScoreOpen) {
+        guests[open.key] = ([], open.promptLength)
+    }
+
     mutating func assigned(_ assignment: AssignJob) {
         texts[AttemptKey(job: assignment.job, attempt: assignment.attempt)] = (assignment.context, assignment)
     }
@@ -37,7 +45,9 @@ struct VerifierLaws {
         var ahead =
             switch speculation.method {
             case .autoregressive: 0
-            case .speculative, .pearl: gamma
+            case .speculative: gamma
+            // A second drafter may join in the middle of a window.
+            case .pearl: 2 * gamma - 1
             case .stream: Limits.windowPositionsMax
             }
         if case .fixed(let shape) = speculation.shape { ahead = max(ahead, shape.depth) }
@@ -58,6 +68,8 @@ struct VerifierLaws {
                 $0.assignment.key == score.key && text.starts(with: $0.tokens)
                     && score.index == node.position.next - $0.assignment.promptLength
             }
+            // What another verifier wants scored is its own affair: it says what its text is.
+            if guests[score.key] != nil { continue }
             guard text.count == node.position.rawValue + 1, !owners.isEmpty else {
                 return (.cache, "\(name) has a row for token \(score.index) on \(Array(text)), which is no job's text")
             }

@@ -28,7 +28,7 @@ final class VerifierShell: Shell {
         let incarnation = world.incarnation(of: host)
         machine = VerifierMachine(
             VerifierMachine.Configuration(
-                node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
+                node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest, modelDigest: 1,
                 vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
                 nodesMax: plan.node.nodesMax, endTokens: [Language.end], canRewind: true,
                 branches: plan.node.branches,
@@ -38,7 +38,7 @@ final class VerifierShell: Shell {
         engine = SimulatedEngine(world.target, plan.node)
         let hello = Hello(
             node: world.name(host), incarnation: incarnation, role: .verifier, wireMin: 1, wireMax: 1, modelDigest: 1,
-            vocabularyDigest: Language.digest, dataAddress: "",
+            vocabularyDigest: Language.digest, dataAddress: world.hosts[host.index].address,
             capacity: Capacity(
                 sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax),
             modelName: "target", engineVersion: "simulated", cores: "1")
@@ -68,7 +68,8 @@ final class VerifierShell: Shell {
 
     func opened(_ id: ConnectionID, _ dial: DialID?) {
         if control?.opened(id, dial) == true { return }
-        guard let dial, let address = dials.removeValue(forKey: dial) else {
+        guard let dial else { return step(.hostOpened(id.link)) }
+        guard let address = dials.removeValue(forKey: dial) else {
             world.close(id, nil, from: host)  // dialled in vain: given up meanwhile
             return
         }
@@ -84,12 +85,17 @@ final class VerifierShell: Shell {
 
     func received(_ message: Message, on id: ConnectionID) {
         if control?.received(message, on: id) == true { return }
-        if let address = addresses[id] { step(.data(address: address, message)) }
+        if case .scoreOpen(let open) = message { laws.held(open) }
+        if let address = addresses[id] {
+            step(.data(address: address, message))
+        } else {
+            step(.host(id.link, message))
+        }
     }
 
     func lost(_ id: ConnectionID) {
         if control?.lost(id) == true { return }
-        guard let address = addresses.removeValue(forKey: id) else { return }
+        guard let address = addresses.removeValue(forKey: id) else { return step(.hostLost(id.link)) }
         connections[address] = nil
         step(.drafterLost(address: address))
     }
@@ -119,6 +125,11 @@ final class VerifierShell: Shell {
                 judge(laws.judge(commit))
                 world.judgeCommit(commit.job, start: commit.start.rawValue, tokens: commit.tokens)
             }
+            if case .jobEnded(let ended) = message {
+                world.tally.shards += Int(ended.statistics.shardsSent)
+                world.tally.shardsUsed += Int(ended.statistics.shardsUsed)
+                world.tally.prepared += Int(ended.statistics.outcomesPrepared)
+            }
             if control?.isRegistered == true { control?.send(message) }
         case .closeCoordinator(let goodbye):
             world.report(.accusation, "\(world.name(host)) accuses the coordinator: \(goodbye.detail)")
@@ -138,6 +149,10 @@ final class VerifierShell: Shell {
             guard let id = connections.removeValue(forKey: address) else { return }
             addresses[id] = nil
             world.close(id, goodbye, from: host)
+        case .toHost(let link, let message): world.send(message, on: ConnectionID(link), from: host)
+        case .closeHost(let link, let goodbye):
+            world.report(.accusation, "\(world.name(host)) accuses a verifier: \(goodbye.detail)")
+            world.close(ConnectionID(link), goodbye, from: host)
         case .wake(let instant):
             let life = world.hosts[host.index].life
             world.queue.schedule(.wake(host, life: life), at: max(instant, world.now))

@@ -4,7 +4,8 @@ import NacreProtocol
 
 /// Checks the values of one unpacked message; every complaint names message and field.
 struct FieldReader {
-    let type: FrameType
+    /// The message's kind, as it is called in complaints.
+    let type: any Sendable
 
     func invalid(_ field: StaticString, _ complaint: String) -> WireError {
         WireError(

@@ -4,10 +4,11 @@ import NacreProtocol
 
 /// Builds the C form of one message in an arena of its own.
 struct FieldWriter: ~Copyable {
-    let type: FrameType
+    /// The message's kind, as it is called in complaints.
+    let type: any Sendable
     private let arena = FrameArena(budget: FrameArena.unbounded)
 
-    init(type: FrameType) { self.type = type }
+    init(type: any Sendable) { self.type = type }
 
     /// A C message with every field at its default.
     func make<C: BitwiseCopyable>(_ initialise: (UnsafeMutablePointer<C>?) -> Void) -> UnsafeMutablePointer<C> {

@@ -224,11 +224,14 @@ extension Hire {
         wire.pointee.job_hi = job.high
         wire.pointee.job_lo = job.low
         wire.pointee.attempt = attempt.rawValue
+        wire.pointee.lost = lost.rawValue
         return UnsafeMutableRawPointer(wire)
     }
 
     init(_ wire: Nacre__Hire, _ fields: FieldReader) throws(WireError) {
-        self.init(job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt))
+        self.init(
+            job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
+            lost: Incarnation(rawValue: wire.lost))
     }
 }
 

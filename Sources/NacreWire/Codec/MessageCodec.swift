@@ -89,6 +89,7 @@ package enum MessageCodec {
         case .vocabularyChunk:
             return .vocabularyChunk(try VocabularyChunk(unpack(nacre__vocabulary_chunk__unpack), fields))
         case .tokenize: return .tokenize(try Tokenize(unpack(nacre__tokenize__unpack), fields))
+        case .jobTrace: return .jobTrace(try JobTrace(unpack(nacre__job_trace__unpack), fields))
         case .tokenized: return .tokenized(try Tokenized(unpack(nacre__tokenized__unpack), fields))
         case .goodbye: return .goodbye(try Goodbye(unpack(nacre__goodbye__unpack), fields))
         }
@@ -132,6 +133,7 @@ package enum MessageCodec {
         case .vocabularyChunk(let message): try message.pack(writer)
         case .tokenize(let message): message.pack(writer)
         case .tokenized(let message): message.pack(writer)
+        case .jobTrace(let message): try message.pack(writer)
         case .goodbye(let message): message.pack(writer)
         }
     }

@@ -29,6 +29,7 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
     case vocabularyChunk = 35
     case tokenize = 36
     case tokenized = 37
+    case jobTrace = 38
     case goodbye = 60
 
     /// The frame type that carries `message`.
@@ -61,6 +62,7 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
             case .vocabularyChunk: .vocabularyChunk
             case .tokenize: .tokenize
             case .tokenized: .tokenized
+            case .jobTrace: .jobTrace
             case .goodbye: .goodbye
             }
     }

@@ -30,14 +30,24 @@ extension MessageGenerator {
         case .commit: .commit(commit())
         case .jobEnded: .jobEnded(jobEnded())
         case .cancelJob: .cancelJob(CancelJob(job: job(), attempt: attempt()))
-        case .hire: .hire(Hire(job: job(), attempt: attempt()))
+        case .hire: .hire(Hire(job: job(), attempt: attempt(), lost: Incarnation(rawValue: word64())))
         case .offers: .offers(Offers(job: job(), attempt: attempt(), offers: offers()))
         case .vocabularyChunk: .vocabularyChunk(vocabularyChunk())
         case .tokenize: .tokenize(Tokenize(request: word64(), text: bytes(number(0...2_000))))
         case .tokenized: .tokenized(tokenized())
+        case .jobTrace: .jobTrace(jobTrace())
         case .goodbye:
             .goodbye(Goodbye(code: choice(GoodbyeCode.self), detail: text(Limits.detailBytesMax)))
         }
+    }
+
+    private mutating func jobTrace() -> JobTrace {
+        let events = (0..<number(0...50)).map { _ in
+            JobTrace.Event(
+                choice(JobTrace.Event.Kind.self), lane: number(0...15), start: number(0...Int(Int32.max)),
+                duration: number(0...Int(Int32.max)), count: number(0...256))
+        }
+        return JobTrace(job: job(), attempt: attempt(), events: events)
     }
 
     mutating func stream() -> StreamID { StreamID(rawValue: word32()) }

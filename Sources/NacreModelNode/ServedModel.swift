@@ -1,0 +1,36 @@
+package import NacreEngine
+package import NacreLlama
+import NacreWire
+
+/// What a node says of its model, wherever that lies.
+package struct ServedModel: Sendable {
+    package let shape: EngineShape
+    package let tokenizer: LlamaTokenizer
+    /// Tokens that one job may have.
+    package let contextPerJob: Int
+    package let digest: UInt64
+    /// Name, size and number type for people.
+    package let description: String
+    /// What computes it: two nodes agree bit for bit only if this is equal and their processors are of one kind.
+    package let engine: String
+
+    package init(_ loaded: LoadedModel) {
+        shape = loaded.host.shape
+        tokenizer = loaded.tokenizer
+        contextPerJob = loaded.contextPerJob
+        digest = loaded.model.digest
+        description = loaded.model.description
+        engine = Self.build
+    }
+
+    init(_ ready: EngineReady, tokenizer: LlamaTokenizer, servers: Int) {
+        shape = ready.shape
+        self.tokenizer = tokenizer
+        contextPerJob = ready.contextPerJob
+        digest = ready.modelDigest
+        description = ready.description
+        engine = "\(Self.build), layers on \(servers) server\(servers == 1 ? "" : "s")"
+    }
+
+    private static let build = "libllama \(LlamaBackend.version) \(LlamaBackend.stamp)"
+}

@@ -1,0 +1,97 @@
+import NacreCore
+
+// Which drafters and helpers a job gets.
+extension CoordinatorMachine {
+    /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those that serve the fewest
+    /// jobs, last of all the one that the job has just lost. They are remembered as the job's; while some are lacking
+    /// the wish is kept.
+    mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
+        guard let job = jobs[id] else { return [] }
+        let own = hired[id] ?? []
+        let lacking = job.draftersWanted - own.count
+        var served: [LinkID: Int] = [:]
+        for drafter in hired.values.joined() { served[drafter, default: 0] += 1 }
+        func rank(_ node: NodeRecord) -> (Int, Int, LinkID) {
+            (node.link == job.lostDrafter ? 1 : 0, served[node.link, default: 0], node.link)
+        }
+        let chosen = nodes.values
+            .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
+            .filter { !own.contains($0.link) && served[$0.link, default: 0] < $0.hello.capacity.sequences }
+            .sorted { rank($0) < rank($1) }
+            .prefix(max(0, lacking))
+        if chosen.count < lacking { wishes.insert(id) } else { wishes.remove(id) }
+        // No empty entry: without one, and without a wish, nothing is left of the job here.
+        if !chosen.isEmpty { hired[id] = own + chosen.map(\.link) }
+        return chosen.map(Offer.init)
+    }
+
+    /// Offers drafters to jobs that lack some, as soon as there are any.
+    mutating func grantWishes(into effects: inout [Effect]) {
+        guard !wishes.isEmpty else { return }
+        for id in order where wishes.contains(id) {
+            guard case .running(let link, let attempt) = jobs[id]?.state, let verifier = nodes[link] else {
+                wishes.remove(id)
+                continue
+            }
+            let offers = offer(for: id, verifier: verifier)
+            guard !offers.isEmpty else { continue }
+            effects.append(.send(link, .offers(Offers(job: id, attempt: attempt, offers: offers))))
+        }
+    }
+
+    /// A job's verifier lacks a drafter that was offered to it.
+    mutating func note(_ hire: Hire) {
+        guard let job = jobs[hire.job] else { return }
+        let own = hired[hire.job] ?? []
+        var kept = own
+        if let lost = own.first(where: { nodes[$0]?.hello.incarnation == hire.lost }) {
+            kept.removeAll { $0 == lost }
+            jobs[hire.job]?.lostDrafter = lost
+        } else if own.count >= job.draftersWanted {
+            // One that is gone from here has been replaced, and the verifier had no use for the other before it
+            // missed the first; or it does not say which. It takes those it lacks.
+            kept = []
+            jobs[hire.job]?.lostDrafter = job.draftersWanted == 1 ? own.first : nil
+        }
+        hired[hire.job] = kept.isEmpty ? nil : kept
+        wishes.insert(hire.job)
+    }
+
+    /// A drafter is gone. The verifiers of its jobs may not know yet, and take another one if it has not begun.
+    mutating func loseDrafter(_ link: LinkID) {
+        for (job, drafters) in hired where drafters.contains(link) {
+            let rest = drafters.filter { $0 != link }
+            hired[job] = rest.isEmpty ? nil : rest
+            wishes.insert(job)
+        }
+    }
+
+    /// Verifiers that may score for a job of `home`: they hold the same weights, compute them with the same engine (others
+    /// may differ in the last bits), say where they are reached, and have room for its text. The least loaded ones come
+    /// first.
+    func helpers(for job: JobRecord, of home: NodeRecord) -> [Offer] {
+        let others = verifiers(of: home.hello.modelDigest).filter {
+            $0.link != home.link && !$0.hello.dataAddress.isEmpty
+                && $0.hello.engineVersion == home.hello.engineVersion
+                && $0.hello.capacity.context > job.length.rawValue
+        }
+        return others.map { (node: $0, jobs: jobs(on: $0.link)) }
+            .sorted { ($0.jobs, $0.node.link) < ($1.jobs, $1.node.link) }
+            .prefix(job.specification.speculation.helpers)
+            .map { Offer($0.node) }
+    }
+}
+
+extension JobRecord {
+    /// Drafters that this job may have at a time.
+    fileprivate var draftersWanted: Int {
+        let speculation = specification.speculation
+        return speculation.method == .autoregressive ? 0 : speculation.drafters
+    }
+}
+
+extension Offer {
+    fileprivate init(_ node: NodeRecord) {
+        self.init(address: node.hello.dataAddress, incarnation: node.hello.incarnation)
+    }
+}

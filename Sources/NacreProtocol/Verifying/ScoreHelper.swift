@@ -1,0 +1,135 @@
+package import NacreCore
+
+/// Another verifier of the same target that scores parts of a job's drafts: its home's view of it.
+///
+/// It holds the job's text and has at most one shard at a time. What it scores decides nothing by itself: the home's
+/// walk goes on over it where its own rows end. A shard that comes late, or never, changes nothing but speed.
+package struct ScoreHelper: Sendable {
+    /// Drafts given away, and what came of them.
+    package struct Shard: Sendable {
+        package let number: UInt32
+        /// The length of the text that the drafts stand on.
+        package let base: Position
+        package let drafts: DraftTree
+        package let sent: Instant
+        /// Behind the text, then behind each draft; `nil` while they are on their way.
+        package var choices: [Choice]?
+    }
+
+    package let address: String
+    package let stream: StreamID
+    /// The text was sent.
+    package var isOpen = false
+    /// Length of the text that it holds.
+    package var told: Position = 0
+    package var shard: Shard?
+    package var nextNumber: UInt32 = 0
+    /// From a shard to its scores, in microseconds; 0 unknown.
+    package private(set) var response = 0.0
+
+    package init(address: String, stream: StreamID) {
+        self.address = address
+        self.stream = stream
+    }
+
+    /// Whether it can take a shard: scores that are here and of no use any more do not keep it from that.
+    package var isIdle: Bool { isOpen && (shard == nil || shard?.choices != nil) }
+
+    package mutating func receive(_ scores: Scores, at now: Instant) throws(ProtocolFault) {
+        // Scores of a shard that was given up are late, and that is all.
+        guard let out = shard, out.number == scores.shard, out.choices == nil else { return }
+        guard scores.choices.count == out.drafts.count + 1 else {
+            throw ProtocolFault("Scores has \(scores.choices.count) choices for \(out.drafts.count) drafts")
+        }
+        shard?.choices = scores.choices
+        let sample = Double(now - out.sent)
+        response = response == 0 ? sample : response + 0.125 * (min(sample, 8 * response) - response)
+    }
+}
+
+extension ScoreHelper.Shard {
+    /// What the target chooses behind `text` and then `path`, if this shard knows.
+    func choice(behind text: [TokenID], _ path: [TokenID]) -> Choice? {
+        guard let choices, let node = place(of: text, path) else { return nil }
+        return choices[node.map { $0.rawValue + 1 } ?? 0]
+    }
+
+    /// The node that `text` and then `path` lead to; the outer `nil` if they leave the shard.
+    func place(of text: [TokenID], _ path: [TokenID]) -> NodeIndex?? {
+        guard base.rawValue <= text.count else { return nil }
+        let tokens = text[base.rawValue...] + path
+        let (node, matched) = drafts.follow(tokens)
+        return matched == tokens.count ? .some(node) : nil
+    }
+}
+
+/// A text held for another verifier, and the shard of it that is to be scored.
+package struct GuestStream: Sendable {
+    package let link: LinkID
+    package let stream: StreamID
+    let key: StreamKey
+    let sampling: SamplingPolicy
+    let promptLength: Position
+    let contextTotal: Int
+    private(set) var tokens: [TokenID]
+    var cursor: CacheCursor
+    /// The shard that waits for a pass.
+    private(set) var shard: (number: UInt32, drafts: DraftTree)?
+    /// The shard in the pass in flight.
+    var inFlight: (number: UInt32, cover: PathCover)?
+
+    init(_ open: ScoreOpen, link: LinkID, sequence: SequenceID) {
+        self.link = link
+        stream = open.stream
+        key = open.key
+        sampling = open.sampling
+        promptLength = open.promptLength
+        contextTotal = open.contextTotal
+        tokens = open.context
+        cursor = CacheCursor(sequence: sequence)
+    }
+
+    var length: Position { Position(rawValue: tokens.count) }
+    var hasContext: Bool { tokens.count >= contextTotal }
+    /// Text to read ahead of any shard: all but its last token.
+    var unread: Int { hasContext ? max(0, tokens.count - 1 - cursor.valid.rawValue) : 0 }
+
+    func request(behind position: Position) -> ScoreRequest {
+        ScoreRequest(key: key, index: position.next - promptLength, policy: sampling)
+    }
+
+    mutating func receive(_ open: ScoreOpen) throws(ProtocolFault) {
+        guard open.contextOffset == tokens.count, tokens.count + open.context.count <= contextTotal else {
+            throw ProtocolFault("ScoreOpen part at \(open.contextOffset) does not continue \(tokens.count) tokens")
+        }
+        tokens += open.context
+    }
+
+    /// Takes what the text is now, and drafts in the place of those that wait.
+    mutating func receive(_ shard: ScoreShard, vocabularySize: Int, contextMax: Int) throws(ProtocolFault) {
+        guard hasContext, shard.keep <= length, shard.keep.rawValue + shard.tokens.count >= promptLength.rawValue,
+            shard.keep.rawValue + shard.tokens.count > 0
+        else { throw ProtocolFault("ScoreShard keeps \(shard.keep) of \(length) tokens") }
+        tokens.removeSubrange(shard.keep.rawValue...)
+        tokens += shard.tokens
+        cursor.cut(to: shard.keep)
+        self.shard = nil
+        guard !shard.drafts.isEmpty else { return }
+        var drafts = DraftTree(root: length)
+        let limits = DraftTree.Limits(
+            nodesMax: TreeShape.nodesMax, depthMax: min(TreeShape.nodesMax, contextMax - tokens.count), widthMax: 64,
+            vocabularySize: vocabularySize)
+        do throws(DraftTreeFault) {
+            try drafts.receive(parents: shard.parents.map { UInt32($0) }, tokens: shard.drafts, limits: limits)
+        } catch {
+            throw ProtocolFault("ScoreShard: \(error.description)")
+        }
+        self.shard = (shard.shard, drafts)
+    }
+
+    /// The shard that waits goes into a pass.
+    mutating func take() -> (number: UInt32, drafts: DraftTree)? {
+        defer { shard = nil }
+        return shard
+    }
+}

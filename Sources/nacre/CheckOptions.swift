@@ -1,0 +1,94 @@
+import ArgumentParser
+import NacreAPI
+import NacreClient
+import NacreNode
+
+/// What `nacre check` compares: values of each axis, separated by commas.
+struct CheckOptions: ParsableArguments {
+    @Flag(
+        help: ArgumentHelp(
+            "Every rule, chains, trees and branches, 1 and 4 jobs, 1 and 2 verifiers and drafters, at temperature 0, "
+                + "and coupled at 0.8 as well; the options below replace values of this grid."))
+    var matrix = false
+
+    @Option(help: "Methods: autoregressive, speculative, pearl, stream (default the last three; of the matrix stream).")
+    var methods: String?
+
+    @Option(help: "Rules: coupled, rejection, block; but coupled they compare at temperature 0 only (default coupled).")
+    var rules: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A draft shape, as in `nacre run --tree`; can be given several times (default chain).", valueName: "shape"))
+    var tree: [String] = []
+
+    @Option(help: "Numbers of drafts to prepare for likely outcomes (default 0).")
+    var branches: String?
+
+    @Option(help: "Numbers of jobs at once (default 1).")
+    var jobs: String?
+
+    @Option(help: "Numbers of verifiers; those beside a job's own help it (default 1).")
+    var verifiers: String?
+
+    @Option(help: "Numbers of drafters; a job uses all of them (default 1).")
+    var drafters: String?
+
+    private static let jobsMax = 64
+    private static let branchesMax = 256
+
+    /// The combinations asked for.
+    ///
+    /// - Parameter temperature: the one asked for, if any.
+    func grid(temperature: Double?) throws -> CheckGrid {
+        var grid = matrix ? CheckGrid.matrix : CheckGrid()
+        if let methods {
+            grid.methods = try names(methods, "method", of: ["autoregressive", "speculative", "pearl", "stream"])
+        }
+        if let rules { grid.rules = try names(rules, "rule", of: ["coupled", "rejection", "block"]) }
+        if !tree.isEmpty || branches != nil {
+            let numbers = try numbers(branches ?? "0", "--branches", 0...Self.branchesMax)
+            grid.drafts = (tree.isEmpty ? ["chain"] : tree).flatMap { shape in
+                numbers.map { CheckGrid.Drafts(tree: shape, branches: $0) }
+            }
+        }
+        if let jobs { grid.jobs = try numbers(jobs, "--jobs", 1...Self.jobsMax) }
+        if let verifiers { grid.verifiers = try numbers(verifiers, "--verifiers", 1...ClusterPlan.processesMax) }
+        if let drafters { grid.drafters = try numbers(drafters, "--drafters", 0...ClusterPlan.processesMax) }
+        if let temperature { grid.temperatures = [temperature] }
+        if let rule = grid.incomparableRule {
+            throw NacreError(
+                .badUsage,
+                "rule \(rule) draws another text of the target's law than plain decoding does, so that tokens cannot "
+                    + "be compared at temperature \(temperature ?? 0)",
+                remedy: "leave --temperature out, or use --rules coupled")
+        }
+        return grid
+    }
+
+    private func parts(_ list: String, _ flag: String) throws -> [String] {
+        let parts = list.split(separator: ",").map(String.init)
+        if parts.isEmpty { throw NacreError(.badUsage, "\(flag) names nothing", remedy: "separate values by commas") }
+        return parts
+    }
+
+    private func names(_ list: String, _ kind: String, of known: [String]) throws -> [String] {
+        let names = try parts(list, "--\(kind)s")
+        for name in names where !known.contains(name) {
+            throw NacreError(.badUsage, NearestName.complaint(about: name, kind: kind, among: known))
+        }
+        return names
+    }
+
+    private func numbers(_ list: String, _ flag: String, _ range: ClosedRange<Int>) throws -> [Int] {
+        try parts(list, flag).map { part in
+            guard let number = Int(part), range.contains(number) else {
+                throw NacreError(
+                    .badUsage,
+                    "\(flag) takes numbers from \(range.lowerBound) to \(range.upperBound) separated by commas, not "
+                        + "'\(part)'")
+            }
+            return number
+        }
+    }
+}
