@@ -130,7 +130,8 @@ let package = Package(
         .testTarget(
             name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine", real], swiftSettings: house),
         .testTarget(
-            name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol"], swiftSettings: house),
+            name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", real],
+            swiftSettings: house),
         .testTarget(
             name: "NacreLlamaTests", dependencies: ["NacreCore", "NacreEngine", "NacreLlama", "NacreModels"],
             swiftSettings: house),

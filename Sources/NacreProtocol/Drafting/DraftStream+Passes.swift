@@ -33,12 +33,20 @@ extension DraftStream {
             }
         }
         guard part.count == pending else { return work }
-        for expansion in growth.next(min(expansionsMax, max(0, room - pending) + (pending > 0 ? 1 : 0))) {
-            switch place(expansion, room: room, free: &free, into: &work) {
-            case .done: work.expansions.append(expansion)
-            case .later: growth.abandon(expansion)
-            // The tree stays as it is there. How many sequences are free does not depend on any token.
-            case .never: growth.supply([], for: expansion)
+        let most = min(expansionsMax, max(0, room - pending) + (pending > 0 ? 1 : 0))
+        var isPostponed = false
+        // Where nothing can be placed others are tried: a stream that may draft and has no part in a pass would wait
+        // for ever.
+        while !isPostponed, work.expansions.isEmpty, case let wanted = growth.next(most), !wanted.isEmpty {
+            for expansion in wanted {
+                switch place(expansion, room: room, free: &free, into: &work) {
+                case .done: work.expansions.append(expansion)
+                case .later:
+                    isPostponed = true
+                    growth.abandon(expansion)
+                // The tree stays as it is there. How many sequences are free does not depend on any token.
+                case .never: growth.supply([], for: expansion)
+                }
             }
         }
         return work
@@ -58,8 +66,9 @@ extension DraftStream {
         }
         let tree = growth.proposed
         let missing = tree.path(to: node).filter { !cache.isCached($0) }
-        guard !missing.isEmpty, work.nodes.count + missing.count <= room else { return .later }
         for above in missing {
+            // A path longer than a pass takes several: what is cached of it then is not computed again.
+            guard work.nodes.count < room else { return .later }
             let sequence: SequenceID
             switch cache.place(above, in: tree, free: &free, edits: &work.edits) {
             case .at(let place): sequence = place
@@ -72,7 +81,7 @@ extension DraftStream {
                     token: tree[above].token, position: position, sequence: sequence,
                     score: above == node ? request(at: position, width: expansion.width) : nil))
         }
-        return .done
+        return missing.isEmpty ? .later : .done
     }
 
     /// What is wanted of the row behind `position`.

@@ -163,7 +163,8 @@ extension JobVerification {
     /// Whether every check of the pass succeeded: all its drafts, and the draft that its last row decides.
     func isConfirmed(_ decision: Decision, _ part: PassPart) -> Bool {
         let tokens = decision.choices.map(\.token)
-        return decision.path.count >= part.cover.drafts.count && drafts.follow(tokens).matched == tokens.count
+        return decision.pending == nil && decision.path.count >= part.cover.drafts.count
+            && drafts.follow(tokens).matched == tokens.count
     }
 
     /// Learns from what was decided at every node that the decision went through.

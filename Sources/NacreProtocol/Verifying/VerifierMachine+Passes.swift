@@ -89,11 +89,12 @@ extension VerifierMachine {
         let reading = jobs.indices.filter { jobs[$0].hasContext && jobs[$0].isPrefilling }
         let ordered = reading.indices.map { reading[($0 + prefillTurn) % reading.count] }
         return ordered.filter { index in
-            !reading.contains { other in
+            // Only what is empty yet can take over cells.
+            guard configuration.canRewind, jobs[index].cursor.filled == 0 else { return true }
+            return !reading.contains { other in
                 guard other < index else { return false }
                 let common = commonPrefix(index, other)
-                return jobs[other].cursor.valid.rawValue < common
-                    && common >= jobs[index].cursor.valid.rawValue + Self.prefixMin
+                return jobs[other].cursor.valid.rawValue < common && common >= Self.prefixMin
             }
         }
     }
