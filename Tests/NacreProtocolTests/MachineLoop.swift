@@ -148,7 +148,9 @@ struct MachineLoop {
             #expect(ended.reason == .length || ended.reason == .endOfGeneration, "\(ended)")
             statistics.accepted += ended.statistics.accepted
             openJobs.remove(ended.job)
+        case .toCoordinator(.jobTrace): break
         case .toCoordinator(let message): Issue.record("to the coordinator: \(message)")
+        case .toHost, .closeHost: Issue.record("nobody has dialled the verifier")
         case .dial(let address):
             let number = Int(address) ?? 0
             schedule(.drafter(number, .opened(Self.link)), in: 1)
