@@ -21,6 +21,7 @@ from trainer import DEVICE, Stage, load, say, train
 
 LENGTH = 256
 UNLOOP_FROM = 0.3  # of the target's time
+HEAD = 64  # width of a head in all presets
 
 
 class Pipeline:
@@ -127,7 +128,8 @@ class Pipeline:
                 layers, last = model.shape.layers, target.shape.layers - 1
                 model.load_state_dict({k: v for k, v in target.state_dict().items() if not k.startswith("blk.")}, strict=False)
                 for i, layer in enumerate(model.blk):
-                    layer.load_state_dict(target.blk[round(i * last / max(1, layers - 1))].state_dict())
+                    theirs = target.blk[round(i * last / max(1, layers - 1))].state_dict()
+                    layer.load_state_dict({k: pooled(theirs[k], v) for k, v in layer.state_dict().items()})
                 notes = {"start": "outer layers of the target"}
             return model, notes
         return train(Stage("drafter", self.seconds["drafter"], self.preset.rate / 2), start, self.out / "drafter.pt",
@@ -141,6 +143,14 @@ class Pipeline:
             encode(written.with_suffix(".txt"), tokenizer, written.with_suffix(".bin"))
         text = NextToken(Windows(stream(written.with_suffix(".bin")), LENGTH, self.preset.batch))
         return train(Stage("other", self.seconds["other"], self.preset.rate), lambda: self.begin("other"), self.out / "other.pt", text)[0]
+
+
+def pooled(theirs, ours):
+    """A matrix of the target in a shape with fewer rows: key-value heads are means of neighbours."""
+    if theirs.shape == ours.shape:
+        return theirs
+    heads = ours.shape[0] // HEAD
+    return theirs.view(heads, -1, HEAD, theirs.shape[1]).mean(1).flatten(0, 1)
 
 
 def seconds(text):

@@ -7,7 +7,7 @@ from model import Shape
 @dataclass
 class Preset:
     target: Shape
-    drafter: Shape  # a smaller width takes no weights from the target and starts from noise
+    drafter: Shape  # of another width than the target it takes no weights from it and starts from noise
     other: Shape
     batch: int  # windows of 256 tokens per step of the target
     teach_batch: int
@@ -16,7 +16,7 @@ class Preset:
 
 
 PRESETS = {
-    "cpu": Preset(Shape(4096, 256, 8, 4, 768), Shape(4096, 256, 2, 4, 768), Shape(1536, 128, 2, 2, 384),
+    "cpu": Preset(Shape(4096, 256, 8, 4, 768), Shape(4096, 256, 2, 4, 768, kv_heads=2), Shape(1536, 128, 2, 2, 384),
                   batch=24, teach_batch=96, drafter_batch=24, rate=2e-3),
     # 20.7 M parameters: 22 MB at 8 bits.
     "gpu": Preset(Shape(4096, 384, 10, 6, 1152), Shape(4096, 384, 1, 6, 640), Shape(1536, 192, 2, 3, 512),
