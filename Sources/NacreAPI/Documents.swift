@@ -10,8 +10,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var gamma: Int?
     /// How drafts are judged: coupled (default), rejection or block.
     package var rule: String?
-    /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts and
-    /// most below one node).
+    /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts
+    /// and most below one node).
     package var tree: String?
     /// Drafts prepared for likely outcomes of a pass, 0 (default) ... 256.
     package var branches: Int?

@@ -30,8 +30,8 @@ package struct Hello: Sendable, Equatable {
     package var wireMax: UInt32
     package var modelDigest: UInt64
     package var vocabularyDigest: UInt64
-    /// Where verifiers reach this node, "host:port": every drafter, and a verifier that scores for others. Empty for one
-    /// that does not.
+    /// Where verifiers reach this node, "host:port": every drafter, and a verifier that scores for others. Empty for
+    /// one that does not.
     package var dataAddress: String
     package var capacity: Capacity
     /// For people: model file name and description, engine version and stamp, cores.
