@@ -154,8 +154,8 @@ let package = Package(
         .testTarget(
             name: "NacreNodeTests",
             dependencies: [
-                "NacreAPI", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine", "NacreProtocol",
-                "NacreRoles", arguments, log,
+                "NacreAPI", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine",
+                "NacreModelNode", "NacreProtocol", "NacreRoles", arguments, log,
             ],
             swiftSettings: house),
         .testTarget(
@@ -173,5 +173,13 @@ if Context.environment["NACRE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "nacre-fuzz-wire", dependencies: ["NacreProtocol", "NacreWire", nio], path: "Tests/Fuzz",
+            swiftSettings: house))
+}
+
+// Measures what no user runs; in this package for its `package` access. See Scripts/bench-scores.
+if Context.environment["NACRE_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "nacre-bench-scores", dependencies: ["NacreCore", "NacreEngine", "NacreLlama"], path: "Tests/Bench",
             swiftSettings: house))
 }

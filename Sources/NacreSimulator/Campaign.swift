@@ -49,6 +49,7 @@ package struct Campaign: Sendable {
             ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
             ("branched", tally.branched), ("adopted", tally.adopted), ("forked", tally.forked),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
+            ("sideBySide", tally.sideBySide),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]
