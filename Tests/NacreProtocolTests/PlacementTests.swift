@@ -91,7 +91,7 @@ import Testing
         rig.step(.received(1, .goodbye(Goodbye(code: .shuttingDown, detail: "a host is lost"))))
         #expect(rig.record?.state == .queued && rig.record?.setback == "its verifier was lost (a host is lost)")
         rig.join(2, .verifier)
-        #expect(rig.placed?.link == 2 && rig.record?.setback == nil)
+        #expect(rig.record?.state == .running(2, 2) && rig.record?.setback == nil)
     }
 
     @Test("a job without a drafter gets one as soon as there is one")
