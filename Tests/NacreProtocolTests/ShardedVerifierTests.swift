@@ -34,7 +34,8 @@ import Testing
 
         /// What each shard did last, in words.
         var lines: [String] {
-            effects.map { effect in
+            // What a job's end tells for its timeline comes before it, and is not the router's affair.
+            effects.filter { if case .toCoordinator(.jobTrace) = $0.effect { false } else { true } }.map { effect in
                 let what =
                     switch effect.effect {
                     case .toCoordinator(.jobRefused): "refuses"
