@@ -17,7 +17,7 @@ import Testing
             stream: 0, epoch: 0, heard: heard, root: 2, firstNode: count, tokens: tokens, parents: parents,
             proposals: proposals, end: .open)
         count += tokens.count
-        return try inbox.receive(draft, committed: text, vocabularySize: 100)
+        return try inbox.receive(draft, committed: text, vocabularySize: 1_000)
     }
 
     private mutating func commit(_ tokens: [TokenID]) -> DraftInbox.Judgement {
@@ -69,8 +69,10 @@ import Testing
         self = before
         #expect(throws: ProtocolFault.self) { try say([11], [-1]) }
         self = before
-        let wide = (0..<65).map { TokenID(rawValue: $0) }
-        #expect(throws: ProtocolFault.self) { try say(wide, wide.map { _ in 0 }) }
+        // As wide as a shape may be, and one more.
+        let wide = (0..<256).map { TokenID(rawValue: $0) }
+        try say(wide, wide.map { _ in 0 })
+        #expect(throws: ProtocolFault.self) { try say([500], [0]) }
         self = before
         #expect(throws: ProtocolFault.self) {
             for parent in 0..<20 {
