@@ -63,6 +63,21 @@ import Testing
         #expect(words.goodbyes == [.protocolError] && words.commits == [[12]])
     }
 
+    @Test("a drafter that is lost during the pass takes its row with it, and the job goes on", arguments: [1, 2])
+    func lostMidPass(gamma: Int) throws {
+        var rig = VerifierRig()
+        rig.begin(
+            Speculation(.speculative, gamma: gamma, rule: .rejection, payload: .scalar), sampling: VerifierRig.policy)
+        let scalar = try DraftPayload.scalar(.init(weight: 1, total: 2), .withoutReplacement)
+        let proposals = (0..<gamma).map { Draft.Proposal(node: $0, payload: scalar, draws: [$0]) }
+        rig.say(Array([21, 11].suffix(gamma)), proposals: proposals, end: .windowFull)
+        rig.step(.drafterLost(address: VerifierRig.drafter))
+        // 21 stands, 11 does not.
+        let laws = gamma == 1 ? [12, 50] : [21, 12, 50]
+        #expect(rig.answer(try laws.map { try law([$0: 1]) }).commits == [gamma == 1 ? [12] : [21, 12]])
+        #expect(rig.pass?.line == "12@\(1 + gamma)?")
+    }
+
     @Test("a row that nobody waits for changes nothing")
     func unasked() throws {
         var rig = try failed(.speculative, gamma: 1)
