@@ -165,8 +165,8 @@ struct Scenario: Sendable {
     /// A draw that leaves no choice: rules that draw their own tokens have an oracle under it, and judge rows of q.
     private static let certain = SamplingPolicy(temperature: 1, topK: 1)
 
-    /// A way to speculate that is allowed. Under the rules that draw their own tokens only jobs whose tokens are certain
-    /// have an oracle.
+    /// A way to speculate that is allowed. Under the rules that draw their own tokens only jobs whose tokens are
+    /// certain have an oracle.
     private static func speculation(_ sampling: SamplingPolicy, _ chance: inout Chance) -> Speculation {
         while true {
             var speculation = Speculation(
