@@ -27,8 +27,8 @@ package final class LlamaModel: Sendable {
     ///   - exact: choose kernels with which a row's logits do not depend on the batch it is evaluated in; it costs
     ///     speed for K quants without AMX.
     ///   - checksWeights: look at every weight, and refuse one that is no number.
-    ///   - layers: addresses of the servers that are to hold its layers, `host:port`; none: this process holds all. Only
-    ///     for a process that does nothing else, see `LayerGuard`.
+    ///   - layers: addresses of the servers that are to hold its layers, `host:port`; none: this process holds all.
+    ///     Only for a process that does nothing else, see `LayerGuard`.
     /// - Throws: `.modelUnreadable`, `.modelUnsupported`; with `layers` also `.lost` and `.failed`.
     package init(
         path: String, exact: Bool = true, checksWeights: Bool = false, layers: [String] = []

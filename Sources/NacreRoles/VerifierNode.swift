@@ -56,7 +56,8 @@ package actor VerifierNode: EventLoopActor {
     /// Says goodbye to coordinator and drafters; `run` returns once the pass in flight is done.
     package func stop() { stop(saying: "the verifier stops") }
 
-    /// The engine is gone: the same, with the reason, by which the coordinator knows that nothing is wrong with the jobs.
+    /// The engine is gone: the same, with the reason, by which the coordinator knows that nothing is wrong with the
+    /// jobs.
     package func engineLost(_ reason: String) {
         guard !isStopped else { return }
         log.error("the target is lost", metadata: ["reason": "\(reason)"])

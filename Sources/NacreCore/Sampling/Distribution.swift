@@ -10,8 +10,8 @@ package struct Distribution: Sendable, Hashable {
         probabilities = weights.map { $0 / total }
     }
 
-    /// The distribution with these very probabilities, not scaled again; `nil` unless none is negative and they sum to 1
-    /// up to rounding.
+    /// The distribution with these very probabilities, not scaled again; `nil` unless none is negative and they sum to
+    /// 1 up to rounding.
     package init?(probabilities: [Double]) {
         // Written so that NaN fails.
         guard probabilities.allSatisfy({ $0 >= 0 }), abs(probabilities.reduce(0, +) - 1) < 1e-9 else { return nil }

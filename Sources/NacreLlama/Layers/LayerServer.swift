@@ -27,7 +27,8 @@ package enum LayerServer {
         guard let processor = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) else {
             throw EngineError(.failed, "libllama was built without a processor to compute on")
         }
-        nonisolated(unsafe) let device = processor  // used by the one thread below
+        // Used by the one thread below, and lives as long as the process.
+        nonisolated(unsafe) let device = processor
         Thread.detachNewThread {
             if let cpus { stay(on: cpus) }
             var devices: [ggml_backend_dev_t?] = [device]
