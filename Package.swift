@@ -130,7 +130,8 @@ let package = Package(
         .testTarget(
             name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine", real], swiftSettings: house),
         .testTarget(
-            name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol"], swiftSettings: house),
+            name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", real],
+            swiftSettings: house),
         .testTarget(
             name: "NacreLlamaTests", dependencies: ["NacreCore", "NacreEngine", "NacreLlama", "NacreModels"],
             swiftSettings: house),
@@ -153,8 +154,8 @@ let package = Package(
         .testTarget(
             name: "NacreNodeTests",
             dependencies: [
-                "NacreAPI", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine", "NacreProtocol",
-                "NacreRoles", arguments, log,
+                "NacreAPI", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine",
+                "NacreModelNode", "NacreProtocol", "NacreRoles", arguments, log,
             ],
             swiftSettings: house),
         .testTarget(
@@ -172,5 +173,13 @@ if Context.environment["NACRE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "nacre-fuzz-wire", dependencies: ["NacreProtocol", "NacreWire", nio], path: "Tests/Fuzz",
+            swiftSettings: house))
+}
+
+// Measures what no user runs; in this package for its `package` access. See Scripts/bench-scores.
+if Context.environment["NACRE_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "nacre-bench-scores", dependencies: ["NacreCore", "NacreEngine", "NacreLlama"], path: "Tests/Bench",
             swiftSettings: house))
 }

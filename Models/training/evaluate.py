@@ -61,7 +61,7 @@ def loops(model, tokenizer, texts, count=CONTINUATION):
         prompt = torch.tensor([[0] + tokenizer.encode(text).ids])
         written = generate(model, prompt, count)[0][0]
         new = written[prompt.shape[1]:ended(written, prompt.shape[1])]
-        looping = len(new) >= 8 and bool((repeats(new[None]) > 1).any())
+        looping = len(new) >= 8 and bool((repeats(new[None])[0] > 1).any())
         out.append((looping, len(new), tokenizer.decode(new.tolist())))
     return out
 

@@ -3,12 +3,11 @@ import torch
 
 
 @torch.no_grad()
-def generate(model, prompts, count, temperature=0.0, top=0, block=0):
+def generate(model, prompts, count, temperature=0.0, top=0):
     """prompts: [batch, time]. Returns (tokens [batch, time + count], best), all prompts going on for `count` tokens.
 
     temperature: one number, or one per row [batch]; 0 takes the likeliest token. With `top` > 0, best is (ids, logits),
     each [batch, count, top]: the likeliest tokens at each generated position and their logits; otherwise None.
-    With `block` = n, a token that would complete an n-gram for the second time is passed over (`best` still has it).
     """
     dtype = model.output_norm.weight.dtype
     batch, time = prompts.shape
@@ -22,9 +21,6 @@ def generate(model, prompts, count, temperature=0.0, top=0, block=0):
             v, k = logits.topk(top)
             ids.append(k)
             values.append(v)
-        if block:
-            rows, again = completions(tokens, block)
-            logits[rows, again] = -torch.inf
         # The Gumbel trick: the argmax of perturbed logits is a sample; without noise it is the likeliest token.
         noise = -torch.empty_like(logits).exponential_().log() if t.any() else 0
         new = (logits + t * noise).argmax(-1, keepdim=True)
@@ -32,22 +28,11 @@ def generate(model, prompts, count, temperature=0.0, top=0, block=0):
     return tokens, (torch.stack(ids, 1), torch.stack(values, 1)) if top else None
 
 
-def completions(tokens, n):
-    """(rows, tokens): what may not follow in which row if no n-gram is to occur twice."""
-    hit = (tokens.unfold(1, n - 1, 1)[:, :-1] == tokens[:, None, 1 - n:]).all(-1)
-    rows, at = hit.nonzero(as_tuple=True)
-    return rows, tokens[rows, at + n - 1]
-
-
-def blocked(tokens, n):
-    """(rows, positions, tokens): which token may not follow a position if no n-gram is to occur twice."""
-    grams = tokens.unfold(1, n - 1, 1)[:, :-1]
-    rows, now, then = (grams[:, :, None] == grams[:, None]).all(-1).tril(-1).nonzero(as_tuple=True)
-    return rows, now + n - 2, tokens[rows, then + n - 1]
-
-
 def repeats(tokens, n=8):
-    """How often the n-gram that ends at each position occurred before in its row: [batch, time] -> [batch, time]."""
+    """How often the n-gram that ends at each position occurred before in its row, and where it ended first (0 if never):
+    [batch, time] each."""
     grams = tokens.unfold(1, n, 1)
-    same = (grams[:, :, None] == grams[:, None]).all(-1).tril(-1).sum(-1)
-    return torch.nn.functional.pad(same, (n - 1, 0))
+    same = (grams[:, :, None] == grams[:, None]).all(-1).tril(-1)
+    pad = lambda x: torch.nn.functional.pad(x, (n - 1, 0))
+    count = same.sum(-1)
+    return pad(count), pad((same.int().argmax(-1) + n - 1) * (count > 0))

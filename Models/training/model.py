@@ -18,6 +18,7 @@ class Shape:
     layers: int = 8
     heads: int = 4
     ffn: int = 768
+    kv_heads: int = 0  # 0: as many as heads
 
     def dict(self):
         return asdict(self)
@@ -39,8 +40,11 @@ def rotate(x, cos, sin):
 
 
 def attention(q, k, v):
-    """One new token sees the whole cache; several must start at position 0 and each sees those before it."""
+    """One new token sees the whole cache; several must start at position 0 and each sees those before it.
+    Query heads share key-value heads by groups of neighbours (Ainslie et al. 2023), as in llama.cpp."""
     t = q.shape[2]
+    if k.shape[1] < q.shape[1]:
+        k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
     if q.device.type != "cpu" or t == 1:
         return F.scaled_dot_product_attention(q, k, v, is_causal=t > 1)
     # On a CPU, and for short contexts, the plain form is faster than the blocked one: 1.5 times in the backward pass.
@@ -53,17 +57,18 @@ def attention(q, k, v):
 class Layer(nn.Module):
     def __init__(self, s):
         super().__init__()
-        self.heads = s.heads
+        kv = s.dim // s.heads * (s.kv_heads or s.heads)
         linear = lambda i, o: nn.Linear(i, o, bias=False)
         self.attn_norm, self.ffn_norm = Norm(s.dim), Norm(s.dim)
-        self.attn_q, self.attn_k, self.attn_v, self.attn_output = (linear(s.dim, s.dim) for _ in range(4))
+        self.attn_q, self.attn_k, self.attn_v = linear(s.dim, s.dim), linear(s.dim, kv), linear(s.dim, kv)
+        self.attn_output, self.head = linear(s.dim, s.dim), s.dim // s.heads
         self.ffn_gate, self.ffn_up, self.ffn_down = linear(s.dim, s.ffn), linear(s.dim, s.ffn), linear(s.ffn, s.dim)
 
     def forward(self, x, cos, sin, cache=None, at=0):
         """x: [batch, time, dim]; cos, sin: [time, head / 2]. cache: (keys, values), [batch, heads, room, head]."""
         b, t, d = x.shape
         h = self.attn_norm(x)
-        q, k, v = (w(h).view(b, t, self.heads, -1).transpose(1, 2) for w in (self.attn_q, self.attn_k, self.attn_v))
+        q, k, v = (w(h).view(b, t, -1, self.head).transpose(1, 2) for w in (self.attn_q, self.attn_k, self.attn_v))
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         if cache is not None:
             cache[0][:, :, at:at + t], cache[1][:, :, at:at + t] = k, v
@@ -104,5 +109,5 @@ class Llama(nn.Module):
 
     def caches(self, batch, room, dtype):
         s = self.shape
-        zeros = lambda: torch.zeros(batch, s.heads, room, s.dim // s.heads, dtype=dtype, device=self.cos.device)
+        zeros = lambda: torch.zeros(batch, s.kv_heads or s.heads, room, s.dim // s.heads, dtype=dtype, device=self.cos.device)
         return [(zeros(), zeros()) for _ in self.blk]

@@ -1,10 +1,11 @@
 """What the stages minimise. Each is called by trainer.train as (model, step, share) -> (loss, tokens, words)."""
 import copy
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from generate import blocked, generate, repeats
+from generate import generate, repeats
 from trainer import DEVICE, compiled
 
 
@@ -32,54 +33,61 @@ class NextToken:
 
 
 class Unloop:
-    """Teaches a model to write without loops what it would write with n-gram blocking (Paulus et al. 2017,
-    arXiv:1705.04304, section 2.5), on its own text (Agarwal et al. 2023, arXiv:2306.13649).
+    """Likelihood, and what breaks the loop: a token that completes an n-gram again must be less likely than it was the
+    first time (DITTO, Xu et al. 2022, arXiv:2206.02369), by a power instead of a factor. A continuation that was certain,
+    the rest of a name, stays likely; one that was a choice is the place to turn off. Only what is above the bound costs,
+    as the likelihood of real repetitions is for the other rows to teach.
 
-    The student goes on greedily with prompts; the teacher is the model as it was, whose distribution at each position
-    leaves out the tokens that would complete an n-gram for the second time. The teacher stays, so the text cannot drift
-    away; unlikelihood training alone (Welleck et al. 2019) made these small models collapse into babble.
-    A batch of texts serves REUSE steps, a part in each: writing costs as much as learning.
+    Half of the rows are lines of the corpus repeated, half loops into which the model itself falls, greedily.
     """
 
-    NGRAM, REUSE, LENGTH, KEPT = 8, 4, 160, 24
+    NGRAM, LENGTH = 6, 160
+    WRITE, EVERY, POOL = 64, 10, 256  # texts at once, steps between, looping texts that are kept
+    OWN, REPEATED = 1.5, 0.5  # weights of the two halves
 
-    def __init__(self, teacher, likelihood, prompts, batch):
-        self.teacher, self.likelihood, self.prompts, self.batch = teacher, likelihood, prompts, batch
-        self.parts, self.words = [], ""
+    def __init__(self, likelihood, finish, loops, prompts, rows, begin):
+        """likelihood until share = begin, then finish and loops."""
+        self.likelihood, self.finish, self.loops, self.prompts = likelihood, finish, loops, prompts
+        self.half, self.begin = rows // 2, begin
+        self.texts, self.shares, self.words = None, [], ""
 
     @torch.no_grad()
     def write(self, model, step):
-        turn = step // self.REUSE
-        length = (8, 16, 24, 32, 48)[turn % 5]
-        prompts = self.prompts(step, self.batch, length).to(DEVICE)
+        length = (8, 12, 16, 24, 32, 48)[step // self.EVERY % 6]
         with torch.autocast(DEVICE, enabled=False):
-            # By turns as it will write, and led past its loops to where it would fall into the next one.
-            text, _ = generate(copy.deepcopy(model).bfloat16(), prompts, self.LENGTH - length, block=self.NGRAM * (turn % 2))
-        if turn % 2 == 0:
-            looping = (repeats(text, self.NGRAM)[:, length:] > 1).any(1)  # three times: what evaluate.py calls a loop
-            self.words = f"({looping.float().mean():.2f} of texts loop)"
-        logits = self.teacher(text[:, :-1]).float()
-        rows, at, tokens = blocked(text, self.NGRAM)
-        late = at >= length - 1
-        rows, at, tokens = rows[late], at[late], tokens[late]
-        logits[rows, at, tokens] = -torch.inf
-        seam = torch.zeros(text.shape[0], text.shape[1] - 1, dtype=torch.bool, device=text.device)
-        seam[rows, at] = True
-        values, ids = logits.topk(self.KEPT)
-        # Neighbouring rows are of one kind (see Prompts): every part gets rows of both.
-        self.parts = [tuple(x[i::self.REUSE] for x in (text, ids, values, seam)) for i in range(self.REUSE)]
-        self.length = length
+            prompts = self.prompts(step, self.WRITE, length).to(DEVICE)
+            texts, _ = generate(copy.deepcopy(model).bfloat16(), prompts, self.LENGTH - length)
+        ended = (texts[:, length:] == 0).cumsum(1) > 0
+        again = ((repeats(texts)[0][:, length:] > 1) & ~ended).any(1)  # three times: what evaluate.py calls a loop
+        self.shares.append((again.float().mean().item(), ended.any(1).float().mean().item()))
+        loop, end = (sum(s) / len(s) for s in zip(*self.shares[-6:]))
+        self.words = f"{loop:.2f} of texts loop, {end:.2f} end"
+        self.texts = torch.cat((self.texts, texts[again]))[-self.POOL:] if self.texts is not None else texts
 
     def __call__(self, model, step, share):
-        loss, tokens, _ = self.likelihood(model, step, share)
-        if not self.parts:
+        if share < self.begin:
+            return self.likelihood(model, step, share)
+        if self.texts is None or step % self.EVERY == 0:
             self.write(model, step)
-        text, ids, values, seam = self.parts.pop()
-        divergence = imitation(compiled(model)(text[:, :-1]), ids, values)[:, self.length - 1:]
-        seam = seam[:, self.length - 1:]
-        # Places with a blocked token are few, and count as much as all others.
-        loss = loss + sum(divergence[m].mean() for m in (seam, ~seam) if m.any())
-        return loss, tokens, self.words
+        loss, tokens, _ = self.finish(model, step, share)
+        pick = np.random.default_rng([4, step]).integers(len(self.texts), size=self.half)
+        x = torch.cat((self.texts[torch.from_numpy(pick).to(DEVICE)], self.loops(step, self.half, self.LENGTH).to(DEVICE)))
+        logits = compiled(model)(x[:, :-1])
+        own, repeated = (over(l, rows, self.NGRAM) for l, rows in zip(logits.split(self.half), x.split(self.half)))
+        words = f"({self.words}; above the bound {own:.3f}, {repeated:.3f})"
+        return loss + self.OWN * own + self.REPEATED * repeated, tokens + x.numel(), words
+
+
+def over(logits, x, n):
+    """Mean of -log(1 - (p - bound)) over the tokens that complete an n-gram again. bound: p_1 ** 2 for the second time,
+    where p_1 is the probability at the first; p_1 ** 6, and at most 0.2, from then on."""
+    count, first = repeats(x, n)
+    count, before = count[:, 1:], (first[:, 1:] - 1).clamp(min=0)
+    p = torch.gather(logits.float().softmax(-1), 2, x[:, 1:, None])[..., 0]  # of the tokens at 1, 2, ...
+    once = p.detach().gather(1, before)
+    bound = torch.where(count > 1, (once ** 6).clamp(max=0.2), once ** 2)
+    excess = (p - bound).clamp(min=0, max=0.999)[count > 0]
+    return -(1 - excess).log().sum() / max(1, len(excess))
 
 
 class Distil:

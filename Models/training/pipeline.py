@@ -11,15 +11,17 @@ import corpus
 import evaluate
 import vocabulary
 import weights
-from data import Windows, encode, stream
+from data import SHORT_CHARACTERS, Beginnings, Both, Windows, encode, stream, units, write
 from model import Llama
 from objectives import Distil, NextToken, Unloop
 from presets import PRESETS, SHARES
-from prompts import Prompts
+from prompts import Loops, Prompts
 from teach import Shards, teach
 from trainer import DEVICE, Stage, load, say, train
 
 LENGTH = 256
+UNLOOP_FROM = 0.3  # of the target's time
+HEAD = 64  # width of a head in all presets
 
 
 class Pipeline:
@@ -38,14 +40,14 @@ class Pipeline:
             teach(target, Prompts(self.tokens("target"), tokenizer, 2), folder, self.seconds["teach"], self.preset.teach_batch)
             (folder / "complete").touch()
         shards = Shards(folder)
-        target = load(self.out / "mend.pt")[0]  # teach() left it in bfloat16
+        target = load(self.out / "target.pt")[0]  # teach() left it in bfloat16
         drafter = self.drafter(target, shards)
         second = self.vocabulary("other", self.preset.other.vocab, 1)
         other = self.other(second, tokenizer, shards)
         for name, model, words in (("target", target, tokenizer), ("drafter", drafter, tokenizer), ("other", other, second)):
             self.export(name, model, words)
         notes = {kind: load(self.out / f"{part}.pt")[1] for kind, part in
-                 (("target", "mend"), ("drafter", "drafter"), ("other", "other"))}
+                 (("target", "target"), ("drafter", "drafter"), ("other", "other"))}
         (self.out / "training.json").write_text(json.dumps(notes, indent=1) + "\n")
         evaluate.main(["--target", str(self.out / self.file("target")), "--drafter", str(self.out / self.file("drafter")),
                        "--other", str(self.out / self.file("other")), "--held-out", str(self.out / "held_out.txt"),
@@ -87,21 +89,36 @@ class Pipeline:
             if not (folder / f"{part}.bin").exists():
                 say(f"vocabulary: {kind}, {size} tokens: encoding {part}.txt")
                 encode(self.out / f"{part}.txt", tokenizer, folder / f"{part}.bin")
+        if kind == "target" and not (folder / "short.bin").exists():
+            documents = (self.out / "train.txt").read_text().split("\0")[:-1]
+            write(list(units(documents)), tokenizer, folder / "units.bin")
+            write(list(units(documents, SHORT_CHARACTERS)), tokenizer, folder / "short.bin")
         return tokenizer
 
-    def tokens(self, kind):
-        return stream(self.out / kind / "train.bin")
+    def tokens(self, kind, part="train"):
+        return stream(self.out / kind / f"{part}.bin")
+
+    def mixed(self, length, batch, seed):
+        """Half text in its course, half functions and classes from their first token to their end."""
+        return Both(Windows(self.tokens("target"), length, batch // 2, seed),
+                    Beginnings(self.tokens("target", "units"), length, batch // 2, seed))
 
     def target(self, tokenizer):
         p, tokens = self.preset, self.tokens("target")
         # Twice the context for the last third, so that positions beyond 256 are known.
-        text = NextToken(Windows(tokens, LENGTH, p.batch), Windows(tokens, 2 * LENGTH, p.batch // 2, seed=1))
-        train(Stage("target", self.seconds["target"], p.rate, floor=0.1), lambda: self.begin("target"), self.out / "target.pt", text)
-        teacher = load(self.out / "target.pt")[0].eval().requires_grad_(False)
-        mend = Unloop(teacher, NextToken(Windows(tokens, 2 * LENGTH, p.batch // 8, seed=2)), Prompts(tokens, tokenizer, 1),
-                      p.looping_batch)
-        return train(Stage("mend", self.seconds["mend"], p.rate / 3, warmup=10, flat=0.6), lambda: load(self.out / "target.pt"),
-                     self.out / "mend.pt", mend)[0]
+        text = NextToken(self.mixed(LENGTH, p.batch, 0), self.mixed(2 * LENGTH, p.batch // 2, 1))
+        prompts = Prompts(tokens, tokenizer, 1)
+
+        def short(length, batch, seed):
+            """The same, and a third more of functions and classes that end within the length of a text."""
+            return Both(self.mixed(length, batch // 3 * 2, seed),
+                        Beginnings(self.tokens("target", "short"), length, batch // 3, seed))
+
+        finish = NextToken(short(LENGTH, p.batch // 2, 2), short(2 * LENGTH, p.batch // 4, 3), switch=0.75)
+        loops = Loops(self.tokens("target", "units"), prompts.newline, 1)
+        unloop = Unloop(text, finish, loops, prompts, rows=p.batch, begin=UNLOOP_FROM)
+        return train(Stage("target", self.seconds["target"], p.rate, floor=0.1), lambda: self.begin("target"),
+                     self.out / "target.pt", unloop)[0]
 
     def drafter(self, target, shards):
         def start():
@@ -111,7 +128,8 @@ class Pipeline:
                 layers, last = model.shape.layers, target.shape.layers - 1
                 model.load_state_dict({k: v for k, v in target.state_dict().items() if not k.startswith("blk.")}, strict=False)
                 for i, layer in enumerate(model.blk):
-                    layer.load_state_dict(target.blk[round(i * last / max(1, layers - 1))].state_dict())
+                    theirs = target.blk[round(i * last / max(1, layers - 1))].state_dict()
+                    layer.load_state_dict({k: pooled(theirs[k], v) for k, v in layer.state_dict().items()})
                 notes = {"start": "outer layers of the target"}
             return model, notes
         return train(Stage("drafter", self.seconds["drafter"], self.preset.rate / 2), start, self.out / "drafter.pt",
@@ -125,6 +143,14 @@ class Pipeline:
             encode(written.with_suffix(".txt"), tokenizer, written.with_suffix(".bin"))
         text = NextToken(Windows(stream(written.with_suffix(".bin")), LENGTH, self.preset.batch))
         return train(Stage("other", self.seconds["other"], self.preset.rate), lambda: self.begin("other"), self.out / "other.pt", text)[0]
+
+
+def pooled(theirs, ours):
+    """A matrix of the target in a shape with fewer rows: key-value heads are means of neighbours."""
+    if theirs.shape == ours.shape:
+        return theirs
+    heads = ours.shape[0] // HEAD
+    return theirs.view(heads, -1, HEAD, theirs.shape[1]).mean(1).flatten(0, 1)
 
 
 def seconds(text):

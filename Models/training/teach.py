@@ -12,7 +12,6 @@ KEPT = 24  # likeliest tokens per position
 LENGTHS = (8, 24, 64, 256)  # of prompts
 COUNT = 160  # tokens written after each
 TEMPERATURES = (0.0, 0.0, 0.0, 0.8)  # by turns of the rows
-BLOCK = 8  # in every other batch: a target that loops would write the same few tokens over and over
 
 
 def teach(model, prompts, folder, seconds, batch=96):
@@ -28,7 +27,7 @@ def teach(model, prompts, folder, seconds, batch=96):
         began = time.monotonic()
         # Rows of a batch come in halves (see Prompts), temperatures by turns: both kinds get all temperatures.
         start = prompts(n, batch, LENGTHS[n % len(LENGTHS)]).to(DEVICE)
-        text, (ids, logits) = generate(model, start, COUNT, temperature, KEPT, block=BLOCK * (n % 2))
+        text, (ids, logits) = generate(model, start, COUNT, temperature, KEPT)
         new = folder / f"{n}.tmp"
         with open(new, "wb") as f:
             np.savez(f, text=text.cpu().numpy().astype(np.uint16), ids=ids.cpu().numpy().astype(np.uint16),

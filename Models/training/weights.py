@@ -19,7 +19,7 @@ def read(path):
                for t in reader.tensors}
     model = Llama(Shape(vocab=tensors["token_embd.weight"].shape[0], dim=number("embedding_length"),
                         layers=number("block_count"), heads=number("attention.head_count"),
-                        ffn=number("feed_forward_length")))
+                        ffn=number("feed_forward_length"), kv_heads=number("attention.head_count_kv")))
     model.load_state_dict(tensors)
     return model
 
@@ -33,7 +33,7 @@ def write(path, model, tokenizer, name, kind="q8_0"):
     w.add_block_count(s.layers)
     w.add_feed_forward_length(s.ffn)
     w.add_head_count(s.heads)
-    w.add_head_count_kv(s.heads)
+    w.add_head_count_kv(s.kv_heads or s.heads)
     w.add_rope_dimension_count(s.dim // s.heads)
     w.add_rope_freq_base(ROPE_BASE)
     w.add_layer_norm_rms_eps(EPS)

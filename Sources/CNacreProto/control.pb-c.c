@@ -53,6 +53,51 @@ void   nacre__capacity__free_unpacked
   assert(message->base.descriptor == &nacre__capacity__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__pass_time__init
+                     (Nacre__PassTime         *message)
+{
+  static const Nacre__PassTime init_value = NACRE__PASS_TIME__INIT;
+  *message = init_value;
+}
+size_t nacre__pass_time__get_packed_size
+                     (const Nacre__PassTime *message)
+{
+  assert(message->base.descriptor == &nacre__pass_time__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__pass_time__pack
+                     (const Nacre__PassTime *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__pass_time__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__pass_time__pack_to_buffer
+                     (const Nacre__PassTime *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__pass_time__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__PassTime *
+       nacre__pass_time__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__PassTime *)
+     protobuf_c_message_unpack (&nacre__pass_time__descriptor,
+                                allocator, len, data);
+}
+void   nacre__pass_time__free_unpacked
+                     (Nacre__PassTime *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__pass_time__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__hello__init
                      (Nacre__Hello         *message)
 {
@@ -863,8 +908,20 @@ void   nacre__job_trace__free_unpacked
   assert(message->base.descriptor == &nacre__job_trace__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor nacre__capacity__field_descriptors[3] =
+static const ProtobufCFieldDescriptor nacre__capacity__field_descriptors[4] =
 {
+  {
+    "shards",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Capacity, shards),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
   {
     "sequences",
     2,
@@ -903,14 +960,15 @@ static const ProtobufCFieldDescriptor nacre__capacity__field_descriptors[3] =
   },
 };
 static const unsigned nacre__capacity__field_indices_by_name[] = {
-  1,   /* field[1] = context */
-  2,   /* field[2] = nodes_max */
-  0,   /* field[0] = sequences */
+  2,   /* field[2] = context */
+  3,   /* field[3] = nodes_max */
+  1,   /* field[1] = sequences */
+  0,   /* field[0] = shards */
 };
 static const ProtobufCIntRange nacre__capacity__number_ranges[1 + 1] =
 {
-  { 2, 0 },
-  { 0, 3 }
+  { 1, 0 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor nacre__capacity__descriptor =
 {
@@ -920,14 +978,78 @@ const ProtobufCMessageDescriptor nacre__capacity__descriptor =
   "Nacre__Capacity",
   "nacre",
   sizeof(Nacre__Capacity),
-  3,
+  4,
   nacre__capacity__field_descriptors,
   nacre__capacity__field_indices_by_name,
   1,  nacre__capacity__number_ranges,
   (ProtobufCMessageInit) nacre__capacity__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[12] =
+static const ProtobufCFieldDescriptor nacre__pass_time__field_descriptors[3] =
+{
+  {
+    "shards",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PassTime, shards),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PassTime, nodes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pass_us",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PassTime, pass_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__pass_time__field_indices_by_name[] = {
+  1,   /* field[1] = nodes */
+  2,   /* field[2] = pass_us */
+  0,   /* field[0] = shards */
+};
+static const ProtobufCIntRange nacre__pass_time__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor nacre__pass_time__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.PassTime",
+  "PassTime",
+  "Nacre__PassTime",
+  "nacre",
+  sizeof(Nacre__PassTime),
+  3,
+  nacre__pass_time__field_descriptors,
+  nacre__pass_time__field_indices_by_name,
+  1,  nacre__pass_time__number_ranges,
+  (ProtobufCMessageInit) nacre__pass_time__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[13] =
 {
   {
     "node",
@@ -1073,6 +1195,18 @@ static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[12] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pass_time",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__Hello, n_pass_time),
+    offsetof(Nacre__Hello, pass_time),
+    &nacre__pass_time__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__hello__field_indices_by_name[] = {
   8,   /* field[8] = capacity */
@@ -1083,6 +1217,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
   5,   /* field[5] = model_digest */
   9,   /* field[9] = model_name */
   0,   /* field[0] = node */
+  12,   /* field[12] = pass_time */
   2,   /* field[2] = role */
   6,   /* field[6] = vocabulary_digest */
   4,   /* field[4] = wire_max */
@@ -1091,7 +1226,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor nacre__hello__descriptor =
 {
@@ -1101,7 +1236,7 @@ const ProtobufCMessageDescriptor nacre__hello__descriptor =
   "Nacre__Hello",
   "nacre",
   sizeof(Nacre__Hello),
-  12,
+  13,
   nacre__hello__field_descriptors,
   nacre__hello__field_indices_by_name,
   1,  nacre__hello__number_ranges,

@@ -10,8 +10,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var gamma: Int?
     /// How drafts are judged: coupled (default), rejection or block.
     package var rule: String?
-    /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts and
-    /// most below one node).
+    /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts
+    /// and most below one node).
     package var tree: String?
     /// Drafts prepared for likely outcomes of a pass, 0 (default) ... 256.
     package var branches: Int?
@@ -163,6 +163,10 @@ package struct NodeDocument: Codable, Sendable, Equatable {
     package var vocabularyDigest: String
     package var engine: String
     package var cores: String
+    /// Parts that the cores are divided into, each with an engine of its own.
+    package var shards: Int
+    /// What a pass took at start, by its scored nodes and by the shards that computed at the same time.
+    package var passTimes: [PassTimeDocument]
     package var slots: Int
     package var context: Int
     package var jobs: Int
@@ -174,8 +178,8 @@ package struct NodeDocument: Codable, Sendable, Equatable {
 
     package init(
         name: String, role: String, address: String?, model: String, modelDigest: String, vocabularyDigest: String,
-        engine: String, cores: String, slots: Int, context: Int, jobs: Int, busy: Double, stepMicroseconds: Int,
-        problem: String?
+        engine: String, cores: String, shards: Int, passTimes: [PassTimeDocument], slots: Int, context: Int, jobs: Int,
+        busy: Double, stepMicroseconds: Int, problem: String?
     ) {
         self.name = name
         self.role = role
@@ -185,12 +189,27 @@ package struct NodeDocument: Codable, Sendable, Equatable {
         self.vocabularyDigest = vocabularyDigest
         self.engine = engine
         self.cores = cores
+        self.shards = shards
+        self.passTimes = passTimes
         self.slots = slots
         self.context = context
         self.jobs = jobs
         self.busy = busy
         self.stepMicroseconds = stepMicroseconds
         self.problem = problem
+    }
+}
+
+/// How long a pass of `nodes` scored nodes took while `shards` shards computed at the same time.
+package struct PassTimeDocument: Codable, Sendable, Equatable {
+    package var shards: Int
+    package var nodes: Int
+    package var microseconds: Int
+
+    package init(shards: Int, nodes: Int, microseconds: Int) {
+        self.shards = shards
+        self.nodes = nodes
+        self.microseconds = microseconds
     }
 }
 

@@ -93,7 +93,11 @@ extension NodeDocument {
             address: node.hello.dataAddress.isEmpty ? nil : node.hello.dataAddress, model: node.hello.modelName,
             modelDigest: node.hello.modelDigest.hexadecimal,
             vocabularyDigest: node.hello.vocabularyDigest.hexadecimal, engine: node.hello.engineVersion,
-            cores: node.hello.cores, slots: node.hello.capacity.sequences, context: node.hello.capacity.context,
+            cores: node.hello.cores, shards: node.hello.capacity.shards,
+            passTimes: node.hello.passTimes.map {
+                PassTimeDocument(shards: $0.shards, nodes: $0.nodes, microseconds: Int($0.microseconds))
+            },
+            slots: node.hello.capacity.sequences, context: node.hello.capacity.context,
             jobs: node.load.jobs, busy: Double(node.load.busy), stepMicroseconds: Int(node.load.stepMicroseconds),
             problem: problem)
     }

@@ -1,4 +1,4 @@
-import NacreCore
+package import NacreCore
 
 /// The measured time of a pass of so many nodes, all scored, at a short context.
 package struct PassCost: Sendable, Hashable {
@@ -24,41 +24,62 @@ extension Engine where Self: ~Copyable {
     ///
     /// - Returns: costs by rising size.
     package mutating func calibrate(budget: Duration = .seconds(1)) throws(EngineError) -> [PassCost] {
-        let sequence: SequenceID = 0
         let clock = ContinuousClock()
         let deadline = clock.now + budget
         let sizes = [1, 2, 4, 8, 3, 6, 12, 16].filter { $0 <= min(shape.nodesMax, shape.contextCells) }
-        let context = shape.canRewind ? min(64, shape.nodesMax, shape.contextCells - (sizes.max() ?? 0)) : 0
+        let context = try readContext(before: sizes.max() ?? 0)
         var fastest: [Int: Double] = [:]
-
-        /// Time of a pass of `count` nodes after the context.
-        func measure(_ count: Int, scored: Bool = true, from start: Int) throws(EngineError) -> Double {
-            let request = ScoreRequest(key: 0, index: 0, policy: .greedy)
-            let nodes = (0..<count).map { offset in
-                ForestNode(
-                    token: TokenID(rawValue: UInt32((start + offset) % shape.vocabularySize)),
-                    position: Position(rawValue: start + offset), sequence: sequence, score: scored ? request : nil)
-            }
-            let edit: CacheEdit = start > 0 ? .rewind(sequence, length: Position(rawValue: start)) : .release(sequence)
-            // The edit is a pass of its own, so that it is not in the measurement.
-            _ = try run(EnginePass(edits: [edit]))
-            let begin = clock.now
-            _ = try run(EnginePass(nodes: nodes))
-            return (clock.now - begin) / .microseconds(1)
-        }
-
-        if context > 0 { _ = try measure(context, scored: false, from: 0) }
         // The first passes touch memory for the first time.
-        for size in sizes.prefix(2) { _ = try measure(size, from: context) }
+        for size in sizes.prefix(2) { _ = try passTime(size, after: context) }
         var round = 0
         measuring: while round == 0 || (clock.now < deadline && round < 32) {
             for (order, size) in sizes.enumerated() {
                 if clock.now >= deadline && !(round == 0 && order < 4) { break measuring }
-                fastest[size] = min(fastest[size] ?? .infinity, try measure(size, from: context))
+                fastest[size] = min(fastest[size] ?? .infinity, try passTime(size, after: context))
             }
             round += 1
         }
-        _ = try run(EnginePass(edits: [.release(sequence)]))
+        try forgetContext()
         return fastest.keys.sorted().map { PassCost(nodes: $0, microseconds: fastest[$0] ?? 0) }
+    }
+
+    /// Fills sequence 0 with a short context for measurements, up to 64 tokens.
+    ///
+    /// - Returns: its length, which leaves room for `count` nodes behind it.
+    package mutating func readContext(before count: Int) throws(EngineError) -> Int {
+        let context = shape.canRewind ? min(64, shape.nodesMax, shape.contextCells - count) : 0
+        if context > 0 { _ = try passTime(context, after: 0, isScored: false) }
+        return context
+    }
+
+    /// The time of one pass of `count` nodes behind a context of `start` tokens in sequence 0, in microseconds.
+    package mutating func passTime(
+        _ count: Int, after start: Int, isScored: Bool = true
+    ) throws(EngineError) -> Double {
+        let clock = ContinuousClock()
+        let sequence: SequenceID = 0
+        let request = ScoreRequest(key: 0, index: 0, policy: .greedy)
+        let nodes = (0..<count).map { offset in
+            ForestNode(
+                token: TokenID(rawValue: UInt32((start + offset) % shape.vocabularySize)),
+                position: Position(rawValue: start + offset), sequence: sequence, score: isScored ? request : nil)
+        }
+        let edit: CacheEdit = start > 0 ? .rewind(sequence, length: Position(rawValue: start)) : .release(sequence)
+        // The edit is a pass of its own, so that it is not in the measurement.
+        _ = try run(EnginePass(edits: [edit]))
+        let begin = clock.now
+        _ = try run(EnginePass(nodes: nodes))
+        return (clock.now - begin) / .microseconds(1)
+    }
+
+    /// Empties sequence 0 after measurements.
+    package mutating func forgetContext() throws(EngineError) { _ = try run(EnginePass(edits: [.release(0)])) }
+}
+
+extension StepCostModel {
+    /// What was measured, up to passes of 64 nodes; what was not is interpolated.
+    package init(_ costs: [PassCost]) {
+        self.init(nodesMax: 64, priorFixed: 1_000, perNode: 100)
+        for cost in costs { record(nodes: cost.nodes, microseconds: cost.microseconds) }
     }
 }

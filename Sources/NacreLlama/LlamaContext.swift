@@ -74,7 +74,8 @@ struct LlamaContext: ~Copyable {
         self.cells = Int(llama_n_ctx(made))
         vocabularySize = model.vocabularySize
         batch = NodeBatch(nodesMax: settings.nodesMax)
-        // libllama asks on the computing thread, during a call of `decode`: this context, and with it the tap, is alive.
+        // libllama asks on the computing thread, during a call of `decode`: this context, and with it the tap, is
+        // alive.
         llama_set_abort_callback(
             made, { Unmanaged<StopTap>.fromOpaque($0!).takeUnretainedValue().closure?() ?? false },
             Unmanaged.passUnretained(stopTap).toOpaque())

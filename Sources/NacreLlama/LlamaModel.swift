@@ -57,6 +57,18 @@ package final class LlamaModel: Sendable {
         digest = try Digest.ofModel(try FileBytes(path: path), weightsOffset: header.weightsOffset)
     }
 
+    /// As `init`, on a thread that is there for it alone: reading a large file may take minutes.
+    package static func load(path: String, exact: Bool) async throws(EngineError) -> LlamaModel {
+        let reader = ThreadExecutor(name: "model")
+        defer { reader.stop() }
+        return try await withCheckedContinuation { continuation in
+            reader.call {
+                continuation.resume(
+                    returning: Result { () throws(EngineError) in try LlamaModel(path: path, exact: exact) })
+            }
+        }.get()
+    }
+
     /// Name, size and number type for people: `pycode-8m, 8.4 M parameters, Q8_0`.
     package var description: String {
         let name = header.name.isEmpty ? header.architecture : header.name

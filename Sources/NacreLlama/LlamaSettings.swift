@@ -26,8 +26,8 @@ package struct LlamaSettings: Sendable, Hashable {
     /// With several sequences and `exact`: dead cells that are left lying before the cache is rebuilt. Less room for
     /// them means more rebuilds (1 ms per some hundred live tokens), more means slower passes over a longer cache.
     package var deadCellsMin: Int
-    /// With several sequences and `exact`: a gap in the cache is closed if at most so many live cells lie behind it, and
-    /// else filled with dead ones. Moving some tens costs less than a tenth of a millisecond.
+    /// With several sequences and `exact`: a gap in the cache is closed if at most so many live cells lie behind it,
+    /// and else filled with dead ones. Moving some tens costs less than a tenth of a millisecond.
     package var movedCellsMax: Int
 
     package init(
@@ -44,6 +44,30 @@ package struct LlamaSettings: Sendable, Hashable {
         self.exact = exact
         self.deadCellsMin = deadCellsMin
         self.movedCellsMax = movedCellsMax
+    }
+
+    /// The settings of each of `shards` engines that share these threads, cores and sequences: as evenly as they can be
+    /// divided, neighbouring cores together. There must be a thread and a sequence for each.
+    package func divided(into shards: Int) -> [LlamaSettings] {
+        guard shards > 1 else { return [self] }
+        precondition((1...min(threads, sequences)).contains(shards), "\(shards) shards of \(threads) threads")
+        var core = 0
+        return (0..<shards).map { shard in
+            func share(_ whole: Int) -> Int { whole / shards + (shard < whole % shards ? 1 : 0) }
+            var part = self
+            part.threads = share(threads)
+            part.sequences = share(sequences)
+            part.cpus = cpus.map { Array($0[core..<core + part.threads]) }
+            core += part.threads
+            return part
+        }
+    }
+
+    /// Why these threads and sequences cannot be divided among so many engines; `nil` if they can.
+    package func complaint(aboutShards shards: Int) -> String? {
+        if shards > threads { return "\(shards) shards need as many threads, and there are \(threads)" }
+        if shards > sequences { return "\(shards) shards need as many slots, and there are \(sequences)" }
+        return nil
     }
 
     /// The most threads that libllama takes.

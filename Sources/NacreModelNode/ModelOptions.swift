@@ -61,23 +61,31 @@ package struct ModelOptions: ParsableArguments {
     }
 
     /// Loads the model as the settings say.
-    /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not.
-    package func load(_ settings: Settings, role: Role, log: Logger) async throws -> LoadedModel {
+    ///
+    /// - Parameter shards: decides, once the weights are there, into how many engines the threads are divided.
+    /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not, and what `shards`
+    ///   throws.
+    package func load(
+        _ settings: Settings, role: Role, log: Logger,
+        shards: (LlamaModel, LlamaSettings) async throws -> Int = { _, _ in 1 }
+    ) async throws -> LoadedModel {
         let threads = try CPUList.threads(settings[Self.threads], on: settings[Self.cpus])
         let engine = LlamaSettings(
             threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context] ?? 1,
             sequences: settings[Self.slots], branches: Self.branches(beside: settings[Self.slots]),
             // What a drafter proposes is a hint: its last bits may depend on what else it computes.
             exact: role == .verifier)
+        let model = try await LlamaModel.load(path: settings[Self.model], exact: engine.exact)
         let loaded = try await LoadedModel.start(
-            path: settings[Self.model], settings: engine, hasTrainedContext: settings[Self.context] == nil,
-            name: role == .verifier ? "target" : "draft")
+            model, settings: engine, hasTrainedContext: settings[Self.context] == nil,
+            shards: try await shards(model, engine), name: role == .verifier ? "target" : "draft")
         log.notice(
             "model loaded",
             metadata: [
                 "model": "\(loaded.model.description)", "threads": "\(threads)",
                 "cores": "\(settings[Self.cpus]?.description ?? "any")", "context": "\(loaded.contextPerJob)",
-                "slots": "\(loaded.host.shape.jobs)", "libllama": "\(LlamaBackend.version)",
+                "slots": "\(settings[Self.slots])", "shards": "\(loaded.hosts.count)",
+                "libllama": "\(LlamaBackend.version)",
             ])
         return loaded
     }
@@ -118,7 +126,8 @@ package struct ModelOptions: ParsableArguments {
             role: role, wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, modelDigest: model.digest,
             vocabularyDigest: model.tokenizer.vocabularyDigest, dataAddress: dataAddress,
             capacity: Capacity(
-                sequences: model.shape.jobs, context: model.contextPerJob, nodesMax: model.shape.nodesMax),
+                sequences: model.slots, context: model.contextPerJob, nodesMax: model.shape.nodesMax,
+                shards: model.shards),
             modelName: "\(file) (\(model.description))", engineVersion: model.engine,
             cores: settings[Self.cpus]?.description ?? "any")
     }

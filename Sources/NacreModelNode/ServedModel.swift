@@ -4,7 +4,12 @@ import NacreWire
 
 /// What a node says of its model, wherever that lies.
 package struct ServedModel: Sendable {
+    /// Of the first engine.
     package let shape: EngineShape
+    /// Engines, each with a part of the slots.
+    package let shards: Int
+    /// Jobs at once, of all engines together.
+    package let slots: Int
     package let tokenizer: LlamaTokenizer
     /// Tokens that one job may have.
     package let contextPerJob: Int
@@ -16,6 +21,8 @@ package struct ServedModel: Sendable {
 
     package init(_ loaded: LoadedModel) {
         shape = loaded.host.shape
+        shards = loaded.hosts.count
+        slots = loaded.hosts.reduce(0) { $0 + $1.shape.jobs }
         tokenizer = loaded.tokenizer
         contextPerJob = loaded.contextPerJob
         digest = loaded.model.digest
@@ -25,6 +32,8 @@ package struct ServedModel: Sendable {
 
     init(_ ready: EngineReady, tokenizer: LlamaTokenizer, servers: Int) {
         shape = ready.shape
+        shards = 1
+        slots = ready.shape.jobs
         self.tokenizer = tokenizer
         contextPerJob = ready.contextPerJob
         digest = ready.modelDigest

@@ -3,6 +3,7 @@ import NacreProtocol
 
 /// A node's load between two heartbeats.
 struct LoadMeter: Sendable {
+    private let engines: Int
     private var since: Instant
     private var busy = 0
     private var passes = 0
@@ -11,7 +12,11 @@ struct LoadMeter: Sendable {
     /// Shortest span that a share of busy time is taken over, in microseconds.
     private static let span = Instant.milliseconds(400)
 
-    init(now: Instant) { since = now }
+    /// - Parameter engines: that compute at the same time; a node is wholly busy when all of them are.
+    init(engines: Int = 1, now: Instant) {
+        self.engines = engines
+        since = now
+    }
 
     mutating func count(_ outcome: PassOutcome) {
         guard case .done(_, let started, let ended) = outcome else { return }
@@ -23,7 +28,7 @@ struct LoadMeter: Sendable {
         last.jobs = jobs
         let elapsed = now - since
         guard elapsed >= LoadMeter.span else { return last }
-        last.busy = min(1, Float(busy) / Float(elapsed))
+        last.busy = min(1, Float(busy) / Float(elapsed * engines))
         last.stepMicroseconds = passes == 0 ? 0 : UInt32(clamping: busy / passes)
         since = now
         busy = 0

@@ -5,16 +5,35 @@ package import NacreEngine
 package import NacreProtocol
 package import NacreTransport
 
-/// The shell around `VerifierMachine`: the control link, a data link to every hired drafter, and the engine.
+/// The shell around `ShardedVerifier`: the control link, the engines of the shards, and from each shard a data link to
+/// every drafter that it hired.
 package actor VerifierNode: EventLoopActor {
+    /// What a shard decides by, and its way to its engine.
+    package struct Shard: Sendable {
+        let configuration: VerifierMachine.Configuration
+        let submit: EnginePump.Submit
+
+        package init(_ configuration: VerifierMachine.Configuration, submit: @escaping EnginePump.Submit) {
+            self.configuration = configuration
+            self.submit = submit
+        }
+    }
+
+    /// A drafter as one shard knows it.
+    private struct DrafterAddress: Hashable {
+        var shard: ShardIndex
+        var address: String
+    }
+
     package nonisolated let eventLoop: any EventLoop
-    private var machine: VerifierMachine
+    private var machine: ShardedVerifier
     private let tokenizer: any Tokenizer
     private let tokenizerHost: TokenizerHost
-    private var pump: EnginePump
+    /// By shard.
+    private var pumps: [EnginePump]
     private let log: Logger
     private var control: ControlClient?
-    private var drafters: [String: PeerConnection] = [:]
+    private var drafters: [DrafterAddress: PeerConnection] = [:]
     /// Verifiers that have dialled this one to have drafts scored.
     private var hosts: [LinkID: PeerConnection] = [:]
     private var hostLinks: [UInt64: LinkID] = [:]
@@ -24,17 +43,14 @@ package actor VerifierNode: EventLoopActor {
     private var refusal: String?
     private var isStopped = false
 
-    package init(
-        _ configuration: VerifierMachine.Configuration, tokenizer: any Tokenizer, on eventLoop: any EventLoop,
-        log: Logger, submit: @escaping EnginePump.Submit
-    ) {
+    package init(_ shards: [Shard], tokenizer: any Tokenizer, on eventLoop: any EventLoop, log: Logger) {
         self.eventLoop = eventLoop
         self.tokenizer = tokenizer
         tokenizerHost = TokenizerHost(tokenizer)
-        pump = EnginePump(log: log, submit: submit)
+        pumps = shards.map { EnginePump(log: log, submit: $0.submit) }
         self.log = log
-        machine = VerifierMachine(configuration)
-        load = LoadMeter(now: .now)
+        machine = ShardedVerifier(shards.map(\.configuration))
+        load = LoadMeter(engines: shards.count, now: .now)
     }
 
     /// Registers with the coordinator and serves until `stop` or until the coordinator refuses this node.
@@ -48,12 +64,12 @@ package actor VerifierNode: EventLoopActor {
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
             [weak self] _ in self?.assumeIsolated { node in node.tick() }
         }
-        await withCheckedContinuation { pump.wait($0) }
+        for shard in pumps.indices { await withCheckedContinuation { pumps[shard].wait($0) } }
         ticker?.cancel()
         if let refusal { throw NodeRefused(reason: refusal) }
     }
 
-    /// Says goodbye to coordinator and drafters; `run` returns once the pass in flight is done.
+    /// Says goodbye to coordinator and drafters; `run` returns once the passes in flight are done.
     package func stop() { stop(saying: "the verifier stops") }
 
     /// The engine is gone: the same, with the reason, by which the coordinator knows that nothing is wrong with the
@@ -71,29 +87,29 @@ package actor VerifierNode: EventLoopActor {
         control?.assumeIsolated { $0.close(goodbye) }
         for peer in drafters.values { peer.close(after: goodbye) }
         for peer in hosts.values { peer.close(after: goodbye) }
-        pump.finish()
+        for shard in pumps.indices { pumps[shard].finish() }
     }
 
-    private func start(_ pass: EnginePass) {
+    private func start(_ pass: EnginePass, of shard: ShardIndex) {
         let lost: @Sendable (String) -> Void = { [weak self, eventLoop] reason in
-            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.lost(reason) } }
+            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.lost(reason, of: shard) } }
         }
-        pump.start(pass, lost: lost) { [weak self, eventLoop] outcome in
-            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.passed(outcome) } }
+        pumps[shard.rawValue].start(pass, lost: lost) { [weak self, eventLoop] outcome in
+            eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.passed(outcome, of: shard) } }
         }
     }
 
     /// The engine took the pass with it. The machine does not hear of it: what it would say of its jobs is what the
     /// goodbye says already.
-    private func lost(_ reason: String) {
+    private func lost(_ reason: String, of shard: ShardIndex) {
         engineLost(reason)
-        pump.passEnded()
+        pumps[shard.rawValue].passEnded()
     }
 
-    private func passed(_ outcome: PassOutcome) {
-        pump.passEnded()
+    private func passed(_ outcome: PassOutcome, of shard: ShardIndex) {
+        pumps[shard.rawValue].passEnded()
         load.count(outcome)
-        step(.passed(outcome))
+        step(.shard(shard, .passed(outcome)))
     }
 
     private func tick() {
@@ -102,25 +118,30 @@ package actor VerifierNode: EventLoopActor {
         control?.assumeIsolated { $0.tick(current) }
     }
 
-    private func step(_ input: VerifierMachine.Input) {
-        var effects: [VerifierMachine.Effect] = []
+    private func step(_ input: ShardedVerifier.Input) {
+        var effects: [ShardedVerifier.Effect] = []
         machine.step(input, at: .now, into: &effects)
-        for effect in effects { perform(effect) }
+        for next in effects { perform(next.effect, of: next.shard) }
     }
 
-    private func perform(_ effect: VerifierMachine.Effect) {
+    private func perform(_ effect: VerifierMachine.Effect, of shard: ShardIndex) {
         switch effect {
         case .evaluate(let pass):
             log.debug(
-                "pass", metadata: ["nodes": "\(pass.nodes.count)", "rows": "\(pass.nodes.count { $0.score != nil })"])
-            start(pass)
-        case .wake(let instant): wake(at: instant)
+                "pass",
+                metadata: [
+                    "shard": "\(shard)", "nodes": "\(pass.nodes.count)",
+                    "rows": "\(pass.nodes.count { $0.score != nil })",
+                ])
+            start(pass, of: shard)
+        case .wake(let instant): wake(shard, at: instant)
         case .toCoordinator(let message): control?.assumeIsolated { $0.send(message) }
-        case .toDrafter(let address, let message): drafters[address]?.send(message)
-        case .dial(let address): dial(address)
+        case .toDrafter(let address, let message):
+            drafters[DrafterAddress(shard: shard, address: address)]?.send(message)
+        case .dial(let address): dial(DrafterAddress(shard: shard, address: address))
         case .closeDrafter(let address, let goodbye):
             log.warning("giving up a drafter", metadata: ["drafter": "\(address)", "reason": "\(goodbye.detail)"])
-            drafters.removeValue(forKey: address)?.close(after: goodbye)
+            drafters.removeValue(forKey: DrafterAddress(shard: shard, address: address))?.close(after: goodbye)
         case .toHost(let link, let message): hosts[link]?.send(message)
         case .closeHost(let link, let goodbye):
             guard let peer = hosts.removeValue(forKey: link) else { return }
@@ -134,9 +155,9 @@ package actor VerifierNode: EventLoopActor {
     }
 
     /// A wake-up that has become pointless does no harm, so none is ever cancelled.
-    private func wake(at instant: Instant) {
+    private func wake(_ shard: ShardIndex, at instant: Instant) {
         eventLoop.scheduleTask(in: .microseconds(Int64(max(0, instant - .now)))) { [weak self] in
-            self?.assumeIsolated { node in node.step(.tick) }
+            self?.assumeIsolated { node in node.step(.shard(shard, .tick)) }
         }
     }
 
@@ -193,27 +214,28 @@ package actor VerifierNode: EventLoopActor {
 
     // MARK: - Drafters
 
-    private func dial(_ address: String) {
-        guard let peer = try? PeerAddress(address) else {
-            step(.dialFailed(address: address))
+    private func dial(_ drafter: DrafterAddress) {
+        guard let peer = try? PeerAddress(drafter.address) else {
+            step(.shard(drafter.shard, .dialFailed(address: drafter.address)))
             return
         }
-        drafters[address] = PeerDialer.dial(peer, on: eventLoop) { [weak self] peer, event in
-            self?.assumeIsolated { node in node.receive(event, from: peer, at: address) }
+        drafters[drafter] = PeerDialer.dial(peer, on: eventLoop) { [weak self] peer, event in
+            self?.assumeIsolated { node in node.receive(event, from: peer, at: drafter) }
         }
     }
 
-    private func receive(_ event: PeerEvent, from peer: PeerConnection, at address: String) {
-        guard drafters[address] === peer else { return }  // a link that was given up
+    private func receive(_ event: PeerEvent, from peer: PeerConnection, at drafter: DrafterAddress) {
+        guard drafters[drafter] === peer else { return }  // a link that was given up
+        let (shard, address) = (drafter.shard, drafter.address)
         switch event {
         case .opened:
             peer.raiseFrameLimit()
-            step(.dialed(address: address))
-        case .message(let message): step(.data(address: address, message))
+            step(.shard(shard, .dialed(address: address)))
+        case .message(let message): step(.shard(shard, .data(address: address, message)))
         case .closed(let reason):
-            drafters[address] = nil
+            drafters[drafter] = nil
             log.warning("a drafter is lost", metadata: ["drafter": "\(address)", "reason": "\(reason)"])
-            step(.drafterLost(address: address))
+            step(.shard(shard, .drafterLost(address: address)))
         }
     }
 }

@@ -28,7 +28,8 @@ package struct Campaign: Sendable {
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
-            shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used; \(tally.prepared) outcomes prepared
+            shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
+            outcomes \(tally.prepared) prepared
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
@@ -48,6 +49,7 @@ package struct Campaign: Sendable {
             ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
             ("branched", tally.branched), ("adopted", tally.adopted), ("forked", tally.forked),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
+            ("sideBySide", tally.sideBySide),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]

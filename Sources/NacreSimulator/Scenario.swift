@@ -31,6 +31,17 @@ struct Scenario: Sendable {
         var node: Node
         /// Keeps its jobs when the coordinator is lost, as no verifier should: its commits are of attempts long over.
         var isZombie: Bool
+        /// How many share its sequences.
+        var shards = 1
+
+        /// What each shard has.
+        var parts: [Node] {
+            (0..<shards).map { shard in
+                var part = node
+                part.sequences = node.sequences / shards + (shard < node.sequences % shards ? 1 : 0)
+                return part
+            }
+        }
     }
 
     struct Drafter: Sendable {
@@ -105,6 +116,11 @@ struct Scenario: Sendable {
         }
         if !isCalm { faults = Scenario.faults(&chance) }
         for index in 0..<3 { jobs.append(Scenario.job(index, &chance)) }
+        // Of a chance of its own, so that all else is as without shards.
+        var division = Chance(seed: seed ^ 0x5A4D)
+        for index in verifiers.indices where verifiers[index].node.sequences > 1 {
+            verifiers[index].shards = division.pick([1, 1, 2])
+        }
     }
 
     private static func node(contextMax: Int, slow: Int, mayLackCells: Bool, _ chance: inout Chance) -> Node {

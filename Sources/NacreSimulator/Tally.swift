@@ -31,6 +31,8 @@ package struct Tally: Sendable, Equatable {
     package var prepared = 0
     /// Verdicts that told of more than one round.
     package var coalesced = 0
+    /// Passes that began while another shard of the same verifier computed.
+    package var sideBySide = 0
 
     package init() {}
 
@@ -53,5 +55,6 @@ package struct Tally: Sendable, Equatable {
         shards += other.shards
         shardsUsed += other.shardsUsed
         prepared += other.prepared
+        sideBySide += other.sideBySide
     }
 }

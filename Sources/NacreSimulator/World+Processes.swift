@@ -56,10 +56,11 @@ extension World {
             switch hosts[index].shell {
             case let verifier as VerifierShell:
                 let machine = verifier.machine
-                if machine.jobCount > 0 || machine.freeSequenceCount != verifier.plan.sequences {
+                let free = machine.indices.reduce(0) { $0 + machine[$1].freeSequenceCount }
+                if machine.jobCount > 0 || free != verifier.plan.sequences {
                     report(
                         .leak,
-                        "\(hosts[index].name) holds \(machine.jobCount) jobs, \(machine.freeSequenceCount) of "
+                        "\(hosts[index].name) holds \(machine.jobCount) jobs, \(free) of "
                             + "\(verifier.plan.sequences) sequences free")
                 }
             case let drafter as DrafterShell:

@@ -12,13 +12,13 @@ final class World {
         case boot(HostID)
         case tick(HostID, life: Int)
         /// A tick between the regular ones, as the machine asked for.
-        case wake(HostID, life: Int)
+        case wake(HostID, life: Int, ShardIndex)
         case connect(DialID, from: HostID, life: Int, to: HostID)
         case dialFailed(HostID, life: Int, DialID)
         case opened(ConnectionID, Side, DialID?)
         case flush(ConnectionID, Side, end: Int)
         case lost(ConnectionID, Side)
-        case passed(HostID, life: Int, PassOutcome)
+        case passed(HostID, life: Int, ShardIndex, PassOutcome)
         case submit(Int)
         case cancel(Int)
         case mischief
@@ -144,8 +144,8 @@ final class World {
             guard isAlive(host, life: life) else { return }
             hosts[host.index].shell?.tick()
             schedule(event, in: World.tick)
-        case .wake(let host, let life):
-            if isAlive(host, life: life) { (hosts[host.index].shell as? VerifierShell)?.wake() }
+        case .wake(let host, let life, let shard):
+            if isAlive(host, life: life) { (hosts[host.index].shell as? VerifierShell)?.wake(shard) }
         case .connect(let dial, let host, let life, let target): connect(dial, from: host, life: life, to: target)
         case .dialFailed(let host, let life, let dial):
             if isAlive(host, life: life) { hosts[host.index].shell?.dialFailed(dial) }
@@ -157,10 +157,10 @@ final class World {
             hosts[end.host.index].shell?.opened(id, dial)
         case .flush(let id, let side, let end): flush(id, side, end: end)
         case .lost(let id, let side): lost(id, side)
-        case .passed(let host, let life, let outcome):
+        case .passed(let host, let life, let shard, let outcome):
             guard isAlive(host, life: life) else { return }
             journal.note(.passed(host, outcome), at: now)
-            hosts[host.index].shell?.passed(outcome)
+            hosts[host.index].shell?.passed(outcome, shard: shard)
         case .submit(let index):
             let job = scenario.jobs[index]
             coordinator?.step(.submit(job.id, job.specification))
@@ -175,7 +175,7 @@ final class World {
     /// The process to which the event happens, if it can be stopped from taking notice.
     private func host(of event: Event) -> HostID? {
         switch event {
-        case .tick(let host, _), .wake(let host, _), .passed(let host, _, _), .dialFailed(let host, _, _): host
+        case .tick(let host, _), .wake(let host, _, _), .passed(let host, _, _, _), .dialFailed(let host, _, _): host
         case .opened(let id, let side, _), .flush(let id, let side, _), .lost(let id, let side):
             connections[id]?.ends[side.rawValue].host
         case .boot, .connect, .submit, .cancel, .mischief: nil

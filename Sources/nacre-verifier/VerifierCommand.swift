@@ -35,11 +35,12 @@ struct VerifierCommand: AsyncParsableCommand {
     private static let rpc = OptionalSetting<LayerAddresses>("rpc")
 
     @OptionGroup var options: ModelOptions
+    @OptionGroup var sharding: ShardOptions
     @OptionGroup var common: SettingsOptions
 
     @Option(
         help: ArgumentHelp(
-            "Where other verifiers of the same target connect to have drafts scored (default 127.0.0.1, any free port).",
+            "Where other verifiers of the same target connect to have drafts scored (default 127.0.0.1, any port).",
             valueName: "host:port"))
     var listen: String?
 
@@ -58,8 +59,9 @@ struct VerifierCommand: AsyncParsableCommand {
     func run() async throws {
         guard !isEngineChild else { await EngineChild.run() }
         let settings = try common.settings(
-            ModelOptions.declarations + [Self.listen, Self.advertise, Self.rpc],
-            flags: options.flags.merging(["listen": listen, "advertise": advertise, "rpc": rpc]) { $1 })
+            ModelOptions.declarations + ShardOptions.declarations + [Self.listen, Self.advertise, Self.rpc],
+            flags: options.flags.merging(sharding.flags) { $1 }
+                .merging(["listen": listen, "advertise": advertise, "rpc": rpc]) { $1 })
         let log = Telemetry.logger("nacre-verifier", level: settings[Settings.logLevel])
         let addresses = VerifierAddresses(listen: settings[Self.listen], advertise: settings[Self.advertise])
         guard !["0.0.0.0", "::"].contains(addresses.listen.host) || addresses.advertise != nil else {
@@ -82,17 +84,24 @@ struct VerifierCommand: AsyncParsableCommand {
     /// The target in this process.
     private func local(_ settings: Settings, at addresses: VerifierAddresses, log: Logger) async throws -> UntilStopped
     {
-        let loaded = try await options.load(settings, role: .verifier, log: log)
+        var tried: [ShardDivision] = []
+        let loaded = try await options.load(settings, role: .verifier, log: log) { model, engine in
+            let plan = try await sharding.plan(settings, model, engine, log: log)
+            tried = plan.measured
+            return plan.shards
+        }
+        let shards = zip(loaded.hosts, try await loaded.calibrate()).map { host, costs in
+            VerifierShard(shape: host.shape, costs: costs) { host.submit($0, done: $1) }
+        }
         let service = try await VerifierService(
             ServedModel(loaded), hello: options.hello(settings, loaded, role: .verifier, dataAddress: ""),
-            costs: try await loaded.host.calibrate(), at: addresses, log: log,
-            submit: { loaded.host.submit($0, done: $1) })
+            shards: shards, tried: tried, at: addresses, log: log)
         service.announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])
         return UntilStopped(
             work: {
                 try await service.run(coordinator: coordinator)
-                await loaded.host.shutdown()
+                await loaded.shutdown()
             }, stop: { await service.stop() })
     }
 
@@ -100,13 +109,14 @@ struct VerifierCommand: AsyncParsableCommand {
     private func remote(
         _ settings: Settings, _ layers: LayerAddresses, at addresses: VerifierAddresses, log: Logger
     ) async throws -> UntilStopped {
+        try sharding.requireOne(settings)
         let target = try RemoteTarget(options.remoteStart(settings, layers: layers), log: log)
         let first = try await target.begin()
         let verifier = RemoteVerifier(target, coordinator: PeerAddress(settings[ModelOptions.coordinator]), log: log) {
             [options] model, costs, submit in
             try await VerifierService(
-                model, hello: options.hello(settings, model, role: .verifier, dataAddress: ""), costs: costs,
-                at: addresses, log: log, submit: submit)
+                model, hello: options.hello(settings, model, role: .verifier, dataAddress: ""),
+                shards: [VerifierShard(shape: model.shape, costs: costs, submit: submit)], at: addresses, log: log)
         }
         return UntilStopped(work: { try await verifier.run(first) }, stop: { await verifier.stop() })
     }

@@ -14,6 +14,14 @@ struct VerifierAddresses: Sendable {
     let advertise: HostPort?
 }
 
+/// One of a verifier's engines, ready to work.
+struct VerifierShard: Sendable {
+    let shape: EngineShape
+    /// What passes cost while all engines compute.
+    let costs: [PassCost]
+    let submit: EnginePump.Submit
+}
+
 /// A node that serves a model, and the port at which other verifiers reach it.
 struct VerifierService: Sendable {
     let node: VerifierNode
@@ -25,28 +33,33 @@ struct VerifierService: Sendable {
 
     /// - Parameters:
     ///   - hello: without the address for other verifiers.
-    ///   - costs: what passes cost.
+    ///   - shards: its engines.
+    ///   - tried: what was measured to decide how many.
     /// - Throws: `TransportError` if the port cannot be had.
     init(
-        _ model: ServedModel, hello: Hello, costs: [PassCost], at addresses: VerifierAddresses, log: Logger,
-        submit: @escaping EnginePump.Submit
+        _ model: ServedModel, hello: Hello, shards: [VerifierShard], tried: [ShardDivision] = [],
+        at addresses: VerifierAddresses, log: Logger
     ) async throws {
-        var cost = StepCostModel(nodesMax: 64, priorFixed: 1_000, perNode: 100)
-        for measured in costs { cost.record(nodes: measured.nodes, microseconds: measured.microseconds) }
-        log.notice("calibrated", metadata: ["pass.us": "\(ModelOptions.describe(cost))"])
-        let (shape, tokenizer) = (model.shape, model.tokenizer)
+        let tokenizer = model.tokenizer
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         node = VerifierNode(
-            VerifierMachine.Configuration(
-                node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
-                modelDigest: hello.modelDigest, vocabularySize: shape.vocabularySize, sequences: shape.jobs,
-                contextMax: model.contextPerJob, nodesMax: shape.nodesMax, endTokens: tokenizer.endTokens,
-                canRewind: shape.canRewind, branches: shape.branches, cost: cost),
-            tokenizer: tokenizer, on: loop, log: log, submit: submit)
+            shards.map { shard in
+                let (shape, cost) = (shard.shape, StepCostModel(shard.costs))
+                log.notice("calibrated", metadata: ["pass.us": "\(ModelOptions.describe(cost))"])
+                return VerifierNode.Shard(
+                    VerifierMachine.Configuration(
+                        node: hello.node, incarnation: hello.incarnation, vocabularyDigest: hello.vocabularyDigest,
+                        modelDigest: hello.modelDigest, vocabularySize: shape.vocabularySize, sequences: shape.jobs,
+                        contextMax: model.contextPerJob, nodesMax: shape.nodesMax, endTokens: tokenizer.endTokens,
+                        canRewind: shape.canRewind, branches: shape.branches, cost: cost),
+                    submit: shard.submit)
+            },
+            tokenizer: tokenizer, on: loop, log: log)
         listener = try await PeerListener.listen(at: PeerAddress(addresses.listen), on: loop, handler: node.handle)
         data = addresses.advertise ?? HostPort(host: listener.address.host, port: listener.address.port)
         var greeting = hello
         greeting.dataAddress = data.description
+        greeting.passTimes = ShardOptions.passTimes(of: shards.map(\.costs), tried: tried)
         self.hello = greeting
     }
 

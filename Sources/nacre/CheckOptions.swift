@@ -7,8 +7,8 @@ import NacreNode
 struct CheckOptions: ParsableArguments {
     @Flag(
         help: ArgumentHelp(
-            "Every rule, chains, trees and branches, 1 and 4 jobs, 1 and 2 verifiers and drafters, at temperature 0, and "
-                + "coupled at 0.8 as well; the options below replace values of this grid."))
+            "Every rule, chains, trees and branches, 1 and 4 jobs, 1 and 2 verifiers and drafters, at temperature 0, "
+                + "and coupled at 0.8 as well; the options below replace values of this grid."))
     var matrix = false
 
     @Option(help: "Methods: autoregressive, speculative, pearl, stream (default the last three; of the matrix stream).")
@@ -59,8 +59,8 @@ struct CheckOptions: ParsableArguments {
         if let rule = grid.incomparableRule {
             throw NacreError(
                 .badUsage,
-                "rule \(rule) draws another text of the target's law than plain decoding does, so that tokens cannot be "
-                    + "compared at temperature \(temperature ?? 0)",
+                "rule \(rule) draws another text of the target's law than plain decoding does, so that tokens cannot "
+                    + "be compared at temperature \(temperature ?? 0)",
                 remedy: "leave --temperature out, or use --rules coupled")
         }
         return grid

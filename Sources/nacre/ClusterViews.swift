@@ -7,8 +7,10 @@ struct NodesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nodes", abstract: "List the registered verifiers and drafters.",
         discussion: """
-            In a pipe: name, role, model, cores, slots, context, jobs, busy share, microseconds per step, address and
-            problem, separated by tabs.
+            In a pipe: name, role, model, cores, slots, context, jobs, busy share, microseconds per step, address,
+            problem, shards and what passes of 1, 2, 4 and 8 tokens took at start in microseconds, separated by tabs.
+            A verifier's cores are divided into shards, each with an engine of its own; with --json there are the times
+            of every division that was tried.
 
             Examples:
               nacre nodes
@@ -23,7 +25,8 @@ struct NodesCommand: AsyncParsableCommand {
             let nodes = try await coordinator.nodes()
             if json { return try terminal.write(json: NodeListDocument(nodes: nodes)) }
             var table = Table(
-                "name", "role", "model", "cores", "slots", "context", "jobs", "busy", "step_us", "address", "problem")
+                "name", "role", "model", "cores", "slots", "context", "jobs", "busy", "step_us", "address", "problem",
+                "shards", "pass_us")
             for node in nodes {
                 // People see the file's name; what the model is stands behind it in parentheses.
                 let file = node.model.split(separator: " (").first.map(String.init) ?? node.model
@@ -31,10 +34,16 @@ struct NodesCommand: AsyncParsableCommand {
                     node.name, node.role, terminal.isInteractive ? file : node.model, node.cores, "\(node.slots)",
                     "\(node.context)", "\(node.jobs)",
                     Figures.decimal(node.busy, digits: 2), "\(node.stepMicroseconds)", node.address ?? "-",
-                    node.problem ?? "-")
+                    node.problem ?? "-", "\(node.shards)", Self.passTimes(of: node))
             }
             try table.write(to: terminal)
         }
+    }
+
+    /// Of the division in use, for instance "1:4120 2:5900 4:6080 8:7700".
+    private static func passTimes(of node: NodeDocument) -> String {
+        let times = node.passTimes.filter { $0.shards == node.shards && [1, 2, 4, 8].contains($0.nodes) }
+        return times.isEmpty ? "-" : times.map { "\($0.nodes):\($0.microseconds)" }.joined(separator: " ")
     }
 }
 

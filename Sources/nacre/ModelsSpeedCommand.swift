@@ -8,9 +8,9 @@ struct ModelsSpeedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "speed", abstract: "Time passes of a model, and what bit-exactness costs there.",
         discussion: """
-            Runs an exact engine and one that is not in turns, with the model loaded twice, and gives the fastest time of
-            each pass in milliseconds, its size in nodes and the tokens before it. "adopt" is what follows on the victory
-            of a side branch of four tokens. In a pipe: context, nodes, exact, inexact and ratio separated by tabs.
+            Runs an exact engine and one that is not in turns, with the model loaded twice, and gives the fastest time
+            of each pass in milliseconds, its size in nodes and the tokens before it. "adopt" is what follows on the
+            victory of a side branch of four tokens. In a pipe: context, nodes, exact, inexact and ratio separated by tabs.
 
             Examples:
               nacre models speed T.gguf

@@ -8,9 +8,9 @@ struct TraceCommand: AsyncParsableCommand {
         commandName: "trace", abstract: "Write what happened in a job as a timeline for Perfetto or Chrome.",
         discussion: """
             The timeline shows the verifier's passes, its commits and every drafter's passes, so the overlap of drafting
-            and verifying can be seen. Open it at ui.perfetto.dev or in chrome://tracing. A drafter's pass is placed where
-            its drafts arrived, so it lies later than it was by their way. The last 64 jobs can be traced, the first 4,096
-            events of each.
+            and verifying can be seen. Open it at ui.perfetto.dev or in chrome://tracing. A drafter's pass is placed
+            where its drafts arrived, so it lies later than it was by their way. The last 64 jobs can be traced, the
+            first 4,096 events of each.
 
             Example:
               nacre trace 3fa2 -o trace.json

@@ -105,13 +105,13 @@ struct TreeGrowthTests {
         var growth = TreeGrowth(root: 0, plan: bestFirst(0))
         #expect(growth.next().isEmpty)
         for nodes in [1, 2, 5, 11, 30] {
-            growth.replan(.bestFirst(.init(nodesMax: nodes, width: width)))
+            growth.replan(bestFirst(nodes))
             candidates.drive(&growth, batch: 1 + nodes % 3)
             #expect(growth.tree.nodes.map(\.token) == whole.nodes.prefix(nodes).map(\.token))
             #expect(growth.tree.nodes.map(\.parent) == whole.nodes.prefix(nodes).map(\.parent))
         }
-        growth.raise(to: 3)
-        #expect(growth.tree.count == 30)
+        growth.replan(bestFirst(3))
+        #expect(growth.tree.count == 30, "what has entered stays")
     }
 
     @Test("Drafts below the least useful probability are left out, and nothing is drafted below them or below an end")
@@ -162,16 +162,28 @@ struct TreeGrowthTests {
             var growth = growth
             let committed = before.proposed.tokens(to: node)
             let result = growth.commit(committed)
-            let moved = try #require(result)
+            let moves = try #require(result)
+            #expect(moves.root == node && moves.rootInTree == node.flatMap { before.placeInTree($0) })
+            for (old, new) in moves.proposed.enumerated() {
+                let path = before.proposed.tokens(to: NodeIndex(rawValue: old))
+                #expect((new != nil) == (path.starts(with: committed) && path.count > committed.count))
+                if let new { #expect(committed + growth.proposed.tokens(to: new) == path) }
+            }
             #expect(growth.proposed.root == Position(rawValue: committed.count))
             #expect(growth.tree.root == growth.proposed.root)
-            for (old, new) in moved.enumerated() {
+            for (old, new) in moves.tree.enumerated() {
                 let path = before.tree.tokens(to: NodeIndex(rawValue: old))
                 #expect((new != nil) == (path.starts(with: committed) && path.count > committed.count))
                 if let new { #expect(committed + growth.tree.tokens(to: new) == path) }
             }
-            // Answers to questions from before the commit would put impossible drafts into the tree.
-            for expansion in late { growth.supply(proposals([1, 1, 1]), for: expansion) }
+            // Answers to questions from before the commit are of use where their node is still there. The others
+            // would put impossible drafts into the tree.
+            for expansion in late {
+                let path = before.proposed.tokens(to: expansion.node)
+                let isAlive = path.starts(with: committed)
+                #expect((growth.node(of: expansion) != nil) == isAlive)
+                growth.supply(isAlive ? candidates.proposals(below: path) : proposals([1, 1, 1]), for: expansion)
+            }
             candidates.drive(&growth, behind: committed)
             // The survivors first, then the best of what is left: in all the same as grown from nothing.
             var reference = TreeGrowth(root: growth.tree.root, plan: bestFirst(12))

@@ -46,7 +46,7 @@ struct EngineCodecTests {
 
     @Test("a margin without a second token and the tiniest probabilities survive")
     func extremes() throws {
-        let law = try #require(Distribution(probabilities: [1 - 1e-16, 5e-324, 0]))
+        let law = try #require(Distribution(probabilities: [1 - 1e-16, .leastNonzeroMagnitude, 0]))
         let said: [Score] = [
             .choice(Choice(token: 3, margin: .infinity)), .law(law),
             .candidates([Candidate(token: 1, probability: 1 / 3.0), Candidate(token: 0, probability: 0)]),

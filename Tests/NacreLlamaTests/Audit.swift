@@ -67,8 +67,8 @@ struct AuditedEngine: ~Copyable {
 struct PlainDecode {
     private var rows: [[TokenID]: [UInt32]] = [:]
 
-    /// - Parameter sharingPrefixes: go on from what the path before had in common, which is faster where paths are many.
-    ///   Otherwise each path begins with an empty cache, so that nothing was ever rewound.
+    /// - Parameter sharingPrefixes: go on from what the path before had in common, which is faster where paths are
+    ///   many. Otherwise each path begins with an empty cache, so that nothing was ever rewound.
     init(_ model: LlamaModel, paths: [[TokenID]], sharingPrefixes: Bool) throws {
         let context = (paths.map(\.count).max() ?? 0) + 1
         var engine = try LlamaEngine(

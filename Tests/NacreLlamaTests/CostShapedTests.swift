@@ -80,8 +80,8 @@ import Testing
         }
         let (equal, all) = (flips.count { $0.isEmpty }, flips.count)
         print(
-            "cost-shaped \(preset) \(type): \(flips.joined().count) of \(rows.joined().count) tokens differ, by at most",
-            "\(flips.joined().max() ?? 0) nats; \(equal) of \(all) texts are equal")
+            "cost-shaped \(preset) \(type): \(flips.joined().count) of \(rows.joined().count) tokens differ, by at",
+            "most \(flips.joined().max() ?? 0) nats; \(equal) of \(all) texts are equal")
         #expect(equal >= bound.textsEqualMin && flips.joined().count <= bound.tokensMax, "\(flips)")
         #expect(flips.joined().allSatisfy { $0 <= bound.leadMax }, "\(flips)")
     }

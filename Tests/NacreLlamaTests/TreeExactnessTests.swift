@@ -33,8 +33,8 @@ import Testing
         #expect(found.different == 0 && found.compactions > 5 && found.rebuilds == 0, "\(found)")
     }
 
-    /// Without a cell that may move all gaps are filled, and the cache is rebuilt now and then. `contextPerJob` is short,
-    /// so that jobs end, fork and are born in between.
+    /// Without a cell that may move all gaps are filled, and the cache is rebuilt now and then. `contextPerJob` is
+    /// short, so that jobs end, fork and are born in between.
     @Test("forests of jobs that join, leave and begin as others did", arguments: [(1, 64), (2, 64), (1, 0), (1, 8)])
     func forest(threads: Int, movedCellsMax: Int) throws {
         let model = try #require(Self.target)

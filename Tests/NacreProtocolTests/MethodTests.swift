@@ -13,8 +13,7 @@ import Testing
         #expect(rig.pass == nil)
         rig.draft([11, 12, 13])
         #expect(rig.pass == nil)
-        let last = Draft(stream: 0, epoch: 0, root: 2, firstNode: 3, tokens: [14], end: .windowFull)
-        rig.step(rig.data(.draft(last)))
+        rig.say([14], end: .windowFull)
         #expect(rig.pass?.line == "2@1? 11@2? 12@3? 13@4? 14@5?")
     }
 
@@ -52,21 +51,22 @@ import Testing
 
     @Test("a pass is filled up to the size at which it is cheapest, and what fills it is removed again")
     func padding() {
-        var rig = VerifierRig(costs: [1_000, 1_900, 2_000, 1_300])
+        var rig = VerifierRig(branches: 1, costs: [1_000, 1_900, 2_000, 1_300])
         rig.begin(.speculative, gamma: 1)
         rig.draft([11], end: .windowFull)
-        #expect(rig.pass?.line == "2@1? 11@2? 11@3 11@4")
+        // In a sequence of its own, so that it stands in nobody's way.
+        #expect(rig.pass?.treeLine == "2@1?/0 11@2?/0 11@0/4 11@1/4")
         let answer = rig.choose([11, 12])
         #expect(answer.commits == [[11, 12]])
         rig.enter(1, root: 4)
         rig.draft([13], end: .windowFull)
-        #expect(rig.pass?.edits == [.rewind(0, length: 3)])
-        #expect(rig.pass?.line == "12@3? 13@4? 13@5 13@6")
+        #expect(rig.pass?.edits == [.release(4)])
+        #expect(rig.pass?.treeLine == "12@3?/0 13@4?/0 13@0/4 13@1/4")
     }
 
-    @Test("no pass is filled beyond the job's context")
-    func paddingAtTheEnd() {
-        var rig = VerifierRig(contextMax: 4, costs: [1_000, 1_900, 2_000, 1_300])
+    @Test("no pass is filled up where there is no sequence to do it in")
+    func noPadding() {
+        var rig = VerifierRig(costs: [1_000, 1_900, 2_000, 1_300])
         rig.begin(.speculative, gamma: 1, tokensMax: 2)
         rig.draft([11], end: .windowFull)
         #expect(rig.pass?.line == "2@1? 11@2?")
@@ -108,7 +108,7 @@ import Testing
         #expect(rig.pass?.line == "12@3? 13@4?")
         let third = rig.choose([13, 40])
         #expect(third.commits == [[13, 40]])
-        let end = rig.step(.control(.cancelJob(CancelJob(job: JobID(high: 0, low: 1), attempt: 1)))).ended
+        let end = rig.step(.control(.cancelJob(CancelJob(job: JobID(high: 0, low: 1), attempt: 0)))).ended
         #expect(end?.statistics.accepted == 3)
         #expect(end?.statistics.drafted == 3)
     }
@@ -146,14 +146,14 @@ import Testing
         var pace = DraftPace()
         #expect(pace.nextExpected == nil)
         pace.told(standing: 0, at: 1_000)
-        pace.arrived(standing: 1, end: .open, at: 1_400)
+        pace.arrived(standing: 1, end: .open, computed: 100, at: 1_400)
         #expect(pace.response == 400 && pace.nextExpected == nil)
-        pace.arrived(standing: 2, end: .open, at: 1_500)
+        pace.arrived(standing: 2, end: .open, computed: 100, at: 1_500)
         #expect(pace.interval == 100 && pace.nextExpected == 1_600)
         pace.told(standing: 0, at: 2_000)
         #expect(pace.nextExpected == 2_400)
         // A draft of an epoch that is over is no answer.
-        pace.arrived(standing: 0, end: .open, at: 2_100)
+        pace.arrived(standing: 0, end: .open, computed: 100, at: 2_100)
         #expect(pace.nextExpected == 2_400 && pace.response == 400)
     }
 
@@ -161,8 +161,8 @@ import Testing
     func paused() {
         var pace = DraftPace()
         pace.told(standing: 0, at: 0)
-        pace.arrived(standing: 1, end: .open, at: 400)
-        pace.arrived(standing: 2, end: .windowFull, at: 500)
+        pace.arrived(standing: 1, end: .open, computed: 100, at: 400)
+        pace.arrived(standing: 2, end: .windowFull, computed: 100, at: 500)
         #expect(pace.nextExpected == nil)
         pace.told(standing: 1, at: 900)
         #expect(pace.nextExpected == 1_000)

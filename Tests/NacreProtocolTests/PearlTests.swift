@@ -23,9 +23,7 @@ import Testing
         #expect(rig.choose([11]).commits.isEmpty, "judged before the window was there")
         let drafts = window(11, gamma)
         #expect(rig.draft(drafts.dropLast()).commits.isEmpty)
-        let last = Draft(
-            stream: 0, epoch: 0, root: 2, firstNode: gamma - 1, tokens: drafts.suffix(1), end: .windowFull)
-        let answer = rig.step(rig.data(.draft(last)))
+        let answer = rig.say(drafts.suffix(1), end: .windowFull)
         #expect(answer.commits == [[11]])
         #expect(answer.verdicts.map(\.committed) == [3])
         // POST: the limit covers w_2 ... w_γ and e_1 ... e_γ.

@@ -2,55 +2,42 @@ import NacreCore
 import NacreProtocol
 import Testing
 
-/// A KV cache that does what passes say and refuses what no engine would do.
-struct CacheModel {
-    private(set) var texts: [SequenceID: [TokenID]] = [:]
-
-    /// What a pass leaves for which there was no room.
-    mutating func edit(_ pass: EnginePass) {
-        for edit in pass.edits {
-            switch edit {
-            case .rewind(let sequence, let length):
-                texts[sequence] = Array((texts[sequence] ?? []).prefix(length.rawValue))
-            case .release(let sequence): texts[sequence] = nil
-            case .fork(let source, let target, let length):
-                texts[target] = Array((texts[source] ?? []).prefix(length.rawValue))
-            }
-        }
-    }
-
-    mutating func run(_ pass: EnginePass) {
-        edit(pass)
-        for node in pass.nodes {
-            #expect(node.position.rawValue == texts[node.sequence, default: []].count, "a gap in \(node.sequence)")
-            texts[node.sequence, default: []].append(node.token)
-        }
-    }
-}
-
-/// A verifier with one drafter at the other end of the test's pencil.
+/// A verifier with drafters at the other end of the test's pencil.
 struct VerifierRig {
     static let drafter = "drafter:1"
     static let end: TokenID = 99
+
+    /// What a drafter would know of its stream.
+    struct Pen {
+        var address: String
+        var stream: StreamID
+        var epoch: Epoch
+        var root: Position
+        /// The last verdict heard.
+        var heard: Epoch
+        var nextNode = 0
+    }
+
     var machine: VerifierMachine
     var cache = CacheModel()
     var now: Instant = 0
     /// The pass in flight.
     private(set) var pass: EnginePass?
     private(set) var effects: [VerifierMachine.Effect] = []
-    private var firstNode = 0
-    private var epoch: Epoch = 0
-    private var root: Position = 0
+    /// By the order in which their streams began.
+    var pens: [Pen] = []
 
     /// - Parameter costs: microseconds of passes of 1, 2, ... nodes; none: almost the same for all.
-    init(sequences: Int = 4, nodesMax: Int = 64, contextMax: Int = 256, costs: [Double] = []) {
+    init(
+        sequences: Int = 4, branches: Int = 0, nodesMax: Int = 64, contextMax: Int = 256, costs: [Double] = []
+    ) {
         var cost = StepCostModel(nodesMax: nodesMax, priorFixed: 1_000, perNode: 1)
         for (index, time) in costs.enumerated() { cost.record(nodes: index + 1, microseconds: time) }
         machine = VerifierMachine(
             VerifierMachine.Configuration(
                 node: "v", incarnation: 1, vocabularyDigest: 7, vocabularySize: 100, sequences: sequences,
                 contextMax: contextMax, nodesMax: nodesMax, endTokens: [VerifierRig.end], canRewind: true,
-                cost: cost))
+                branches: branches, cost: cost))
     }
 
     /// Steps the machine, and notes what it does.
@@ -65,16 +52,25 @@ struct VerifierRig {
             cache.run(next)
             pass = next
         }
+        for text in machine.cachedTexts where pass != nil {
+            let held = cache.texts[text.sequence, default: []]
+            #expect(held.starts(with: text.tokens) && held.count == text.filled, "the cache is not what is believed")
+        }
         return new
     }
 
     /// Ends the pass in flight with these tokens, one for each row asked for.
     @discardableResult
     mutating func choose(_ tokens: [TokenID]) -> [VerifierMachine.Effect] {
-        #expect(pass?.nodes.count { $0.score != nil } == tokens.count, "rows asked for")
+        answer(tokens.map { .choice(Choice(token: $0, margin: 1)) })
+    }
+
+    /// Ends the pass in flight with these scores, one for each row asked for.
+    @discardableResult
+    mutating func answer(_ scores: [Score]) -> [VerifierMachine.Effect] {
+        #expect(pass?.nodes.count { $0.score != nil } == scores.count, "rows asked for")
         pass = nil
         now = now + 1_000
-        let scores = tokens.map { Score.choice(Choice(token: $0, margin: 1)) }
         return step(.passed(.done(scores, started: now, ended: now)))
     }
 
@@ -87,54 +83,94 @@ struct VerifierRig {
 
     /// Assigns a job with the prompt [1, 2] and opens a ready stream before its first decoding pass.
     mutating func begin(_ method: DecodingMethod, gamma: Int, tokensMax: Int = 100) {
-        step(.control(.assignJob(VerifierRig.assignment(method, gamma: gamma, tokensMax: tokensMax))))
-        greet()
-        step(data(.draftReady(DraftReady(stream: 0, microsecondsPerToken: 1_000))))
-        choose([])
-        root = 2
+        begin(Speculation(method, gamma: gamma), tokensMax: tokensMax)
     }
 
-    mutating func greet() {
-        step(.dialed(address: VerifierRig.drafter))
-        step(
-            data(
-                .greeting(
-                    Greeting(
-                        wireMin: 1, wireMax: 1, node: "d", role: .drafter, incarnation: 2, vocabularyDigest: 7))))
+    /// The same with so many drafters as the job asks for.
+    mutating func begin(
+        _ speculation: Speculation, sampling: SamplingPolicy = .greedy, tokensMax: Int = 100
+    ) {
+        step(.control(.assignJob(VerifierRig.assignment(speculation, sampling: sampling, tokensMax: tokensMax))))
+        for number in 1...speculation.drafters { greet("drafter:\(number)") }
+        for pen in pens.indices { ready(pen) }
+        choose([])
+    }
+
+    /// The link to a drafter is there.
+    mutating func greet(_ address: String = VerifierRig.drafter) {
+        step(.dialed(address: address))
+        let greeting = Greeting(
+            wireMin: 1, wireMax: 1, node: "d", role: .drafter, incarnation: 2, vocabularyDigest: 7)
+        step(.data(address: address, .greeting(greeting)))
+        for case .toDrafter(address, .draftOpen(let open)) in effects where open.contextOffset == 0 {
+            pens.append(
+                Pen(
+                    address: address, stream: open.stream, epoch: open.epoch,
+                    root: Position(rawValue: open.contextTotal), heard: open.epoch))
+        }
+    }
+
+    mutating func ready(_ pen: Int) {
+        let ready = DraftReady(stream: pens[pen].stream, microsecondsPerToken: 1_000)
+        step(.data(address: pens[pen].address, .draftReady(ready)))
     }
 
     func data(_ message: Message) -> VerifierMachine.Input { .data(address: VerifierRig.drafter, message) }
 
-    /// The drafter's next tokens in its epoch, as one message each.
+    /// The drafter's next tokens in its epoch, as one message each; `end` is said with the last.
     @discardableResult
-    mutating func draft(_ tokens: [TokenID], end: DraftEnd = .open) -> [VerifierMachine.Effect] {
+    mutating func draft(_ tokens: [TokenID], end: DraftEnd = .open, by pen: Int = 0) -> [VerifierMachine.Effect] {
         var all: [VerifierMachine.Effect] = []
-        for token in tokens {
-            let draft = Draft(
-                stream: 0, epoch: epoch, root: root, firstNode: firstNode, tokens: [token],
-                end: token == tokens.last ? end : .open)
-            firstNode += 1
-            all += step(data(.draft(draft)))
+        for (index, token) in tokens.enumerated() {
+            all += say([token], end: index == tokens.count - 1 ? end : .open, by: pen)
         }
         effects = all
         return all
     }
 
-    /// The drafter goes on in another epoch.
-    mutating func enter(_ epoch: Epoch, root: Position) {
-        self.epoch = epoch
-        self.root = root
-        firstNode = 0
+    /// One message of a drafter.
+    @discardableResult
+    mutating func say(
+        _ tokens: [TokenID], parents: [Int] = [], probabilities: [UInt8] = [], proposals: [Draft.Proposal] = [],
+        end: DraftEnd = .open, by pen: Int = 0
+    ) -> [VerifierMachine.Effect] {
+        let draft = Draft(
+            stream: pens[pen].stream, epoch: pens[pen].epoch, heard: pens[pen].heard, root: pens[pen].root,
+            firstNode: pens[pen].nextNode, tokens: tokens, parents: parents, probabilities: probabilities,
+            proposals: proposals, end: end)
+        pens[pen].nextNode += tokens.count
+        return step(.data(address: pens[pen].address, .draft(draft)))
+    }
+
+    /// The drafter hears of a verdict and goes on in the epoch it offers.
+    mutating func enter(_ epoch: Epoch, root: Position, by pen: Int = 0) {
+        pens[pen].epoch = epoch
+        pens[pen].heard = max(pens[pen].heard, epoch)
+        pens[pen].root = root
+        pens[pen].nextNode = 0
+    }
+
+    /// The drafter hears of a verdict that its drafts cover.
+    mutating func hear(_ epoch: Epoch, by pen: Int = 0) { pens[pen].heard = epoch }
+
+    static let policy = SamplingPolicy(temperature: 1)
+
+    static func assignment(
+        _ method: DecodingMethod, gamma: Int, tokensMax: Int = 100, job: UInt64 = 1
+    ) -> AssignJob {
+        assignment(Speculation(method, gamma: gamma), tokensMax: tokensMax, job: job)
     }
 
     static func assignment(
-        _ method: DecodingMethod, gamma: Int, tokensMax: Int = 100, job: UInt64 = 1, attempt: Attempt = 1
+        _ speculation: Speculation, sampling: SamplingPolicy = .greedy, tokensMax: Int = 100, job: UInt64 = 1,
+        attempt: Attempt = 0, context: [TokenID] = [1, 2]
     ) -> AssignJob {
         AssignJob(
-            job: JobID(high: 0, low: job), attempt: attempt, method: method, gamma: gamma,
-            key: StreamKey(rawValue: job),
-            sampling: .greedy, lengthMax: Position(rawValue: 2 + tokensMax), promptLength: 2, contextTotal: 2,
-            contextOffset: 0, context: [1, 2], offers: [Offer(address: VerifierRig.drafter, incarnation: 2)])
+            job: JobID(high: 0, low: job), attempt: attempt, speculation: speculation, key: StreamKey(rawValue: job),
+            sampling: sampling, lengthMax: Position(rawValue: context.count + tokensMax),
+            promptLength: Position(rawValue: context.count), contextTotal: context.count, contextOffset: 0,
+            context: context,
+            offers: (1...speculation.drafters).map { Offer(address: "drafter:\($0)", incarnation: 2) })
     }
 }
 
@@ -153,15 +189,11 @@ extension [VerifierMachine.Effect] {
     var opens: [DraftOpen] {
         compactMap { if case .toDrafter(_, .draftOpen(let open)) = $0 { open } else { nil } }
     }
+    var rowRequests: [RowRequest] {
+        compactMap { if case .toDrafter(_, .rowRequest(let request)) = $0 { request } else { nil } }
+    }
     var goodbyes: [GoodbyeCode] {
         compactMap { if case .closeDrafter(_, let goodbye) = $0 { goodbye.code } else { nil } }
     }
     var hires: Int { count { if case .toCoordinator(.hire) = $0 { true } else { false } } }
-}
-
-extension EnginePass {
-    /// "token@position", with a "?" for a row.
-    var line: String {
-        nodes.map { "\($0.token)@\($0.position)\($0.score == nil ? "" : "?")" }.joined(separator: " ")
-    }
 }

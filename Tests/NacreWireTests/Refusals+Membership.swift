@@ -45,6 +45,22 @@ extension Refusal {
             payload.hello()
             payload.part(9) { $0.number(2, beyondInt32) }
         },
+        Refusal(.hello, "capacity.shards", "are too many") { payload in
+            payload.hello()
+            payload.part(9) { $0.number(1, 257) }
+        },
+        Refusal(.hello, "passTimes", "are too many") { payload in
+            payload.hello()
+            for _ in 0..<65 { payload.part(13) { $0.number(1, 1) } }
+        },
+        Refusal(.hello, "passTimes.shards", "are too many") { payload in
+            payload.hello()
+            payload.part(13) { $0.number(1, 257) }
+        },
+        Refusal(.hello, "passTimes.nodes", "is beyond Int32") { payload in
+            payload.hello()
+            payload.part(13) { $0.number(2, beyondInt32) }
+        },
         Refusal(.hello, "capacity.context", "is beyond Int32") { payload in
             payload.hello()
             payload.part(9) { $0.number(3, beyondInt32) }

@@ -14,6 +14,7 @@ import Testing
         for kind in FaultKind.allCases { #expect(campaign.tally.faults[kind, default: 0] > 0, "no \(kind.rawValue)") }
         let failed = campaign.tally.outcomes["failed", default: 0]
         #expect(failed < campaign.tally.jobs / 20, "\(failed) of \(campaign.tally.jobs) jobs failed")
+        #expect(campaign.tally.sideBySide > 0, "no two shards computed at the same time")
         #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0 && campaign.tally.coalesced > 0)
     }
 

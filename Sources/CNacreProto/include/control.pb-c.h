@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "common.pb-c.h"
 
 typedef struct Nacre__Capacity Nacre__Capacity;
+typedef struct Nacre__PassTime Nacre__PassTime;
 typedef struct Nacre__Hello Nacre__Hello;
 typedef struct Nacre__Welcome Nacre__Welcome;
 typedef struct Nacre__Load Nacre__Load;
@@ -83,7 +84,11 @@ struct  Nacre__Capacity
 {
   ProtobufCMessage base;
   /*
-   * of its cache
+   * parts that its cores are divided into, each an engine; 0 is 1
+   */
+  uint32_t shards;
+  /*
+   * of its cache, of all shards together
    */
   uint32_t sequences;
   /*
@@ -97,6 +102,27 @@ struct  Nacre__Capacity
 };
 #define NACRE__CAPACITY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__capacity__descriptor) \
+    , 0, 0, 0, 0 }
+
+
+/*
+ * How long a pass takes, measured at start.
+ */
+struct  Nacre__PassTime
+{
+  ProtobufCMessage base;
+  /*
+   * so many shards computed at the same time
+   */
+  uint32_t shards;
+  /*
+   * scored nodes of the pass
+   */
+  uint32_t nodes;
+  uint32_t pass_us;
+};
+#define NACRE__PASS_TIME__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__pass_time__descriptor) \
     , 0, 0, 0 }
 
 
@@ -136,10 +162,15 @@ struct  Nacre__Hello
    * for people
    */
   char *cores;
+  /*
+   * for people; at most 64
+   */
+  size_t n_pass_time;
+  Nacre__PassTime **pass_time;
 };
 #define NACRE__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hello__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /*
@@ -620,6 +651,25 @@ Nacre__Capacity *
 void   nacre__capacity__free_unpacked
                      (Nacre__Capacity *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__PassTime methods */
+void   nacre__pass_time__init
+                     (Nacre__PassTime         *message);
+size_t nacre__pass_time__get_packed_size
+                     (const Nacre__PassTime   *message);
+size_t nacre__pass_time__pack
+                     (const Nacre__PassTime   *message,
+                      uint8_t             *out);
+size_t nacre__pass_time__pack_to_buffer
+                     (const Nacre__PassTime   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__PassTime *
+       nacre__pass_time__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__pass_time__free_unpacked
+                     (Nacre__PassTime *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__Hello methods */
 void   nacre__hello__init
                      (Nacre__Hello         *message);
@@ -967,6 +1017,9 @@ void   nacre__job_trace__free_unpacked
 typedef void (*Nacre__Capacity_Closure)
                  (const Nacre__Capacity *message,
                   void *closure_data);
+typedef void (*Nacre__PassTime_Closure)
+                 (const Nacre__PassTime *message,
+                  void *closure_data);
 typedef void (*Nacre__Hello_Closure)
                  (const Nacre__Hello *message,
                   void *closure_data);
@@ -1031,6 +1084,7 @@ extern const ProtobufCEnumDescriptor    nacre__decoding_method__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__refuse_reason__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__end_reason__descriptor;
 extern const ProtobufCMessageDescriptor nacre__capacity__descriptor;
+extern const ProtobufCMessageDescriptor nacre__pass_time__descriptor;
 extern const ProtobufCMessageDescriptor nacre__hello__descriptor;
 extern const ProtobufCMessageDescriptor nacre__welcome__descriptor;
 extern const ProtobufCMessageDescriptor nacre__load__descriptor;

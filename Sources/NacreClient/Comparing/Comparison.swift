@@ -114,7 +114,8 @@ extension Comparison {
 
         package func noise(of cell: CheckCell) -> Noise { noises[cell.temperature] ?? Noise() }
 
-        /// Why the check failed; `nil` if it did not: every output is plain decoding's but for ties that rounding tipped.
+        /// Why the check failed; `nil` if it did not: every output is plain decoding's but for ties that rounding
+        /// tipped.
         package var failure: NacreError? {
             if let failed = cells.first(where: { $0.failure != nil }), let failure = failed.failure {
                 return NacreError(.failed, "a job of \(failed.name) failed: \(failure)")

@@ -48,8 +48,8 @@ package enum CacheEdit: Sendable, Hashable {
     case rewind(SequenceID, length: Position)
     /// Forgets the sequence; its id is free again.
     case release(SequenceID)
-    /// Gives `to`, which is empty, the first `length` positions of a sequence that has at least so many: the same cells,
-    /// none computed again. Until one of the two is cut below `length` they share them.
+    /// Gives `to`, which is empty, the first `length` positions of a sequence that has at least so many: the same
+    /// cells, none computed again. Until one of the two is cut below `length` they share them.
     case fork(SequenceID, to: SequenceID, length: Position)
 }
 
@@ -130,8 +130,8 @@ package struct Choice: Sendable, Hashable {
 /// A token that a drafter may propose.
 package struct Candidate: Sendable, Hashable {
     package var token: TokenID
-    /// How likely the drafter thinks it that the target chooses this one, 0 ... 1: its score among those of the best few
-    /// (a softmax of perturbed scores). A hint to grow a tree by, not a law.
+    /// How likely the drafter thinks it that the target chooses this one, 0 ... 1: its score among those of the best
+    /// few (a softmax of perturbed scores). A hint to grow a tree by, not a law.
     package var probability: Double
 
     package init(token: TokenID, probability: Double) {

@@ -180,7 +180,11 @@ package struct TreeGrowth: Sendable {
         setState(of: parent, .expanded)
         let reach = parent.map { proposed[$0].pathProbability } ?? 1
         let parentOnSpine = isOnSpine(parent)
-        for proposal in proposals {
+        // Of the draws below one node those that have no room now never come: siblings go out together, with the row
+        // that they were drawn from.
+        var taken = proposals[...]
+        if case .fixed = plan { taken = taken.prefix(max(0, plan.nodesMax - tree.count)) }
+        for proposal in taken {
             if case .bestFirst(let bounds) = plan {
                 let path = reach * proposal.probability
                 guard path > 0, path >= bounds.pathMin else { continue }

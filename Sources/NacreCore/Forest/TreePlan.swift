@@ -48,8 +48,8 @@ package enum TreePlan: Sendable, Hashable {
     /// A chain, the *spine*, and *branches*: while the target judges the spine, the drafter goes on below the likeliest
     /// tokens with which the target may leave it, so that a predicted outcome costs no round trip.
     ///
-    /// - Source: speculation on the outcome as in SSD (Saguaro), 2026 (2603.03251), where what is prepared stays with the
-    ///   drafter; here it lies at the verifier already.
+    /// - Source: speculation on the outcome as in SSD (Saguaro), 2026 (2603.03251), where what is prepared stays with
+    ///   the drafter; here it lies at the verifier already.
     package struct Outcomes: Sendable, Hashable {
         /// Drafts of the spine.
         package var spineMax: Int

@@ -9,9 +9,10 @@ extension CoupledRule {
     /// allows fewer, token 0 alone if the row has no finite logit.
     ///
     /// **Their probabilities** are a softmax over the best max(count, 7) + 1 scores: perturbed ones when sampling, bare
-    /// logits when greedy. Target and drafter share the noise, so a token that leads by g after the noise loses its lead
-    /// only to a difference of the two models of about g: the softmax ranks as that chance does, and calls a row without
-    /// a clear winner uncertain. It is cut at `probabilityMax`, since no drafter is surer of its target than that.
+    /// logits when greedy. Target and drafter share the noise, so a token that leads by g after the noise loses its
+    /// lead only to a difference of the two models of about g: the softmax ranks as that chance does, and calls a row
+    /// without a clear winner uncertain. It is cut at `probabilityMax`, since no drafter is surer of its target than
+    /// that.
     ///
     /// Takes the time of `choose` and some more for every score that is kept.
     package static func candidates(

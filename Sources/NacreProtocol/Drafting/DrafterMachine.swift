@@ -55,20 +55,20 @@ package struct DrafterMachine: Machine, Sendable {
     }
 
     /// A stream's part in the pass in flight.
-    private struct Share {
+    struct Share {
         var address: StreamAddress
         var rollbacks: Int
         var expansions: [TreeGrowth.Expansion]
     }
 
-    private let configuration: Configuration
-    private var greeted: [LinkID: Bool] = [:]
+    let configuration: Configuration
+    var greeted: [LinkID: Bool] = [:]
     /// In the order they were opened, so that equal runs make equal passes.
-    private(set) var streams: [(address: StreamAddress, stream: DraftStream)] = []
-    private(set) var freeSequences: [SequenceID]
-    private var releases: [CacheEdit] = []
-    private var pass: [Share]?
-    private var microsecondsPerToken = 0
+    var streams: [(address: StreamAddress, stream: DraftStream)] = []
+    var freeSequences: [SequenceID]
+    var releases: [CacheEdit] = []
+    var pass: [Share]?
+    var microsecondsPerToken = 0
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -107,7 +107,7 @@ package struct DrafterMachine: Machine, Sendable {
         }
     }
 
-    private mutating func say(_ index: Int, microseconds: Int, into effects: inout [Effect]) {
+    mutating func say(_ index: Int, microseconds: Int, into effects: inout [Effect]) {
         let address = streams[index].address
         if let draft = streams[index].stream.message(as: address.stream, microseconds: microseconds) {
             effects.append(.send(address.link, .draft(draft)))
@@ -210,11 +210,11 @@ package struct DrafterMachine: Machine, Sendable {
         }
     }
 
-    private func index(of address: StreamAddress) -> Int? {
+    func index(of address: StreamAddress) -> Int? {
         streams.firstIndex { $0.address == address }
     }
 
-    private mutating func closeStream(_ address: StreamAddress) {
+    mutating func closeStream(_ address: StreamAddress) {
         guard let index = index(of: address) else { return }
         var stream = streams.remove(at: index).stream
         stream.cache.releaseAll(releases: &releases, free: &freeSequences)
@@ -223,102 +223,5 @@ package struct DrafterMachine: Machine, Sendable {
     private mutating func forget(_ link: LinkID) {
         greeted[link] = nil
         for address in streams.map(\.address) where address.link == link { closeStream(address) }
-    }
-
-    // MARK: - Passes
-
-    private mutating func plan(into effects: inout [Effect]) {
-        guard pass == nil else { return }
-        let drafting = streams.indices.filter { streams[$0].stream.canDraft }
-        guard !drafting.isEmpty else { return }
-        let anyDraws = drafting.contains { streams[$0].stream.uncached <= configuration.primingShare }
-        var room = configuration.nodesMax
-        var primingRoom = anyDraws ? configuration.primingShare : configuration.nodesMax
-        var next = EnginePass(edits: releases)
-        releases = []
-        var shares: [Share] = []
-        // One node stays for each of those to come: a bushy tree must not keep another stream from its next token.
-        for (rank, index) in drafting.enumerated() where room > 0 {
-            let isPriming = streams[index].stream.uncached > configuration.primingShare
-            let own = max(1, room - (drafting.count - rank - 1))
-            // Forks are edits, done before any node: a branch that a stream gives up here is not free for another.
-            let work = streams[index].stream.work(room: isPriming ? min(own, primingRoom) : own, free: &freeSequences)
-            guard !work.nodes.isEmpty else { continue }
-            if isPriming { primingRoom -= work.nodes.count }
-            room -= work.nodes.count
-            next.edits += work.edits
-            next.nodes += work.nodes
-            shares.append(
-                Share(
-                    address: streams[index].address, rollbacks: streams[index].stream.rollbacks,
-                    expansions: work.expansions))
-        }
-        guard !next.nodes.isEmpty else {
-            releases = next.edits
-            return
-        }
-        pass = shares
-        effects.append(.evaluate(next))
-    }
-
-    private mutating func conclude(_ outcome: PassOutcome, into effects: inout [Effect]) {
-        guard let shares = pass else { return }
-        pass = nil
-        switch outcome {
-        case .done(let scores, let started, let ended):
-            // What a draft of one stream waits for is the whole pass.
-            let elapsed = max(1, ended - started)
-            microsecondsPerToken =
-                microsecondsPerToken == 0 ? elapsed : (microsecondsPerToken * 7 + elapsed) / 8
-            var scores = scores[...]
-            for share in shares {
-                let own = scores.prefix(share.expansions.count)
-                scores = scores.dropFirst(share.expansions.count)
-                deliver(own, to: share, microseconds: elapsed, into: &effects)
-            }
-        case .cacheFull:
-            // The youngest stream gives way: those before it have more work in their caches. What the refused pass
-            // planned for them is not there.
-            if let youngest = shares.last { end(youngest.address, .noRoom, into: &effects) }
-            for share in shares {
-                guard let index = index(of: share.address) else { continue }
-                abandon(share, of: index)
-                streams[index].stream.forgetCache(releases: &releases, free: &freeSequences)
-            }
-        case .failed:
-            for share in shares { end(share.address, .engineFailed, into: &effects) }
-        }
-    }
-
-    private mutating func abandon(_ share: Share, of index: Int) {
-        guard streams[index].stream.rollbacks == share.rollbacks else { return }
-        for expansion in share.expansions { streams[index].stream.abandon(expansion) }
-    }
-
-    private mutating func deliver(
-        _ scores: ArraySlice<Score>, to share: Share, microseconds: Int, into effects: inout [Effect]
-    ) {
-        guard let index = index(of: share.address), !scores.isEmpty else { return }
-        if !streams[index].stream.isReady {
-            streams[index].stream.markReady()
-            effects.append(
-                .send(
-                    share.address.link,
-                    .draftReady(
-                        DraftReady(
-                            stream: share.address.stream,
-                            microsecondsPerToken: UInt32(clamping: microsecondsPerToken)))))
-        }
-        guard streams[index].stream.rollbacks == share.rollbacks else { return }
-        for (score, expansion) in zip(scores, share.expansions) {
-            streams[index].stream.take(score, for: expansion)
-        }
-        say(index, microseconds: microseconds, into: &effects)
-    }
-
-    private mutating func end(_ address: StreamAddress, _ reason: CloseReason, into effects: inout [Effect]) {
-        guard index(of: address) != nil else { return }
-        closeStream(address)
-        effects.append(.send(address.link, .draftClose(DraftClose(stream: address.stream, reason: reason))))
     }
 }

@@ -26,6 +26,10 @@ package enum Limits {
     package static let branchesMax = 256
     /// Entries of a row of q on the wire.
     package static let rowEntriesMax = 1_024
+    /// Parts that a node's cores are divided into.
+    package static let shardsMax = 256
+    /// Measured pass times in one `Hello`.
+    package static let passTimesMax = 64
     /// Drafters of one job.
     package static let draftersMax = 16
     /// Other verifiers that score for one job.

@@ -8,16 +8,32 @@ package enum Role: UInt32, Sendable, CaseIterable {
     case drafter = 2
 }
 
-/// What a node brings. `context` is in tokens of one job, `nodesMax` in nodes of one pass.
+/// What a node brings. `context` is in tokens of one job, `nodesMax` in nodes of one pass, `sequences` are those of all
+/// its shards.
 package struct Capacity: Sendable, Equatable {
     package var sequences: Int
     package var context: Int
     package var nodesMax: Int
+    package var shards: Int
 
-    package init(sequences: Int, context: Int, nodesMax: Int) {
+    package init(sequences: Int, context: Int, nodesMax: Int, shards: Int = 1) {
         self.sequences = sequences
         self.context = context
         self.nodesMax = nodesMax
+        self.shards = shards
+    }
+}
+
+/// How long a pass of so many scored nodes took while so many shards computed at the same time.
+package struct PassTime: Sendable, Hashable {
+    package var shards: Int
+    package var nodes: Int
+    package var microseconds: UInt32
+
+    package init(shards: Int, nodes: Int, microseconds: UInt32) {
+        self.shards = shards
+        self.nodes = nodes
+        self.microseconds = microseconds
     }
 }
 
@@ -30,19 +46,21 @@ package struct Hello: Sendable, Equatable {
     package var wireMax: UInt32
     package var modelDigest: UInt64
     package var vocabularyDigest: UInt64
-    /// Where verifiers reach this node, "host:port": every drafter, and a verifier that scores for others. Empty for one
-    /// that does not.
+    /// Where verifiers reach this node, "host:port": every drafter, and a verifier that scores for others. Empty for
+    /// one that does not.
     package var dataAddress: String
     package var capacity: Capacity
     /// For people: model file name and description, engine version and stamp, cores.
     package var modelName: String
     package var engineVersion: String
     package var cores: String
+    /// For people: what was measured at start.
+    package var passTimes: [PassTime]
 
     package init(
         node: String, incarnation: Incarnation, role: Role, wireMin: UInt32, wireMax: UInt32, modelDigest: UInt64,
         vocabularyDigest: UInt64, dataAddress: String, capacity: Capacity, modelName: String, engineVersion: String,
-        cores: String
+        cores: String, passTimes: [PassTime] = []
     ) {
         self.node = node
         self.incarnation = incarnation
@@ -56,6 +74,7 @@ package struct Hello: Sendable, Equatable {
         self.modelName = modelName
         self.engineVersion = engineVersion
         self.cores = cores
+        self.passTimes = passTimes
     }
 }
 

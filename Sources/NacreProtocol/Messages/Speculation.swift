@@ -144,8 +144,8 @@ package enum DraftShape: Sendable, Hashable, CustomStringConvertible {
             let width = parts.count == 2 ? parts[1] : Self.widthDefault, (1...Self.widthMax).contains(width)
         else {
             throw TreeShapeError(
-                "'\(text)' is no tree: give 'best', 'best:16' for at most 16 drafts, or 'best:16x4' for at most 4 below "
-                    + "one node (1 to \(TreeShape.nodesMax) drafts, 1 to \(Self.widthMax) below one)")
+                "'\(text)' is no tree: give 'best', 'best:16' for at most 16 drafts, or 'best:16x4' for at most 4 "
+                    + "below one node (1 to \(TreeShape.nodesMax) drafts, 1 to \(Self.widthMax) below one)")
         }
         self = .best(nodesMax: nodes, width: width)
     }

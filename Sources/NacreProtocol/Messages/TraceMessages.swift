@@ -7,8 +7,8 @@ package struct JobTrace: Sendable, Equatable {
         package enum Kind: UInt32, Sendable, CaseIterable {
             /// A pass of the target in which the job had a part; `count` nodes of it are the job's.
             case pass = 1
-            /// A pass of a drafter that brought `count` drafts. It is placed where they arrived, so it lies later than it
-            /// was by their way here.
+            /// A pass of a drafter that brought `count` drafts. It is placed where they arrived, so it lies later than
+            /// it was by their way here.
             case draft = 2
             /// `count` tokens were committed.
             case commit = 3

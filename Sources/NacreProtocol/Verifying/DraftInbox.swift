@@ -5,8 +5,8 @@ package import NacreCore
 /// unjudged.
 ///
 /// The nodes of an epoch are numbered in the order in which they are sent. An epoch ends when a committed token is not
-/// among the drafts that the drafter had sent when it heard of it. The drafter says so by going on in another epoch, one
-/// that a verdict has offered; until then its nodes count from where they pass the committed end. So a token may be
+/// among the drafts that the drafter had sent when it heard of it. The drafter says so by going on in another epoch,
+/// one that a verdict has offered; until then its nodes count from where they pass the committed end. So a token may be
 /// committed before the drafter's copy of it arrives, and the copy still be of use (ALGORITHMS 9.3).
 ///
 /// Every draft names the last verdict that its sender had taken in, and every verdict is answered: what a drafter owes

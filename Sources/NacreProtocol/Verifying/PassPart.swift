@@ -154,7 +154,8 @@ extension JobVerification {
         var tree = awaited.proposed
         guard (try? tree.resolve(awaited.pending.node, to: row)) != nil else { return nil }
         var chance = KeyedChance(key: key)
-        // Behind a sibling that stands no row is kept: it is the last token itself, and what comes behind it is not taken.
+        // Behind a sibling that stands no row is kept: it is the last token itself, and what comes behind it is not
+        // taken.
         let selection = RejectionRule().resume(awaited.pending, in: tree, chance: &chance) { _, _ in .token(0) }
         return selection.tokens(of: tree).first
     }
@@ -162,7 +163,8 @@ extension JobVerification {
     /// Whether every check of the pass succeeded: all its drafts, and the draft that its last row decides.
     func isConfirmed(_ decision: Decision, _ part: PassPart) -> Bool {
         let tokens = decision.choices.map(\.token)
-        return decision.path.count >= part.cover.drafts.count && drafts.follow(tokens).matched == tokens.count
+        return decision.pending == nil && decision.path.count >= part.cover.drafts.count
+            && drafts.follow(tokens).matched == tokens.count
     }
 
     /// Learns from what was decided at every node that the decision went through.

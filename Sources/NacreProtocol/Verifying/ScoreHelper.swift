@@ -2,8 +2,8 @@ package import NacreCore
 
 /// Another verifier of the same target that scores parts of a job's drafts: its home's view of it.
 ///
-/// It holds the job's text and has at most one shard at a time. What it scores decides nothing by itself: the home's walk
-/// goes on over it where its own rows end. A shard that comes late, or never, changes nothing but speed.
+/// It holds the job's text and has at most one shard at a time. What it scores decides nothing by itself: the home's
+/// walk goes on over it where its own rows end. A shard that comes late, or never, changes nothing but speed.
 package struct ScoreHelper: Sendable {
     /// Drafts given away, and what came of them.
     package struct Shard: Sendable {

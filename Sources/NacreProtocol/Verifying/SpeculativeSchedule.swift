@@ -1,8 +1,8 @@
 import NacreCore
 
 /// Vanilla speculative decoding (Leviathan et al. 2023, Algorithm 1; Chen et al. 2023): draft, then verify in one pass,
-/// in turn. Of a chain γ tokens are drafted; of a tree (SpecInfer, Miao et al. 2024) all that its shape says. The pass's
-/// last row gives the bonus token.
+/// in turn. Of a chain γ tokens are drafted; of a tree (SpecInfer, Miao et al. 2024) all that its shape says. The
+/// pass's last row gives the bonus token.
 package struct SpeculativeSchedule: Sendable, Equatable {
     package let gamma: Int
     package let shape: DraftShape

@@ -120,6 +120,7 @@ extension VerifierMachine {
 
     private mutating func receive(_ draft: Draft, from address: String, at now: Instant) throws(ProtocolFault) {
         guard let (index, hired) = place(of: draft.stream, at: address) else { return }
+        if jobs[index].speculation.rule == .block { try checkChain(draft.proposals) }
         let text = jobs[index].tokens
         let before = jobs[index].drafters[hired].inbox.drafts.count
         let judgement = try jobs[index].drafters[hired].inbox.receive(
@@ -136,6 +137,15 @@ extension VerifierMachine {
         }
         jobs[index].drafters[hired].pace.arrived(
             standing: standing, end: draft.end, computed: Int(draft.microseconds), at: now)
+    }
+
+    /// `BlockRule` has an answer for chains whose rows are all here, and for nothing else.
+    private func checkChain(_ proposals: [Draft.Proposal]) throws(ProtocolFault) {
+        for proposal in proposals {
+            guard case .row = proposal.payload, proposal.draws.count == 1 else {
+                throw ProtocolFault("Draft of a block with \(proposal.draws.count) draws below node \(proposal.node)")
+            }
+        }
     }
 
     private func place(of stream: StreamID, at address: String) -> (job: Int, drafter: Int)? {
@@ -180,9 +190,9 @@ extension VerifierMachine {
     /// Nothing waits long for a drafter that owes nodes and says nothing: its link is given up, its jobs go on.
     mutating func dismissSilentDrafters(at now: Instant, into effects: inout [Effect]) {
         var silent: Set<String> = []
-        for drafter in jobs.flatMap(\.drafters) {
+        for (job, drafter) in jobs.flatMap({ job in job.drafters.map { (job, $0) } }) {
             let patience = drafter.isReady || !drafter.isOpen ? configuration.silenceMax : configuration.primingMax
-            let owes = !drafter.isReady || drafter.inbox.owes
+            let owes = !drafter.isReady || drafter.inbox.owes || job.awaitedRow?.stream == drafter.stream
             if owes && now - drafter.attentionSince > patience || drafter.inbox.isOverdue {
                 silent.insert(drafter.address)
             }

@@ -1,7 +1,7 @@
 import NacreCore
 
-// Parts of a job's drafts scored by other verifiers of the same target (ARCHITECTURE 8, "over hosts"). What is scored is
-// the target's own choice behind each draft, 4 bytes; selecting stays with the job's home.
+// Parts of a job's drafts scored by other verifiers of the same target (ARCHITECTURE 8, "over hosts"). What is scored
+// is the target's own choice behind each draft, 4 bytes; selecting stays with the job's home.
 extension VerifierMachine {
     // MARK: - At home
 

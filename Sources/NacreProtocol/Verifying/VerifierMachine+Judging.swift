@@ -32,7 +32,7 @@ extension VerifierMachine {
         jobs[index].learn(decision, of: part.drafts)
         jobs[index].schedule.judged(passed: jobs[index].isConfirmed(decision, part))
         jobs[index].statistics.rounds += 1
-        if let pending = decision.pending { ask(for: pending, part, of: index, into: &effects) }
+        if let pending = decision.pending { ask(for: pending, part, of: index, at: now, into: &effects) }
         // Every committed token but the last is cached then, and nothing else (ALGORITHMS I1).
         let taken = cut(decision.choices, for: jobs[index])
         let standing = decision.path.prefix(taken.choices.count).last { part.row(behind: $0) != nil }
@@ -76,9 +76,11 @@ extension VerifierMachine {
 
     /// Asks for the row of q that a failed test needs.
     private mutating func ask(
-        for pending: PendingRow, _ part: PassPart, of index: Int, into effects: inout [Effect]
+        for pending: PendingRow, _ part: PassPart, of index: Int, at now: Instant, into effects: inout [Effect]
     ) {
-        guard let origin = part.origin, let drafter = jobs[index].drafters.first(where: { $0.stream == origin.stream }),
+        guard let origin = part.origin,
+            let hired = jobs[index].drafters.firstIndex(where: { $0.stream == origin.stream }),
+            case let drafter = jobs[index].drafters[hired],
             let proposed = try? drafter.inbox.proposed(index: jobs[index].length - jobs[index].promptLength)
         else { return }
         // The number must be taken before the path is committed and the inbox moves on.
@@ -87,6 +89,7 @@ extension VerifierMachine {
         jobs[index].awaitedRow = AwaitedRow(
             stream: origin.stream, epoch: epoch, number: number, pending: pending,
             proposed: drafter.origin == origin ? proposed : part.proposed ?? proposed)
+        jobs[index].drafters[hired].attentionSince = now
         let request = RowRequest(stream: origin.stream, epoch: epoch, node: number)
         effects.append(.toDrafter(address: drafter.address, .rowRequest(request)))
     }
@@ -106,8 +109,8 @@ extension VerifierMachine {
         finish(index, token, at: now, into: &effects)
     }
 
-    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole. That
-    /// is the one place where output may lean on a drafter: by how often one is lost in just that moment.
+    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole.
+    /// That is the one place where output may lean on a drafter: by how often one is lost in just that moment.
     mutating func goOnWithoutRow(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         guard let awaited = jobs[index].awaitedRow else { return }
         let chance = KeyedChance(key: jobs[index].key)

@@ -89,11 +89,12 @@ extension VerifierMachine {
         let reading = jobs.indices.filter { jobs[$0].hasContext && jobs[$0].isPrefilling }
         let ordered = reading.indices.map { reading[($0 + prefillTurn) % reading.count] }
         return ordered.filter { index in
-            !reading.contains { other in
+            // Only what is empty yet can take over cells.
+            guard configuration.canRewind, jobs[index].cursor.filled == 0 else { return true }
+            return !reading.contains { other in
                 guard other < index else { return false }
                 let common = commonPrefix(index, other)
-                return jobs[other].cursor.valid.rawValue < common
-                    && common >= jobs[index].cursor.valid.rawValue + Self.prefixMin
+                return jobs[other].cursor.valid.rawValue < common && common >= Self.prefixMin
             }
         }
     }
@@ -204,96 +205,6 @@ extension VerifierMachine {
 
     /// How late a draft may be that a pass waits for, as a share of a pass of one node.
     private static let lateness = 0.1
-
-    /// The jobs whose method gives them a turn, each with the drafts that take part. When not even a node for each has
-    /// room, those that have waited longest go first (`FairShare`).
-    private mutating func decodingTurns() -> [JobTurn] {
-        let ready = jobs.indices.filter { jobs[$0].isReadyToDecode }
-        let lead = ready.map { jobs[$0].length - jobs[$0].cursor.valid }
-        let inTurn = FairShare.turns(
-            mandatory: lead, waited: ready.map { jobs[$0].share.waited }, nodesMax: configuration.nodesMax)
-        var turns: [JobTurn] = []
-        var flexible: [(turn: Int, most: Int)] = []
-        var room = configuration.nodesMax - inTurn.reduce(0) { $0 + lead[$1] }
-        // One branch stays for what fills the pass up.
-        var branches = max(0, configuration.branches - 1)
-        for place in inTurn {
-            let job = jobs[ready[place]]
-            let drafts = job.drafts
-            var turn = JobTurn(index: ready[place], drafts: drafts, chosen: [])
-            switch job.schedule.turn(job.view(of: drafts)) {
-            case .wait: continue
-            case .spine(let count): turn.chosen = Array(drafts.spine.prefix(min(count, room)))
-            case .all: turn.chosen = usable(drafts, of: job, most: room, branches: &branches)
-            case .upTo(let most): if most > 0, !drafts.isEmpty { flexible.append((turns.count, most)) }
-            }
-            room -= turn.chosen.count
-            turns.append(turn)
-        }
-        pack(flexible, into: &turns, mandatory: inTurn.map { lead[$0] }, branches: branches)
-        keepFair(ready, turns)
-        return turns
-    }
-
-    /// The drafts that a commit within the budget can reach, in the order in which they came, within the branches there
-    /// are.
-    private func usable(
-        _ drafts: DraftTree, of job: JobVerification, most: Int, branches: inout Int
-    ) -> [NodeIndex] {
-        let deepest = job.remaining - 1
-        var chosen: [NodeIndex] = []
-        var isParent: Set<NodeIndex?> = []
-        var taken: Set<NodeIndex?> = [nil]
-        for node in drafts.indices where chosen.count < most && drafts[node].depth <= deepest {
-            let parent = drafts[node].parent
-            guard taken.contains(parent) else { continue }
-            if isParent.contains(parent) {
-                guard branches > 0 else { continue }
-                branches -= 1
-            }
-            isParent.insert(parent)
-            taken.insert(node)
-            chosen.append(node)
-        }
-        return chosen
-    }
-
-    /// Chooses the drafts of the jobs that take what is worth its cost, all together.
-    private func pack(
-        _ flexible: [(turn: Int, most: Int)], into turns: inout [JobTurn], mandatory: [Int], branches: Int
-    ) {
-        guard !flexible.isEmpty else { return }
-        let fixed = turns.reduce(0) { $0 + $1.chosen.count } + mandatory.reduce(0, +) - flexible.count
-        var candidates: [ForestPacker.Job] = []
-        for (rank, choice) in flexible.enumerated() {
-            let job = jobs[turns[choice.turn].index]
-            let tree = turns[choice.turn].drafts
-            var worth = job.worth(of: tree)
-            // What lies deeper than the budget reaches cannot be committed.
-            for (node, draft) in tree.nodes.enumerated() where draft.depth > job.remaining - 1 { worth[node] = 0 }
-            // What is fixed already is part of the pass's cost, not of the choice.
-            candidates.append(
-                ForestPacker.Job(
-                    mandatory: 1 + (rank == 0 ? fixed : 0), tree: tree, worth: worth,
-                    weight: job.share.weight))
-        }
-        let limits = ForestPacker.Limits(nodesMax: configuration.nodesMax, branchesMax: branches)
-        for (choice, chosen) in zip(flexible, ForestPacker.pack(candidates, cost: configuration.cost, limits: limits)) {
-            turns[choice.turn].chosen = Array(chosen.prefix(choice.most))
-        }
-    }
-
-    private mutating func keepFair(_ ready: [Int], _ turns: [JobTurn]) {
-        let drafts = turns.reduce(0) { $0 + $1.chosen.count }
-        for index in ready {
-            guard let turn = turns.first(where: { $0.index == index }) else {
-                jobs[index].share.wait()
-                continue
-            }
-            jobs[index].share.took(
-                turn.chosen.count, of: turn.drafts.count, evenShare: Double(drafts) / Double(max(1, turns.count)))
-        }
-    }
 
     // MARK: - After the pass
 

@@ -83,8 +83,8 @@ extension VerifierMachine {
             roundTripMicroseconds: Double(configuration.roundTrip), draftMicroseconds: measured > 0 ? measured : guess)
     }
 
-    /// Drafts of a tree that grows by itself: what the best tree of a pass has, and as many again that are drafted while
-    /// it is judged; few where drafts do not pay.
+    /// Drafts of a tree that grows by itself: what the best tree of a pass has, and as many again that are drafted
+    /// while it is judged; few where drafts do not pay.
     private func treeSize(for job: JobVerification, _ window: DraftWindow) -> Int {
         guard window.pays else { return DraftWindow.probe }
         let budget = TreeBudget(

@@ -35,7 +35,8 @@ struct JobLaws {
     func openJobs() -> String {
         cases.filter { $0.outcome == nil }
             .map {
-                "\($0.job.id) (\($0.job.specification.speculation.method.name), \($0.tokens.count) of \($0.oracle.tokens.count))"
+                "\($0.job.id) (\($0.job.specification.speculation.method.name), "
+                    + "\($0.tokens.count) of \($0.oracle.tokens.count))"
             }
             .joined(separator: ", ")
     }

@@ -28,7 +28,7 @@ final class CoordinatorShell: Shell {
     func dialFailed(_ dial: DialID) {}
     func received(_ message: Message, on id: ConnectionID) { step(.received(id.link, message)) }
     func lost(_ id: ConnectionID) { step(.closed(id.link)) }
-    func passed(_ outcome: PassOutcome) {}
+    func passed(_ outcome: PassOutcome, shard: ShardIndex) {}
 
     private func perform(_ effect: CoordinatorMachine.Effect) {
         switch effect {

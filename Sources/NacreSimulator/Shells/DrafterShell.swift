@@ -78,7 +78,7 @@ final class DrafterShell: Shell {
         if control?.lost(id) == true { return }
         step(.closed(id.link))
     }
-    func passed(_ outcome: PassOutcome) { step(.passed(outcome)) }
+    func passed(_ outcome: PassOutcome, shard: ShardIndex) { step(.passed(outcome)) }
 
     private func perform(_ effect: DrafterMachine.Effect) {
         switch effect {

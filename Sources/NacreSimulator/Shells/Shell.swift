@@ -9,7 +9,8 @@ protocol Shell: AnyObject {
     func dialFailed(_ dial: DialID)
     func received(_ message: Message, on id: ConnectionID)
     func lost(_ id: ConnectionID)
-    func passed(_ outcome: PassOutcome)
+    /// - Parameter shard: whose engine it was; a drafter has one.
+    func passed(_ outcome: PassOutcome, shard: ShardIndex)
 }
 
 /// Effects of one machine in the order it emitted them, also when performing one makes the machine step again.

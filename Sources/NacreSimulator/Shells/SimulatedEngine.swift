@@ -6,11 +6,13 @@ import NacreProtocol
 struct SimulatedEngine {
     private var engine: ReferenceEngine
     private let node: Scenario.Node
+    private let shard: ShardIndex
     /// Its choices are drawn at random.
     private let isGuessing: Bool
 
-    init(_ model: TabularModel, _ node: Scenario.Node, isGuessing: Bool = false) {
+    init(_ model: TabularModel, _ node: Scenario.Node, shard: ShardIndex = 0, isGuessing: Bool = false) {
         self.node = node
+        self.shard = shard
         self.isGuessing = isGuessing
         engine = ReferenceEngine(
             model: model, contextCells: node.contextCells, sequences: node.sequences + node.branches,
@@ -29,7 +31,7 @@ struct SimulatedEngine {
         world.tally.forked += pass.edits.count { if case .fork = $0 { true } else { false } }
         let duration = max(1, node.passFixed + node.passPerNode * pass.nodes.count)
         let outcome = outcome(of: pass, duration: duration, in: world, of: host)
-        world.schedule(.passed(host, life: world.hosts[host.index].life, outcome), in: duration)
+        world.schedule(.passed(host, life: world.hosts[host.index].life, shard, outcome), in: duration)
         if case .done = outcome { return true }
         return false
     }

@@ -4,17 +4,24 @@ import NacreProtocol
 
 /// A verifier's process.
 final class VerifierShell: Shell {
+    /// A drafter as one shard knows it.
+    private struct DrafterAddress: Hashable {
+        var shard: ShardIndex
+        var address: String
+    }
+
     private unowned let world: World
     private let host: HostID
     private let isZombie: Bool
     let plan: Scenario.Node
-    private(set) var machine: VerifierMachine
-    private var engine: SimulatedEngine
-    private var queue = EffectQueue<VerifierMachine.Effect>()
+    private(set) var machine: ShardedVerifier
+    private var engines: [SimulatedEngine] = []
+    private var computing: Set<ShardIndex> = []
+    private var queue = EffectQueue<ShardedVerifier.Effect>()
     private var control: ControlPort?
-    private var dials: [DialID: String] = [:]
-    private var connections: [String: ConnectionID] = [:]
-    private var addresses: [ConnectionID: String] = [:]
+    private var dials: [DialID: DrafterAddress] = [:]
+    private var connections: [DrafterAddress: ConnectionID] = [:]
+    private var addresses: [ConnectionID: DrafterAddress] = [:]
     private var laws: VerifierLaws
     /// Tokens of the last commit.
     private var lastCommitted = 0
@@ -26,33 +33,35 @@ final class VerifierShell: Shell {
         isZombie = plan.isZombie
         laws = VerifierLaws(name: world.name(host))
         let incarnation = world.incarnation(of: host)
-        machine = VerifierMachine(
-            VerifierMachine.Configuration(
-                node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest, modelDigest: 1,
-                vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
-                nodesMax: plan.node.nodesMax, endTokens: [Language.end], canRewind: true,
-                branches: plan.node.branches,
-                cost: StepCostModel(
-                    nodesMax: plan.node.nodesMax, priorFixed: Double(plan.node.passFixed),
-                    perNode: Double(plan.node.passPerNode))))
-        engine = SimulatedEngine(world.target, plan.node)
+        machine = ShardedVerifier(
+            plan.parts.map { part in
+                VerifierMachine.Configuration(
+                    node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
+                    modelDigest: 1, vocabularySize: Language.size, sequences: part.sequences,
+                    contextMax: part.contextMax,
+                    nodesMax: part.nodesMax, endTokens: [Language.end], canRewind: true, branches: part.branches,
+                    cost: StepCostModel(
+                        nodesMax: part.nodesMax, priorFixed: Double(part.passFixed), perNode: Double(part.passPerNode)))
+            })
+        engines = plan.parts.enumerated().map { SimulatedEngine(world.target, $1, shard: ShardIndex(rawValue: $0)) }
         let hello = Hello(
             node: world.name(host), incarnation: incarnation, role: .verifier, wireMin: 1, wireMax: 1, modelDigest: 1,
             vocabularyDigest: Language.digest, dataAddress: world.hosts[host.index].address,
             capacity: Capacity(
-                sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax),
+                sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax,
+                shards: plan.shards),
             modelName: "target", engineVersion: "simulated", cores: "1")
         control = ControlPort(world, host, hello: hello, chunk: plan.node.vocabularyChunk) { [unowned self] in
             self.hear($0)
         }
     }
 
-    func step(_ input: VerifierMachine.Input) {
-        var effects: [VerifierMachine.Effect] = []
+    func step(_ input: ShardedVerifier.Input) {
+        var effects: [ShardedVerifier.Effect] = []
         machine.step(input, at: world.now, into: &effects)
         queue.append(effects)
         guard queue.beginDraining() else { return }
-        while let effect = queue.next() { perform(effect) }
+        while let next = queue.next() { perform(next.effect, of: next.shard) }
     }
 
     // MARK: - The world
@@ -64,7 +73,7 @@ final class VerifierShell: Shell {
         step(.tick)
     }
 
-    func wake() { step(.tick) }
+    func wake(_ shard: ShardIndex) { step(.shard(shard, .tick)) }
 
     func opened(_ id: ConnectionID, _ dial: DialID?) {
         if control?.opened(id, dial) == true { return }
@@ -75,19 +84,20 @@ final class VerifierShell: Shell {
         }
         connections[address] = id
         addresses[id] = address
-        step(.dialed(address: address))
+        step(.shard(address.shard, .dialed(address: address.address)))
     }
 
     func dialFailed(_ dial: DialID) {
         if control?.dialFailed(dial) == true { return }
-        if let address = dials.removeValue(forKey: dial) { step(.dialFailed(address: address)) }
+        guard let address = dials.removeValue(forKey: dial) else { return }
+        step(.shard(address.shard, .dialFailed(address: address.address)))
     }
 
     func received(_ message: Message, on id: ConnectionID) {
         if control?.received(message, on: id) == true { return }
         if case .scoreOpen(let open) = message { laws.held(open) }
         if let address = addresses[id] {
-            step(.data(address: address, message))
+            step(.shard(address.shard, .data(address: address.address, message)))
         } else {
             step(.host(id.link, message))
         }
@@ -97,10 +107,13 @@ final class VerifierShell: Shell {
         if control?.lost(id) == true { return }
         guard let address = addresses.removeValue(forKey: id) else { return step(.hostLost(id.link)) }
         connections[address] = nil
-        step(.drafterLost(address: address))
+        step(.shard(address.shard, .drafterLost(address: address.address)))
     }
 
-    func passed(_ outcome: PassOutcome) { step(.passed(outcome)) }
+    func passed(_ outcome: PassOutcome, shard: ShardIndex) {
+        computing.remove(shard)
+        step(.shard(shard, .passed(outcome)))
+    }
 
     // MARK: - The machine
 
@@ -117,7 +130,7 @@ final class VerifierShell: Shell {
         }
     }
 
-    private func perform(_ effect: VerifierMachine.Effect) {
+    private func perform(_ effect: VerifierMachine.Effect, of shard: ShardIndex) {
         switch effect {
         case .toCoordinator(let message):
             if case .commit(let commit) = message {
@@ -134,19 +147,23 @@ final class VerifierShell: Shell {
         case .closeCoordinator(let goodbye):
             world.report(.accusation, "\(world.name(host)) accuses the coordinator: \(goodbye.detail)")
             control?.close(goodbye)
-        case .dial(let address): dials[world.dial(address, from: host)] = address
+        case .dial(let address):
+            dials[world.dial(address, from: host)] = DrafterAddress(shard: shard, address: address)
         case .toDrafter(let address, let message):
             judge(laws.judge(message))
             // A round's commit goes out right before its verdict.
             if case .verdict(let verdict) = message, verdict.tokens.count > lastCommitted { world.tally.coalesced += 1 }
-            if let id = connections[address] { world.send(message, on: id, from: host) }
+            if let id = connections[DrafterAddress(shard: shard, address: address)] {
+                world.send(message, on: id, from: host)
+            }
         case .closeDrafter(let address, let goodbye):
             let drafter = world.hosts.firstIndex { $0.address == address }.map(HostID.init)
             if goodbye.code == .protocolError, let drafter, world.isHonest(drafter) {
                 world.report(.accusation, "\(world.name(host)) accuses \(address): \(goodbye.detail)")
             }
-            dials = dials.filter { $0.value != address }
-            guard let id = connections.removeValue(forKey: address) else { return }
+            let peer = DrafterAddress(shard: shard, address: address)
+            dials = dials.filter { $0.value != peer }
+            guard let id = connections.removeValue(forKey: peer) else { return }
             addresses[id] = nil
             world.close(id, goodbye, from: host)
         case .toHost(let link, let message): world.send(message, on: ConnectionID(link), from: host)
@@ -155,11 +172,13 @@ final class VerifierShell: Shell {
             world.close(ConnectionID(link), goodbye, from: host)
         case .wake(let instant):
             let life = world.hosts[host.index].life
-            world.queue.schedule(.wake(host, life: life), at: max(instant, world.now))
+            world.queue.schedule(.wake(host, life: life, shard), at: max(instant, world.now))
         case .evaluate(let pass):
-            guard engine.run(pass, in: world, of: host) else { return }
-            engine.audit(machine.cachedTexts, in: world, of: host)
-            judge(laws.judge(pass, engine))
+            world.tally.sideBySide += computing.isEmpty ? 0 : 1
+            computing.insert(shard)
+            guard engines[shard.rawValue].run(pass, in: world, of: host) else { return }
+            engines[shard.rawValue].audit(machine[shard].cachedTexts, in: world, of: host)
+            judge(laws.judge(pass, engines[shard.rawValue]))
         }
     }
 

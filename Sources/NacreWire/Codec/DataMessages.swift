@@ -2,8 +2,8 @@ internal import CNacreProto
 import NacreCore
 import NacreProtocol
 
-// The messages that both ends of a draft stream have, to and from their C form. Values out of range are refused here; how messages relate to
-// each other (is this stream open, is that epoch known) is the state machines' business.
+// The messages that both ends of a draft stream have, to and from their C form. Values out of range are refused here;
+// how messages relate to each other (is this stream open, is that epoch known) is the state machines' business.
 
 extension Limits {
     /// Tokens of a job's context: prompt and output.

@@ -8,6 +8,7 @@ extension Hello {
     func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
         let wire = writer.make(nacre__hello__init)
         let brought = writer.make(nacre__capacity__init)
+        brought.pointee.shards = try writer.number(capacity.shards, "capacity.shards")
         brought.pointee.sequences = try writer.number(capacity.sequences, "capacity.sequences")
         brought.pointee.context = try writer.number(capacity.context, "capacity.context")
         brought.pointee.nodes_max = try writer.number(capacity.nodesMax, "capacity.nodesMax")
@@ -23,6 +24,12 @@ extension Hello {
         wire.pointee.model_name = writer.prose(modelName, bytesMax: Limits.nameBytesMax)
         wire.pointee.engine_version = writer.prose(engineVersion, bytesMax: Limits.nameBytesMax)
         wire.pointee.cores = writer.prose(cores, bytesMax: Limits.nameBytesMax)
+        // For people: a peer would refuse more.
+        let told = passTimes.prefix(Limits.passTimesMax)
+        let times = writer.room(for: told.count, of: UnsafeMutablePointer<Nacre__PassTime>?.self)
+        for (index, time) in told.enumerated() { times[index] = try time.pack(writer) }
+        wire.pointee.n_pass_time = told.count
+        wire.pointee.pass_time = times
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -37,10 +44,40 @@ extension Hello {
             capacity: Capacity(
                 sequences: try fields.count(brought.sequences, "capacity.sequences"),
                 context: try fields.count(brought.context, "capacity.context"),
-                nodesMax: try fields.count(brought.nodes_max, "capacity.nodesMax")),
+                nodesMax: try fields.count(brought.nodes_max, "capacity.nodesMax"),
+                // A node that does not say has what every node had.
+                shards: max(1, try fields.count(brought.shards, "capacity.shards", max: Limits.shardsMax))),
             modelName: try fields.prose(wire.model_name, "modelName", bytesMax: Limits.nameBytesMax),
             engineVersion: try fields.prose(wire.engine_version, "engineVersion", bytesMax: Limits.nameBytesMax),
-            cores: try fields.prose(wire.cores, "cores", bytesMax: Limits.nameBytesMax))
+            cores: try fields.prose(wire.cores, "cores", bytesMax: Limits.nameBytesMax),
+            passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields))
+    }
+}
+
+extension PassTime {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutablePointer<Nacre__PassTime> {
+        let wire = writer.make(nacre__pass_time__init)
+        wire.pointee.shards = try writer.number(shards, "passTimes.shards")
+        wire.pointee.nodes = try writer.number(nodes, "passTimes.nodes")
+        wire.pointee.pass_us = microseconds
+        return wire
+    }
+
+    static func list(
+        _ start: UnsafeMutablePointer<UnsafeMutablePointer<Nacre__PassTime>?>?, _ count: Int, _ fields: FieldReader
+    ) throws(WireError) -> [PassTime] {
+        guard count <= Limits.passTimesMax else {
+            throw fields.invalid("passTimes", "has \(count) items, at most \(Limits.passTimesMax) are allowed")
+        }
+        var times: [PassTime] = []
+        for pointer in UnsafeBufferPointer(start: start, count: count) {
+            let wire = try fields.part(pointer, "passTimes")
+            times.append(
+                PassTime(
+                    shards: try fields.count(wire.shards, "passTimes.shards", max: Limits.shardsMax),
+                    nodes: try fields.count(wire.nodes, "passTimes.nodes"), microseconds: wire.pass_us))
+        }
+        return times
     }
 }
 

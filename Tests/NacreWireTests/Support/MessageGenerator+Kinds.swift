@@ -86,8 +86,12 @@ extension MessageGenerator {
             wireMax: max(wireMin, word32()), modelDigest: word64(), vocabularyDigest: word64(), dataAddress: text(),
             capacity: Capacity(
                 sequences: number(0...Int(Int32.max)), context: number(0...Int(Int32.max)),
-                nodesMax: number(0...Int(Int32.max))),
-            modelName: text(), engineVersion: text(), cores: text())
+                nodesMax: number(0...Int(Int32.max)), shards: number(1...Limits.shardsMax)),
+            modelName: text(), engineVersion: text(), cores: text(),
+            passTimes: (0..<number(0...Limits.passTimesMax)).map { _ in
+                PassTime(
+                    shards: number(0...Limits.shardsMax), nodes: number(0...Int(Int32.max)), microseconds: word32())
+            })
     }
 
     private mutating func welcome() -> Welcome {

@@ -1,0 +1,112 @@
+import Foundation
+package import NacreEngine
+
+/// Measurements of models on this machine, kept from one start to the next: a JSON file each in `nacre/calibration` of
+/// the user's cache folder. What is missing, damaged or of something else counts as never measured.
+package struct CalibrationCache: Sendable {
+    /// What a measurement holds for.
+    package struct Key: Sendable, Hashable {
+        /// Digest of the model file.
+        package var model: UInt64
+        /// Stamp of the engine's build, which covers the kind of CPU.
+        package var engine: String
+        /// The cores by name, or "any".
+        package var cores: String
+        package var threads: Int
+
+        package init(model: UInt64, engine: String, cores: String, threads: Int) {
+            self.model = model
+            self.engine = engine
+            self.cores = cores
+            self.threads = threads
+        }
+
+        /// 16 hexadecimal digits.
+        fileprivate var modelText: String {
+            let digits = String(model, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }
+
+        fileprivate var fileName: String {
+            let text = "\(modelText)-\(engine)-\(cores)-\(threads)"
+            return text.map { $0.isLetter || $0.isNumber || "-,.".contains($0) ? String($0) : "_" }.joined() + ".json"
+        }
+    }
+
+    private struct Document: Codable {
+        struct Pass: Codable {
+            var nodes: Int
+            var microseconds: Double
+        }
+        struct Division: Codable {
+            var shards: Int
+            var passes: [Pass]
+        }
+        var version: Int
+        var model: String
+        var engine: String
+        var cores: String
+        var threads: Int
+        var divisions: [Division]
+    }
+
+    /// Of the files' content. A file of another version counts as damaged.
+    private static let version = 1
+
+    private let folder: URL
+
+    /// The cache of the user that these variables belong to; `nil` if nothing names a folder.
+    package init?(environment: [String: String]) {
+        // The specification of XDG_CACHE_HOME has relative paths ignored.
+        if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
+            folder = URL(filePath: cache).appending(path: "nacre/calibration")
+        } else if let home = environment["HOME"], home.hasPrefix("/") {
+            folder = URL(filePath: home).appending(path: ".cache/nacre/calibration")
+        } else {
+            return nil
+        }
+    }
+
+    /// What was measured under this key.
+    ///
+    /// - Parameter shards: the divisions asked for; without all of them there is nothing.
+    package func read(_ key: Key, shards: [Int]) -> [ShardDivision]? {
+        guard let data = FileManager.default.contents(atPath: path(of: key)),
+            let document = try? JSONDecoder().decode(Document.self, from: data), document.version == Self.version,
+            document.model == key.modelText, document.engine == key.engine, document.cores == key.cores,
+            document.threads == key.threads
+        else { return nil }
+        var divisions: [ShardDivision] = []
+        for count in shards {
+            guard let division = document.divisions.first(where: { $0.shards == count }),
+                division.passes.map(\.nodes) == ShardCalibration.sizes,
+                division.passes.allSatisfy({ $0.microseconds > 0 && $0.microseconds.isFinite })
+            else { return nil }
+            divisions.append(
+                ShardDivision(
+                    shards: count,
+                    costs: division.passes.map { PassCost(nodes: $0.nodes, microseconds: $0.microseconds) }))
+        }
+        return divisions
+    }
+
+    /// Keeps a measurement in place of what there was. Readers see the old file or the new one.
+    ///
+    /// - Throws: what the file system says.
+    package func write(_ divisions: [ShardDivision], as key: Key) throws {
+        let document = Document(
+            version: Self.version, model: key.modelText, engine: key.engine, cores: key.cores, threads: key.threads,
+            divisions: divisions.map { division in
+                Document.Division(
+                    shards: division.shards,
+                    passes: division.costs.map { Document.Pass(nodes: $0.nodes, microseconds: $0.microseconds) })
+            })
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try encoder.encode(document).write(to: URL(filePath: path(of: key)), options: .atomic)
+    }
+
+    /// Where the measurement of this key is or would be.
+    package func path(of key: Key) -> String { folder.appending(path: key.fileName).path }
+}

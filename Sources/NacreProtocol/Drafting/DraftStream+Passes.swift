@@ -1,0 +1,189 @@
+package import NacreCore
+
+// What a stream has evaluated, what it makes of the scores, and what it says.
+extension DraftStream {
+    /// A stream's part in a pass.
+    package struct Work: Sendable {
+        package var edits: [CacheEdit] = []
+        package var nodes: [ForestNode] = []
+        /// One for each node that asks for a score, in order.
+        package var expansions: [TreeGrowth.Expansion] = []
+    }
+
+    /// Expansions of one stream in one pass.
+    private var expansionsMax: Int {
+        switch shape {
+        case .chain: branches == 0 ? 1 : 4
+        case .fixed: 16
+        case .best: 4
+        }
+    }
+
+    /// What to evaluate next, within `room` nodes: the text as far as it is not cached, then nodes to draft below.
+    package mutating func work(room: Int, free: inout [SequenceID]) -> Work {
+        var work = Work()
+        cache.beginPass()
+        if uncached == 0, growth.isRootOpen { cache.repeatLast(of: length) }
+        let (start, pending) = (cache.cached(upTo: length), uncached)
+        let part = tokens[start.rawValue...].prefix(room)
+        if !part.isEmpty {
+            cache.extend(by: part.count, edits: &work.edits)
+            for (offset, token) in part.enumerated() {
+                work.nodes.append(ForestNode(token: token, position: start + offset, sequence: cache.trunk))
+            }
+        }
+        guard part.count == pending else { return work }
+        let most = min(expansionsMax, max(0, room - pending) + (pending > 0 ? 1 : 0))
+        var isPostponed = false
+        // Where nothing can be placed others are tried: a stream that may draft and has no part in a pass would wait
+        // for ever.
+        while !isPostponed, work.expansions.isEmpty, case let wanted = growth.next(most), !wanted.isEmpty {
+            for expansion in wanted {
+                switch place(expansion, room: room, free: &free, into: &work) {
+                case .done: work.expansions.append(expansion)
+                case .later:
+                    isPostponed = true
+                    growth.abandon(expansion)
+                // The tree stays as it is there. How many sequences are free does not depend on any token.
+                case .never: growth.supply([], for: expansion)
+                }
+            }
+        }
+        return work
+    }
+
+    private enum Placing { case done, later, never }
+
+    /// Adds the node of an expansion, and what is not cached above it.
+    private mutating func place(
+        _ expansion: TreeGrowth.Expansion, room: Int, free: inout [SequenceID], into work: inout Work
+    ) -> Placing {
+        guard let node = expansion.node else {
+            // The last token of the text: it was just added.
+            guard let last = work.nodes.indices.last else { return .later }
+            work.nodes[last].score = request(at: length + (-1), width: expansion.width)
+            return .done
+        }
+        let tree = growth.proposed
+        let missing = tree.path(to: node).filter { !cache.isCached($0) }
+        for above in missing {
+            // A path longer than a pass takes several: what is cached of it then is not computed again.
+            guard work.nodes.count < room else { return .later }
+            let sequence: SequenceID
+            switch cache.place(above, in: tree, free: &free, edits: &work.edits) {
+            case .at(let place): sequence = place
+            case .later: return .later
+            case .full: return .never
+            }
+            let position = tree.position(of: above)
+            work.nodes.append(
+                ForestNode(
+                    token: tree[above].token, position: position, sequence: sequence,
+                    score: above == node ? request(at: position, width: expansion.width) : nil))
+        }
+        return missing.isEmpty ? .later : .done
+    }
+
+    /// What is wanted of the row behind `position`.
+    private func request(at position: Position, width: Int) -> ScoreRequest {
+        let index = position.next - promptLength
+        if draws { return ScoreRequest(key: key, index: index, policy: sampling, kind: .weights(entriesMax: 64)) }
+        // Without the noise, proposals are functions of the text, as rules that do not couple need them.
+        let policy = rule == .coupled ? sampling : .greedy
+        return ScoreRequest(key: key, index: index, policy: policy, kind: .candidates(width))
+    }
+
+    /// Whether drafts are draws from q.
+    private var draws: Bool {
+        Speculation(.stream, rule: rule, shape: shape, branches: branches).draws(under: sampling)
+    }
+
+    /// Takes the score of an expansion.
+    package mutating func take(_ score: Score, for expansion: TreeGrowth.Expansion) {
+        guard let node = growth.node(of: expansion) else { return }
+        switch score {
+        case .candidates(let candidates):
+            growth.supply(
+                candidates.map { TreeGrowth.Proposal(token: $0.token, probability: $0.probability) }, for: expansion)
+        case .choice(let choice):
+            growth.supply([TreeGrowth.Proposal(token: choice.token, probability: 1)], for: expansion)
+        case .weights(let row):
+            drawn[node] = row
+            growth.supply(draw(expansion.width, from: row, below: node), for: expansion)
+        case .law: growth.supply([], for: expansion)
+        }
+    }
+
+    /// Draws children without replacement, each at a place of its own.
+    private mutating func draw(_ width: Int, from row: WeightRow, below node: NodeIndex?) -> [TreeGrowth.Proposal] {
+        let chance = KeyedChance(key: key)
+        let index = length - promptLength + growth.proposed.depth(of: node)
+        var rest: WeightRow? = row
+        var proposals: [TreeGrowth.Proposal] = []
+        while proposals.count < width, let left = rest {
+            drawCount += 1
+            let place = ChancePlace(index, .draft, sibling: drawCount, epoch: Int(epoch.rawValue & 0xFF_FFFF))
+            let token = chance.token(from: left, at: place)
+            proposals.append(TreeGrowth.Proposal(token: token, probability: row[token]))
+            rest = left.removing(token)
+        }
+        return proposals
+    }
+
+    // MARK: - Messages
+
+    /// What is to be said now: drafts that were not sent yet, and whether more will come; `nil` if nothing is new.
+    package mutating func message(as stream: StreamID, microseconds: Int) -> Draft? {
+        guard hasContext else { return nil }
+        let tree = growth.tree
+        let end = end
+        let news = numbers.count..<tree.count
+        guard !news.isEmpty || end != .open && (lastEnd != end || lastHeard != heard) else { return nil }
+        let first = nextNumber
+        var draft = Draft(
+            stream: stream, epoch: epoch, heard: heard, root: root, firstNode: first, tokens: [], end: end,
+            microseconds: UInt32(clamping: microseconds))
+        for index in news {
+            let node = tree[NodeIndex(rawValue: index)]
+            draft.tokens.append(node.token)
+            draft.parents.append(node.parent.map { numbers[$0.rawValue] } ?? rootNumber)
+            draft.probabilities.append(UInt8(clamping: Int((node.probability * 255).rounded())))
+            nextNumber += 1
+            numbers.append(nextNumber)
+        }
+        if draft.parents.enumerated().allSatisfy({ $1 == first + $0 }) { draft.parents = [] }
+        if draws { describe(&draft) }
+        lastEnd = end
+        lastHeard = heard
+        return draft
+    }
+
+    /// Adds the rows that the drafts of the message were drawn from.
+    private mutating func describe(_ draft: inout Draft) {
+        let first = draft.firstNode
+        for (node, row) in drawn {
+            let place = node.flatMap { growth.placeInTree($0) }
+            guard node == nil || place != nil else { continue }
+            let number = place.map { numbers[$0.rawValue] } ?? rootNumber
+            let children = Array(growth.tree.children(of: place))
+            guard let eldest = children.first else { continue }
+            let draws = children.map { numbers[$0.rawValue] - 1 }
+            guard draws.allSatisfy({ $0 >= first }) else { continue }
+            drawn[node] = nil
+            var sent = DraftPayload.row(row, .withoutReplacement)
+            let weight = row.weight(of: growth.tree[eldest].token)
+            if payload == .scalar, let scalar = try? DraftPayload.Scalar(weight: weight, total: row.total) {
+                sent = .scalar(scalar, .withoutReplacement)
+                rows[number] = row
+            }
+            draft.proposals.append(Draft.Proposal(node: number, payload: sent, draws: draws))
+        }
+        draft.proposals.sort { $0.node < $1.node }
+    }
+
+    private var end: DraftEnd {
+        guard growth.isComplete else { return .open }
+        if growth.endsGeneration { return .endOfGeneration }
+        return positionLimit.rawValue > contextMax ? .contextFull : .windowFull
+    }
+}

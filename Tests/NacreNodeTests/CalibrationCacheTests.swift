@@ -1,0 +1,83 @@
+import Foundation
+import NacreEngine
+import NacreModelNode
+import Testing
+
+/// What was measured once is found again, and nothing else.
+@Suite struct CalibrationCacheTests {
+    private static let key = CalibrationCache.Key(model: 0xAB, engine: "0.3.36-1f", cores: "0-1", threads: 2)
+    private static let divisions = [1, 2].map { shards in
+        ShardDivision(
+            shards: shards,
+            costs: ShardCalibration.sizes.map { PassCost(nodes: $0, microseconds: Double($0 * 100 + shards)) })
+    }
+
+    /// A cache in a folder of its own, which goes away afterwards.
+    private func with(_ body: (CalibrationCache, URL) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "nacre-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(try #require(CalibrationCache(environment: ["XDG_CACHE_HOME": folder.path])), folder)
+    }
+
+    @Test("it lies where the user's cache is")
+    func place() {
+        func folder(_ environment: [String: String]) -> String? {
+            CalibrationCache(environment: environment).map {
+                URL(filePath: $0.path(of: Self.key)).deletingLastPathComponent().path
+            }
+        }
+        #expect(folder(["XDG_CACHE_HOME": "/c", "HOME": "/h"]) == "/c/nacre/calibration")
+        #expect(folder(["HOME": "/h"]) == "/h/.cache/nacre/calibration")
+        #expect(folder(["XDG_CACHE_HOME": "relative", "HOME": "/h"]) == "/h/.cache/nacre/calibration")
+        #expect(folder([:]) == nil)
+    }
+
+    @Test("what was written is read, for the same model, engine, cores and threads alone")
+    func roundTrip() throws {
+        try with { cache, _ in
+            #expect(cache.read(Self.key, shards: [1, 2]) == nil)
+            try cache.write(Self.divisions, as: Self.key)
+            #expect(cache.read(Self.key, shards: [1, 2]) == Self.divisions)
+            #expect(cache.read(Self.key, shards: [1]) == [Self.divisions[0]])
+            #expect(cache.read(Self.key, shards: [1, 2, 4]) == nil, "4 was never measured")
+            var others = Array(repeating: Self.key, count: 4)
+            others[0].model = 0xAC
+            others[1].engine = "0.3.36-2f"
+            others[2].cores = "0-2"
+            others[3].threads = 1
+            for other in others { #expect(cache.read(other, shards: [1, 2]) == nil) }
+        }
+    }
+
+    @Test("a file that is damaged, or of something else, counts as none and is replaced")
+    func damaged() throws {
+        try with { cache, _ in
+            try cache.write(Self.divisions, as: Self.key)
+            let path = cache.path(of: Self.key)
+            let whole = try #require(FileManager.default.contents(atPath: path))
+            let text = String(decoding: whole, as: UTF8.self)
+            let damages = [
+                "", String(text.prefix(text.count / 2)), text.replacing("\"nodes\" : 8", with: "\"nodes\" : 9"),
+                text.replacing("102", with: "0"), text.replacing("\"threads\" : 2", with: "\"threads\" : 3"),
+                text.replacing("\"version\" : 1", with: "\"version\" : 2"),
+            ]
+            for damage in damages {
+                #expect(damage != text, "the damage is none")
+                try Data(damage.utf8).write(to: URL(filePath: path))
+                #expect(cache.read(Self.key, shards: [1, 2]) == nil, "\(damage)")
+            }
+            try cache.write(Self.divisions, as: Self.key)
+            #expect(cache.read(Self.key, shards: [1, 2]) == Self.divisions)
+        }
+    }
+
+    @Test("a folder that cannot be written is an error, not a crash")
+    func unwritable() throws {
+        try with { cache, folder in
+            try FileManager.default.createDirectory(
+                at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data("a file".utf8).write(to: folder)
+            #expect(throws: (any Error).self) { try cache.write(Self.divisions, as: Self.key) }
+        }
+    }
+}

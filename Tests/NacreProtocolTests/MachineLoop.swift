@@ -1,0 +1,235 @@
+import NacreCore
+import NacreEngine
+import NacreProtocol
+import Testing
+
+/// One verifier and its drafters, each with an exact engine over a table, joined by links that keep the order of their
+/// messages and delay them at random: the whole data path without bytes. Delays and durations depend on no token.
+struct MachineLoop {
+    struct Setting: Sendable {
+        var language: TabularLanguage
+        var speculation: Speculation
+        var sampling = SamplingPolicy(temperature: 1)
+        var prompt: [TokenID] = [0, 1]
+        /// Tokens of a job; more than the law is compared of, so that no round is cut short there.
+        var length = 6
+        var ends: Set<TokenID> = []
+        /// Sequences for side branches, of verifier and drafters.
+        var branches = 16
+        var nodesMax = 64
+        /// Drops draws that are improbable, which no drafter may.
+        var isIllegal = false
+    }
+
+    private enum Event {
+        case verifier(VerifierMachine.Input)
+        case drafter(Int, DrafterMachine.Input)
+    }
+
+    private static let link: LinkID = 1
+    let setting: Setting
+    private var now: Instant = 0
+    private var verifier: VerifierMachine
+    private var drafters: [DrafterMachine]
+    private var target: ReferenceEngine
+    private var draftEngines: [ReferenceEngine]
+    private var queue: [(at: Instant, number: Int, event: Event)] = []
+    private var eventCount = 0
+    /// When the last message of each link arrives, by drafter; the links back come after those out.
+    private var arrivals: [Instant]
+    private var dice: Dice
+    private var texts: [JobID: [TokenID]] = [:]
+    private var openJobs: Set<JobID> = []
+    /// The illegal drafter's streams whose epoch was cut, and how many of its nodes went out.
+    private var cuts: [StreamID: (epoch: Epoch, nodes: Int)] = [:]
+    private(set) var adoptions = 0
+    private(set) var rowsFetched = 0
+    private(set) var statistics = JobStatistics()
+
+    init(_ setting: Setting, seed: UInt64) {
+        self.setting = setting
+        dice = Dice(seed: seed)
+        let (vocabulary, most) = (setting.language.vocabulary, setting.nodesMax)
+        let contextMax = setting.prompt.count + setting.length + 40
+        let drafterCount = setting.speculation.drafters
+        verifier = VerifierMachine(
+            VerifierMachine.Configuration(
+                node: "v", incarnation: 1, vocabularyDigest: 7, vocabularySize: vocabulary, sequences: 2,
+                contextMax: contextMax, nodesMax: most, endTokens: setting.ends, canRewind: true,
+                branches: setting.branches,
+                cost: StepCostModel(nodesMax: most, priorFixed: 1_000, perNode: 20)))
+        drafters = (0..<drafterCount).map { number in
+            DrafterMachine(
+                DrafterMachine.Configuration(
+                    node: "d\(number)", incarnation: 2, vocabularyDigest: 7, vocabularySize: vocabulary, sequences: 2,
+                    contextMax: contextMax, nodesMax: most, endTokens: setting.ends, branches: setting.branches))
+        }
+        func engine(_ model: TabularModel) -> ReferenceEngine {
+            ReferenceEngine(
+                model: model, contextCells: 1_024, sequences: 2 + setting.branches, nodesMax: most)
+        }
+        target = engine(setting.language.target)
+        draftEngines = (0..<drafterCount).map { engine(setting.language.draft($0)) }
+        arrivals = Array(repeating: 0, count: 2 * drafterCount)
+    }
+
+    /// The texts of jobs with these keys, two of which run at a time.
+    mutating func run(keys: Range<UInt64>) -> [[TokenID]] {
+        for pair in stride(from: keys.lowerBound, to: keys.upperBound, by: 2) {
+            for key in pair..<min(pair + 2, keys.upperBound) { assign(key) }
+            var steps = 0
+            while !openJobs.isEmpty, steps < 20_000, let next = pop() {
+                steps += 1
+                now = next.at
+                perform(next.event)
+            }
+            guard openJobs.isEmpty else {
+                Issue.record("\(openJobs.map(\.low)) hang after \(steps) events")
+                break
+            }
+        }
+        checkTidiness()
+        return keys.map { texts[JobID(high: 0, low: $0)] ?? [] }
+    }
+
+    private mutating func assign(_ key: UInt64) {
+        let job = JobID(high: 0, low: key)
+        openJobs.insert(job)
+        let count = setting.prompt.count
+        schedule(
+            .verifier(
+                .control(
+                    .assignJob(
+                        AssignJob(
+                            job: job, attempt: 1, speculation: setting.speculation,
+                            key: StreamKey(rawValue: key &* 0x9E37_79B9), sampling: setting.sampling,
+                            lengthMax: Position(rawValue: count + setting.length),
+                            promptLength: Position(rawValue: count), contextTotal: count, contextOffset: 0,
+                            context: setting.prompt,
+                            offers: drafters.indices.map { Offer(address: "\($0)", incarnation: 2) })))),
+            in: Int(dice.next() % 400))
+    }
+
+    private mutating func schedule(_ event: Event, in microseconds: Int) { schedule(event, at: now + microseconds) }
+
+    private mutating func schedule(_ event: Event, at time: Instant) {
+        eventCount += 1
+        // The next event is the last of the array.
+        let place = queue.lastIndex { ($0.at, $0.number) > (time, eventCount) }.map { $0 + 1 } ?? 0
+        queue.insert((time, eventCount, event), at: place)
+    }
+
+    private mutating func pop() -> (at: Instant, number: Int, event: Event)? { queue.popLast() }
+
+    /// A message on its way: links keep the order, and what it says decides nothing about when it comes.
+    private mutating func send(_ event: Event, on link: Int) {
+        let arrival = max(arrivals[link], now + Int(20 + dice.next() % 600))
+        arrivals[link] = arrival
+        schedule(event, at: arrival)
+    }
+
+    private mutating func perform(_ event: Event) {
+        switch event {
+        case .verifier(let input):
+            var effects: [VerifierMachine.Effect] = []
+            verifier.step(input, at: now, into: &effects)
+            for effect in effects { perform(effect) }
+        case .drafter(let number, let input):
+            var effects: [DrafterMachine.Effect] = []
+            drafters[number].step(input, at: now, into: &effects)
+            for effect in effects { perform(effect, of: number) }
+        }
+    }
+
+    private mutating func perform(_ effect: VerifierMachine.Effect) {
+        switch effect {
+        case .toCoordinator(.commit(let commit)): texts[commit.job, default: []] += commit.tokens
+        case .toCoordinator(.jobEnded(let ended)):
+            #expect(ended.reason == .length || ended.reason == .endOfGeneration, "\(ended)")
+            statistics.accepted += ended.statistics.accepted
+            openJobs.remove(ended.job)
+        case .toCoordinator(.jobTrace): break
+        case .toCoordinator(let message): Issue.record("to the coordinator: \(message)")
+        case .toHost, .closeHost: Issue.record("nobody has dialled the verifier")
+        case .dial(let address):
+            let number = Int(address) ?? 0
+            schedule(.drafter(number, .opened(Self.link)), in: 1)
+            schedule(.verifier(.dialed(address: address)), in: 2)
+        case .toDrafter(let address, let message):
+            if case .rowRequest = message { rowsFetched += 1 }
+            send(.drafter(Int(address) ?? 0, .received(Self.link, message)), on: Int(address) ?? 0)
+        case .closeDrafter(_, let goodbye), .closeCoordinator(let goodbye): Issue.record("\(goodbye.detail)")
+        case .wake(let instant): schedule(.verifier(.tick), at: max(instant, now))
+        case .evaluate(let pass):
+            adoptions += pass.adoptions.count
+            if let scores = evaluate(pass, &target, verifier.cachedTexts) {
+                let end = now + Int(100 + dice.next() % 1_500)
+                schedule(.verifier(.passed(.done(scores, started: now, ended: end))), at: end)
+            }
+        }
+    }
+
+    private mutating func perform(_ effect: DrafterMachine.Effect, of number: Int) {
+        switch effect {
+        case .send(_, let message):
+            let sent = setting.isIllegal ? dropImprobable(message) : message
+            send(.verifier(.data(address: "\(number)", sent)), on: drafters.count + number)
+        case .close(_, let goodbye): Issue.record("\(goodbye.detail)")
+        case .evaluate(let pass):
+            if let scores = evaluate(pass, &draftEngines[number], drafters[number].cachedTexts) {
+                let end = now + Int(20 + dice.next() % 300)
+                schedule(.drafter(number, .passed(.done(scores, started: now, ended: end))), at: end)
+            }
+        }
+    }
+
+    private func evaluate(
+        _ pass: EnginePass, _ engine: inout ReferenceEngine, _ beliefs: [CachedText]
+    ) -> [Score]? {
+        do throws(EngineError) {
+            let scores = try engine.run(pass)
+            for belief in beliefs {
+                let cached = engine.cached(belief.sequence)
+                #expect(cached.starts(with: belief.tokens) && cached.count == belief.filled)
+            }
+            return scores
+        } catch {
+            Issue.record("\(error.message)")
+            return nil
+        }
+    }
+
+    /// What `isIllegal` does to a chain: the first draw with q < ½ and all behind it stay away.
+    private mutating func dropImprobable(_ message: Message) -> Message {
+        guard case .draft(var draft) = message else { return message }
+        if let cut = cuts[draft.stream], cut.epoch == draft.epoch {
+            draft.firstNode = cut.nodes
+            (draft.tokens, draft.parents, draft.probabilities, draft.proposals) = ([], [], [], [])
+            draft.end = .windowFull
+            return .draft(draft)
+        }
+        let improbable = draft.proposals.first { proposal in
+            guard case .row(let row, _) = proposal.payload, let drawn = proposal.draws.first else { return false }
+            return row[draft.tokens[drawn - draft.firstNode]] < 0.5
+        }
+        guard let kept = improbable?.draws.first.map({ $0 - draft.firstNode }) else { return message }
+        cuts[draft.stream] = (draft.epoch, draft.firstNode + kept)
+        draft.tokens = Array(draft.tokens.prefix(kept))
+        draft.probabilities = Array(draft.probabilities.prefix(kept))
+        draft.proposals = draft.proposals.filter { ($0.draws.first ?? 0) < draft.firstNode + kept }
+        draft.end = .windowFull
+        return .draft(draft)
+    }
+
+    /// Once the last messages have come, nothing is left of any job.
+    private mutating func checkTidiness() {
+        while let next = pop() {
+            now = next.at
+            perform(next.event)
+        }
+        #expect(verifier.jobCount == 0 && verifier.freeSequenceCount == 2)
+        for drafter in drafters {
+            #expect(drafter.streamCount == 0 && drafter.freeSequenceCount == 2 + setting.branches)
+        }
+    }
+}
