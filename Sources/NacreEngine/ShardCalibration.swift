@@ -62,6 +62,9 @@ package enum ShardCalibration {
             }
             round += 1
         }
+        for hosts in divisions {
+            _ = try await all(hosts) { (engine) throws(EngineError) in try engine.forgetContext() }
+        }
         return zip(divisions, fastest).map { hosts, times in
             ShardDivision(
                 shards: hosts.count,

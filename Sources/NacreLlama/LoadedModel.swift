@@ -61,7 +61,8 @@ package struct LoadedModel: Sendable {
     ) async throws(EngineError) -> [ShardDivision] {
         var small = settings
         small.contextPerJob = 128
-        small.nodesMax = 64
+        // libllama cannot have passes of fewer nodes than sequences.
+        small.nodesMax = min(settings.nodesMax, 256)
         var divisions: [[EngineHost<LlamaEngine>]] = []
         do throws(EngineError) {
             for shards in candidates {

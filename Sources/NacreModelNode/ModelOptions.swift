@@ -63,8 +63,8 @@ package struct ModelOptions: ParsableArguments {
     /// Loads the model as the settings say.
     ///
     /// - Parameter shards: decides, once the weights are there, into how many engines the threads are divided.
-    /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not, and what `shards`
-    ///   throws.
+    /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not, and what
+    ///   `shards` throws.
     package func load(
         _ settings: Settings, role: Role, log: Logger,
         shards: (LlamaModel, LlamaSettings) async throws -> Int = { _, _ in 1 }

@@ -28,6 +28,8 @@ package struct Campaign: Sendable {
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
+            unions   \(tally.united) of several drafters; \(tally.sharedPrefixes) prefixes shared by jobs
+            rows     \(tally.drawn) proposals drawn, \(tally.rowsFetched) rows fetched
             shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
             outcomes \(tally.prepared) prepared
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
@@ -48,6 +50,8 @@ package struct Campaign: Sendable {
             ("seeds", tally.seeds), ("jobs", tally.jobs), ("tokens", tally.tokens), ("drafted", tally.drafted),
             ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
             ("branched", tally.branched), ("adopted", tally.adopted), ("forked", tally.forked),
+            ("united", tally.united), ("sharedPrefixes", tally.sharedPrefixes), ("drawn", tally.drawn),
+            ("rowsFetched", tally.rowsFetched),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
             ("sideBySide", tally.sideBySide),
             ("messages", tally.messages),

@@ -115,7 +115,12 @@ struct Scenario: Sendable {
                     agreement: chance.pick([0, 0.5, 0.8, 0.95, 1]), modelSeed: chance.next()))
         }
         if !isCalm { faults = Scenario.faults(&chance) }
-        for index in 0..<3 { jobs.append(Scenario.job(index, &chance)) }
+        // Long texts that begin alike share cells.
+        let alike = contextMax == 64 && chance.happens(0.15) ? chance.int(32...35) : nil
+        for index in 0..<3 {
+            jobs.append(Scenario.job(index, &chance))
+            if let alike { jobs[index].specification.prompt.insert(contentsOf: repeatElement(97, count: alike), at: 0) }
+        }
         // Of a chance of its own, so that all else is as without shards.
         var division = Chance(seed: seed ^ 0x5A4D)
         for index in verifiers.indices where verifiers[index].node.sequences > 1 {
@@ -157,12 +162,17 @@ struct Scenario: Sendable {
         return faults
     }
 
-    /// A way to speculate that is allowed. Under the rules that draw their own tokens only greedy jobs have an oracle.
+    /// A draw that leaves no choice: rules that draw their own tokens have an oracle under it, and judge rows of q.
+    private static let certain = SamplingPolicy(temperature: 1, topK: 1)
+
+    /// A way to speculate that is allowed. Under the rules that draw their own tokens only jobs whose tokens are certain
+    /// have an oracle.
     private static func speculation(_ sampling: SamplingPolicy, _ chance: inout Chance) -> Speculation {
         while true {
             var speculation = Speculation(
                 chance.pick(DecodingMethod.allCases), gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
-                rule: sampling.isGreedy ? chance.pick(VerifyRuleKind.allCases) : .coupled,
+                rule: sampling.isGreedy || sampling == certain ? chance.pick(VerifyRuleKind.allCases) : .coupled,
+                payload: chance.pick(PayloadKind.allCases),
                 drafters: chance.pick([1, 1, 2]), helpers: chance.pick([0, 0, 1]))
             let shapes: [DraftShape] = [
                 .chain, .chain, .best(nodesMax: 0, width: 4),
@@ -182,7 +192,7 @@ struct Scenario: Sendable {
         func letters(_ count: Int) -> [UInt8] { (0..<count).map { _ in chance.pick(alphabet) } }
         let sampling = chance.pick([
             .greedy, SamplingPolicy(temperature: 1), SamplingPolicy(temperature: 0.7, topK: 8),
-            SamplingPolicy(temperature: 1.3, topP: 0.9), SamplingPolicy(temperature: 2, topK: 20, minP: 0.05),
+            SamplingPolicy(temperature: 1.3, topP: 0.9), SamplingPolicy(temperature: 2, topK: 20, minP: 0.05), certain,
         ])
         let stops: [[UInt8]] =
             chance.happens(0.4)

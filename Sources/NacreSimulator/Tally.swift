@@ -24,6 +24,13 @@ package struct Tally: Sendable, Equatable {
     package var branched = 0
     package var adopted = 0
     package var forked = 0
+    /// Of these, beginnings of texts that jobs have in common.
+    package var sharedPrefixes = 0
+    /// Drafts that came with the row that they were drawn from, and rows that were fetched after a failed test.
+    package var drawn = 0
+    package var rowsFetched = 0
+    /// Jobs that opened a stream with a second drafter.
+    package var united = 0
     /// Drafts that other verifiers scored, and those of them that were committed by it.
     package var shards = 0
     package var shardsUsed = 0
@@ -52,6 +59,10 @@ package struct Tally: Sendable, Equatable {
         branched += other.branched
         adopted += other.adopted
         forked += other.forked
+        sharedPrefixes += other.sharedPrefixes
+        drawn += other.drawn
+        rowsFetched += other.rowsFetched
+        united += other.united
         shards += other.shards
         shardsUsed += other.shardsUsed
         prepared += other.prepared

@@ -80,6 +80,8 @@ final class World {
     }
     var coordinator: CoordinatorShell? { hosts[0].shell as? CoordinatorShell }
 
+    func isVerifier(_ host: HostID) -> Bool { (1...scenario.verifiers.count).contains(host.index) }
+
     /// Whether this process keeps to the protocol, whatever it drafts.
     func isHonest(_ host: HostID) -> Bool {
         let drafter = host.index - 1 - scenario.verifiers.count

@@ -18,7 +18,7 @@ struct CheckCommand: AsyncParsableCommand {
             Examples:
               nacre check --target T.gguf --draft D.gguf
               nacre check --methods stream,pearl --gamma 8 --max-tokens 256
-              nacre check --methods stream --rules coupled,block --tree chain --tree 4,2,2,1 --jobs 1,4
+              nacre check --rules coupled,block --tree chain --tree 4,2,2,1 --jobs 1,4
               nacre check --prompts prompts.txt --temperature 0.8 --seed 7 --json
               nacre check --matrix
               nacre check --matrix --verifiers 1 --drafters 1 --max-tokens 16

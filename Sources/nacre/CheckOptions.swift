@@ -14,7 +14,7 @@ struct CheckOptions: ParsableArguments {
     @Option(help: "Methods: autoregressive, speculative, pearl, stream (default the last three; of the matrix stream).")
     var methods: String?
 
-    @Option(help: "Rules: coupled, rejection, block; but coupled they compare at temperature 0 only (default coupled).")
+    @Option(help: "Rules: coupled, rejection, block; above temperature 0 coupled only (default coupled).")
     var rules: String?
 
     @Option(

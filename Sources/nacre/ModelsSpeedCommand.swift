@@ -10,7 +10,7 @@ struct ModelsSpeedCommand: AsyncParsableCommand {
         discussion: """
             Runs an exact engine and one that is not in turns, with the model loaded twice, and gives the fastest time
             of each pass in milliseconds, its size in nodes and the tokens before it. "adopt" is what follows on the
-            victory of a side branch of four tokens. In a pipe: context, nodes, exact, inexact and ratio separated by tabs.
+            victory of a side branch of 4 tokens. In a pipe: context, nodes, exact, inexact, ratio, separated by tabs.
 
             Examples:
               nacre models speed T.gguf

@@ -43,6 +43,26 @@ struct APITests {
         }
     }
 
+    @Test("a job's timeline shows passes, drafts and every committed token, and the counters know of them")
+    func traces() async throws {
+        try await TestCluster.with { cluster in
+            let body = #"{"prompt": "import os\n", "max_tokens": 40, "method": "speculative"}"#
+            let id = try await Self.curl("--data", body, path: "/v1/jobs", of: cluster).decoded(JobDocument.self).id
+            _ = try await Self.curl(path: "/v1/jobs/\(id)/events", of: cluster)
+            let trace = try await Self.curl(path: "/v1/jobs/\(id)/trace", of: cluster).decoded(TraceDocument.self)
+            let spans = trace.traceEvents.filter { $0.ph == "X" }
+            #expect(spans.contains { $0.name.hasPrefix("verify") } && spans.contains { $0.name.hasPrefix("draft") })
+            let committed = trace.traceEvents.filter { $0.ph == "i" }.compactMap { Int($0.name.dropFirst()) }
+            #expect(committed.reduce(0, +) == 40)
+            let metrics = try await Self.curl(path: "/metrics", of: cluster).body
+            let tokens = metrics.split(separator: "\n").filter {
+                $0.hasPrefix("nacre_coordinator_output_tokens_total{") && $0.contains("method=\"speculative\"")
+            }
+            #expect(tokens.count == 1 && tokens[0].hasSuffix("} 40"), "\(tokens)")
+            #expect(try await Self.curl(path: "/v1/jobs/\(id.reversed())/trace", of: cluster).status == 404)
+        }
+    }
+
     @Test("a job is posted, listed, read, followed from any point on, and its text is the same every time")
     func life() async throws {
         try await TestCluster.with { cluster in

@@ -57,7 +57,7 @@ import Testing
     @Test("every way to divide them is measured")
     func measured() async throws {
         let model = try await LlamaModel.load(path: Fixture.draft, exact: true)
-        let settings = LlamaSettings(threads: 2, contextPerJob: 4_096, sequences: 2, branches: 4)
+        let settings = LlamaSettings(threads: 2, contextPerJob: 4_096, sequences: 8, branches: 64)
         let divisions = try await LoadedModel.measure(model, settings: settings, candidates: [1, 2])
         #expect(divisions.map(\.shards) == [1, 2])
         #expect(divisions.allSatisfy { $0.costs.map(\.nodes) == ShardCalibration.sizes })

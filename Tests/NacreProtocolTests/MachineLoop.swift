@@ -148,9 +148,8 @@ struct MachineLoop {
             #expect(ended.reason == .length || ended.reason == .endOfGeneration, "\(ended)")
             statistics.accepted += ended.statistics.accepted
             openJobs.remove(ended.job)
-        case .toCoordinator(.jobTrace): break
-        case .toCoordinator(let message): Issue.record("to the coordinator: \(message)")
-        case .toHost, .closeHost: Issue.record("nobody has dialled the verifier")
+        case .toCoordinator(.hire): Issue.record("a drafter was lost")
+        case .toCoordinator: break
         case .dial(let address):
             let number = Int(address) ?? 0
             schedule(.drafter(number, .opened(Self.link)), in: 1)
@@ -158,7 +157,9 @@ struct MachineLoop {
         case .toDrafter(let address, let message):
             if case .rowRequest = message { rowsFetched += 1 }
             send(.drafter(Int(address) ?? 0, .received(Self.link, message)), on: Int(address) ?? 0)
-        case .closeDrafter(_, let goodbye), .closeCoordinator(let goodbye): Issue.record("\(goodbye.detail)")
+        case .closeDrafter(_, let goodbye), .closeCoordinator(let goodbye), .closeHost(_, let goodbye):
+            Issue.record("\(goodbye.detail)")
+        case .toHost(_, let message): Issue.record("to another verifier: \(message)")
         case .wake(let instant): schedule(.verifier(.tick), at: max(instant, now))
         case .evaluate(let pass):
             adoptions += pass.adoptions.count

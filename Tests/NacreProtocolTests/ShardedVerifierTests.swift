@@ -34,7 +34,8 @@ import Testing
 
         /// What each shard did last, in words.
         var lines: [String] {
-            effects.map { effect in
+            // What a job's end tells for its timeline comes before it, and is not the router's affair.
+            effects.filter { if case .toCoordinator(.jobTrace) = $0.effect { false } else { true } }.map { effect in
                 let what =
                     switch effect.effect {
                     case .toCoordinator(.jobRefused): "refuses"
@@ -112,7 +113,7 @@ import Testing
         rig.assign(1)
         rig.assign(2)
         rig.step(.control(.cancelJob(CancelJob(job: JobID(high: 0, low: 2), attempt: 1))))
-        #expect(rig.lines.first == "1 ends 2.1")
+        #expect(rig.lines.contains("1 ends 2.1") && rig.lines.allSatisfy { $0.hasPrefix("1 ") })
         #expect(rig.jobs == [1, 0])
         rig.assign(1, attempt: 2)
         #expect(rig.jobs == [1, 0], "the older attempt left with the newer one's coming")
@@ -135,7 +136,7 @@ import Testing
         rig.assign(2)
         #expect(rig.lines.contains("1 evaluates"), "the other shard's pass is none of its business")
         rig.step(.shard(1, .passed(.failed("broken"))))
-        #expect(rig.lines.first == "1 ends 2.1")
+        #expect(rig.lines.contains("1 ends 2.1") && rig.lines.allSatisfy { $0.hasPrefix("1 ") })
         #expect(rig.jobs == [1, 0])
     }
 

@@ -15,6 +15,12 @@ import Testing
         let failed = campaign.tally.outcomes["failed", default: 0]
         #expect(failed < campaign.tally.jobs / 20, "\(failed) of \(campaign.tally.jobs) jobs failed")
         #expect(campaign.tally.sideBySide > 0, "no two shards computed at the same time")
+        let tally = campaign.tally
+        #expect(tally.branched > 0 && tally.adopted > 0, "no side branch was judged, or none won")
+        #expect(tally.forked > tally.sharedPrefixes && tally.sharedPrefixes > 0, "no tree or no two jobs shared cells")
+        #expect(tally.prepared > 0 && tally.united > 0, "no outcome was prepared, or no two drafters united")
+        #expect(tally.drawn > 0 && tally.rowsFetched > 0, "no row of q was sent, or none fetched")
+        #expect(tally.shards > 0 && tally.shardsUsed > 0, "no other verifier scored, or nothing of it was used")
         #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0 && campaign.tally.coalesced > 0)
     }
 

@@ -1,7 +1,7 @@
 import RealModule
 
-/// Into how many shards a verifier's threads are divided, each with passes of its own, from what passes were measured to
-/// take.
+/// Into how many shards a verifier's threads are divided, each with passes of its own: from what passes were measured
+/// to take.
 ///
 /// One wide pass reads the weights once for all jobs; several narrow ones at the same time wait less for each other. A
 /// shard's pass of k jobs that decode plainly gives k tokens in t_n(k), where t_n was measured with all n shards

@@ -27,7 +27,7 @@ package enum LayerServer {
         guard let processor = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) else {
             throw EngineError(.failed, "libllama was built without a processor to compute on")
         }
-        // Used by the one thread below, and lives as long as the process.
+        // A handle that libllama never changes, used by the one thread below and by nobody else.
         nonisolated(unsafe) let device = processor
         Thread.detachNewThread {
             if let cpus { stay(on: cpus) }

@@ -56,7 +56,8 @@ package struct DraftInbox: Sendable {
     package static let offersMax = 4_096
     /// Drafts behind the committed text that a drafter may have here.
     package static let nodesMax = 2 * TreeShape.nodesMax
-    private static let widthMax = 64
+    /// As wide as a static shape may be.
+    private static let widthMax = TreeShape.nodesMax
 
     package init(epoch: Epoch, root: Position, positionLimit: Position) {
         self.epoch = epoch

@@ -28,11 +28,15 @@ extension VerifierMachine {
     private mutating func judge(
         _ index: Int, _ part: PassPart, _ scores: [Score], at now: Instant, into effects: inout [Effect]
     ) {
-        let decision = jobs[index].decide(part, scores)
+        var decision = jobs[index].decide(part, scores)
+        if let pending = decision.pending, !ask(for: pending, part, of: index, at: now, into: &effects) {
+            decision.pending = nil
+            let token = token(without: pending, behind: decision.path.count, of: jobs[index])
+            decision.choices.append(Choice(token: token, margin: .infinity))
+        }
         jobs[index].learn(decision, of: part.drafts)
         jobs[index].schedule.judged(passed: jobs[index].isConfirmed(decision, part))
         jobs[index].statistics.rounds += 1
-        if let pending = decision.pending { ask(for: pending, part, of: index, at: now, into: &effects) }
         // Every committed token but the last is cached then, and nothing else (ALGORITHMS I1).
         let taken = cut(decision.choices, for: jobs[index])
         let standing = decision.path.prefix(taken.choices.count).last { part.row(behind: $0) != nil }
@@ -74,15 +78,15 @@ extension VerifierMachine {
 
     // MARK: - Rows that come late
 
-    /// Asks for the row of q that a failed test needs.
+    /// Asks for the row of q that a failed test needs; returns whether there is a drafter to ask.
     private mutating func ask(
         for pending: PendingRow, _ part: PassPart, of index: Int, at now: Instant, into effects: inout [Effect]
-    ) {
+    ) -> Bool {
         guard let origin = part.origin,
             let hired = jobs[index].drafters.firstIndex(where: { $0.stream == origin.stream }),
             case let drafter = jobs[index].drafters[hired],
             let proposed = try? drafter.inbox.proposed(index: jobs[index].length - jobs[index].promptLength)
-        else { return }
+        else { return false }
         // The number must be taken before the path is committed and the inbox moves on.
         let number = drafter.inbox.number(of: pending.node)
         let epoch = drafter.inbox.epoch
@@ -92,6 +96,7 @@ extension VerifierMachine {
         jobs[index].drafters[hired].attentionSince = now
         let request = RowRequest(stream: origin.stream, epoch: epoch, node: number)
         effects.append(.toDrafter(address: drafter.address, .rowRequest(request)))
+        return true
     }
 
     mutating func receive(
@@ -109,13 +114,16 @@ extension VerifierMachine {
         finish(index, token, at: now, into: &effects)
     }
 
-    /// The drafter was lost between a failed test and its row: the token is drawn from the target's law as a whole.
-    /// That is the one place where output may lean on a drafter: by how often one is lost in just that moment.
+    /// The drafter was lost before its row came: the token is drawn from the target's law as a whole. That is the one
+    /// place where output may lean on a drafter: by how often one is lost in just that moment.
+    private func token(without pending: PendingRow, behind path: Int, of job: JobVerification) -> TokenID {
+        let place = ChancePlace(job.length - job.promptLength + path, .correction)
+        return KeyedChance(key: job.key).token(from: pending.law, at: place)
+    }
+
     mutating func goOnWithoutRow(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         guard let awaited = jobs[index].awaitedRow else { return }
-        let chance = KeyedChance(key: jobs[index].key)
-        let place = ChancePlace(jobs[index].length - jobs[index].promptLength, .correction)
-        finish(index, chance.token(from: awaited.pending.law, at: place), at: now, into: &effects)
+        finish(index, token(without: awaited.pending, behind: 0, of: jobs[index]), at: now, into: &effects)
     }
 
     private mutating func finish(_ index: Int, _ token: TokenID, at now: Instant, into effects: inout [Effect]) {

@@ -37,8 +37,8 @@ extension VerifierMachine {
     /// token and the drafts worth their cost, then context of jobs that are still reading theirs.
     mutating func plan(at now: Instant, into effects: inout [Effect]) {
         guard pass == nil else { return }
-        let turns = decodingTurns()
         let reading = readers()
+        let turns = decodingTurns(leaving: reading.isEmpty ? 0 : min(configuration.prefillShare, readingMin))
         let isAlone = reading.isEmpty && !guests.contains { $0.shard != nil || $0.unread > 0 }
         guard !turns.isEmpty || !isAlone else { return }
         if turns.count == 1, isAlone, let until = worthWaiting(turns[0].index, at: now) {
@@ -98,6 +98,9 @@ extension VerifierMachine {
             }
         }
     }
+
+    /// Nodes that are left to those who read: jobs that fill every pass must not keep others from beginning.
+    private var readingMin: Int { (configuration.nodesMax + 2) / 4 }
 
     /// Beginnings shorter than this are not worth sharing, in tokens.
     private static let prefixMin = 32

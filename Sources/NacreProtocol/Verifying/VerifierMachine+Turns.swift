@@ -4,14 +4,17 @@ import NacreCore
 extension VerifierMachine {
     /// The jobs whose method gives them a turn, each with the drafts that take part. When not even a node for each has
     /// room, those that have waited longest go first (`FairShare`).
-    mutating func decodingTurns() -> [JobTurn] {
+    ///
+    /// - Parameter reserved: nodes of the pass that are not for those who decode.
+    mutating func decodingTurns(leaving reserved: Int) -> [JobTurn] {
+        let nodesMax = configuration.nodesMax - reserved
         let ready = jobs.indices.filter { jobs[$0].isReadyToDecode }
         let lead = ready.map { jobs[$0].length - jobs[$0].cursor.valid }
         let inTurn = FairShare.turns(
-            mandatory: lead, waited: ready.map { jobs[$0].share.waited }, nodesMax: configuration.nodesMax)
+            mandatory: lead, waited: ready.map { jobs[$0].share.waited }, nodesMax: nodesMax)
         var turns: [JobTurn] = []
         var flexible: [(turn: Int, most: Int)] = []
-        var room = configuration.nodesMax - inTurn.reduce(0) { $0 + lead[$1] }
+        var room = nodesMax - inTurn.reduce(0) { $0 + lead[$1] }
         // One branch stays for what fills the pass up.
         var branches = max(0, configuration.branches - 1)
         for place in inTurn {
@@ -27,7 +30,8 @@ extension VerifierMachine {
             room -= turn.chosen.count
             turns.append(turn)
         }
-        pack(flexible, into: &turns, mandatory: inTurn.map { lead[$0] }, branches: branches)
+        let limits = ForestPacker.Limits(nodesMax: nodesMax, branchesMax: branches)
+        pack(flexible, into: &turns, mandatory: inTurn.map { lead[$0] }, limits)
         keepFair(ready, turns)
         return turns
     }
@@ -57,7 +61,8 @@ extension VerifierMachine {
 
     /// Chooses the drafts of the jobs that take what is worth its cost, all together.
     private func pack(
-        _ flexible: [(turn: Int, most: Int)], into turns: inout [JobTurn], mandatory: [Int], branches: Int
+        _ flexible: [(turn: Int, most: Int)], into turns: inout [JobTurn], mandatory: [Int],
+        _ limits: ForestPacker.Limits
     ) {
         guard !flexible.isEmpty else { return }
         let fixed = turns.reduce(0) { $0 + $1.chosen.count } + mandatory.reduce(0, +) - flexible.count
@@ -74,7 +79,6 @@ extension VerifierMachine {
                     mandatory: 1 + (rank == 0 ? fixed : 0), tree: tree, worth: worth,
                     weight: job.share.weight))
         }
-        let limits = ForestPacker.Limits(nodesMax: configuration.nodesMax, branchesMax: branches)
         for (choice, chosen) in zip(flexible, ForestPacker.pack(candidates, cost: configuration.cost, limits: limits)) {
             turns[choice.turn].chosen = Array(chosen.prefix(choice.most))
         }

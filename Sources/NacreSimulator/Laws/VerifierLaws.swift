@@ -12,6 +12,9 @@ struct VerifierLaws {
     /// The text of each attempt: its context, then what it committed.
     private var texts: [AttemptKey: (tokens: [TokenID], assignment: AssignJob)] = [:]
 
+    /// Drafters with which each attempt opened streams.
+    private var drafters: [AttemptKey: Set<String>] = [:]
+
     init(name: String) { self.name = name }
 
     /// Texts held for other verifiers, by the key of their noise: what they were when the last shard came.
@@ -24,6 +27,13 @@ struct VerifierLaws {
 
     mutating func assigned(_ assignment: AssignJob) {
         texts[AttemptKey(job: assignment.job, attempt: assignment.attempt)] = (assignment.context, assignment)
+    }
+
+    /// A stream opens; returns whether it is the first with a second drafter of its job.
+    mutating func opened(_ open: DraftOpen, at address: String) -> Bool {
+        guard open.contextOffset == 0 else { return false }
+        let key = AttemptKey(job: open.job, attempt: open.attempt)
+        return drafters[key, default: []].insert(address).inserted && drafters[key]?.count == 2
     }
 
     /// Commits continue the text.

@@ -110,6 +110,7 @@ final class DrafterShell: Shell {
             if let before = epochs[key], before != draft.epoch { world.tally.epochs += 1 }
             epochs[key] = draft.epoch
             world.tally.drafted += draft.tokens.count
+            world.tally.drawn += draft.proposals.count
         }
         switch plan.character {
         case .honest, .guesser: world.send(message, on: id, from: host)

@@ -28,7 +28,9 @@ struct SimulatedEngine {
         world.tally.passes += 1
         world.tally.branched += pass.nodes.contains { !$0.branches.isEmpty } ? 1 : 0
         world.tally.adopted += pass.adoptions.count
-        world.tally.forked += pass.edits.count { if case .fork = $0 { true } else { false } }
+        let forks = pass.edits.count { if case .fork = $0 { true } else { false } }
+        world.tally.forked += forks
+        if world.isVerifier(host) { world.tally.sharedPrefixes += forks }
         let duration = max(1, node.passFixed + node.passPerNode * pass.nodes.count)
         let outcome = outcome(of: pass, duration: duration, in: world, of: host)
         world.schedule(.passed(host, life: world.hosts[host.index].life, shard, outcome), in: duration)

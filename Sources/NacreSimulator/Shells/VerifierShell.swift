@@ -151,6 +151,8 @@ final class VerifierShell: Shell {
             dials[world.dial(address, from: host)] = DrafterAddress(shard: shard, address: address)
         case .toDrafter(let address, let message):
             judge(laws.judge(message))
+            if case .draftOpen(let open) = message, laws.opened(open, at: address) { world.tally.united += 1 }
+            if case .rowRequest = message { world.tally.rowsFetched += 1 }
             // A round's commit goes out right before its verdict.
             if case .verdict(let verdict) = message, verdict.tokens.count > lastCommitted { world.tally.coalesced += 1 }
             if let id = connections[DrafterAddress(shard: shard, address: address)] {

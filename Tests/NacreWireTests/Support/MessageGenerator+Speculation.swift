@@ -61,7 +61,7 @@ extension MessageGenerator {
     }
 
     private func made<Value, Failure>(_ make: () throws(Failure) -> Value) -> Value {
-        do { return try make() } catch { fatalError("the generator drew what does not exist: \(error)") }
+        do { return try make() } catch { preconditionFailure("the generator drew what does not exist: \(error)") }
     }
 
     mutating func shape() -> DraftShape {

@@ -1,0 +1,78 @@
+import NacreCore
+import NacreProtocol
+import Testing
+
+@Suite struct SpeculationTests {
+    @Test("what is written of a shape is read again as it was", arguments: ["chain", "4,2,2,1", "best", "best:16x2"])
+    func roundTrip(text: String) throws {
+        #expect(try DraftShape(parsing: text).description == text)
+    }
+
+    @Test("shapes are read as they are meant")
+    func parsing() throws {
+        #expect(try DraftShape(parsing: "chain") == .chain)
+        #expect(try DraftShape(parsing: "best") == .best(nodesMax: 0, width: 4))
+        #expect(try DraftShape(parsing: "best:16") == .best(nodesMax: 16, width: 4))
+        #expect(try DraftShape(parsing: "best:16x3") == .best(nodesMax: 16, width: 3))
+        #expect(try DraftShape(parsing: "3") == .fixed(try TreeShape([3])))
+    }
+
+    @Test(
+        "what is no shape is refused with an example of one",
+        arguments: [
+            "", "best:", "best:0", "best:257", "best:4x0", "best:4x17", "best:4x", "best:x4", "best:4x4x4", "best16",
+            "bester", "4,,2", "0", "Chain",
+        ])
+    func refused(text: String) {
+        #expect(throws: TreeShapeError.self) { try DraftShape(parsing: text) }
+    }
+
+    private static let warm = SamplingPolicy(temperature: 1)
+
+    private static let tree = (try? TreeShape([2, 1])).map(DraftShape.fixed) ?? .chain
+
+    @Test("what goes together", arguments: DecodingMethod.allCases)
+    func usable(method: DecodingMethod) {
+        #expect(Speculation(method).complaint(under: Self.warm) == nil)
+        for rule in VerifyRuleKind.allCases where method != .autoregressive {
+            #expect(Speculation(method, rule: rule).complaint(under: Self.warm) == nil)
+            #expect(Speculation(method, rule: rule, drafters: 2).complaint(under: .greedy) == nil)
+        }
+    }
+
+    struct Refusal: Sendable {
+        var speculation: Speculation
+        var word: String
+        var sampling = warm
+    }
+
+    @Test(
+        "what does not go together is refused, with a word of what would",
+        arguments: [
+            Refusal(speculation: Speculation(.pearl, shape: tree), word: "stream or speculative"),
+            Refusal(speculation: Speculation(.pearl, branches: 3), word: "stream or speculative"),
+            Refusal(speculation: Speculation(.autoregressive, rule: .block), word: "use stream"),
+            Refusal(speculation: Speculation(.stream, shape: tree, branches: 3), word: "--tree best"),
+            Refusal(speculation: Speculation(.stream, rule: .block, shape: tree), word: "rejection or coupled"),
+            Refusal(speculation: Speculation(.stream, rule: .block, branches: 1), word: "rejection or coupled"),
+            Refusal(speculation: Speculation(.stream, rule: .block, payload: .scalar), word: "payload rows"),
+            Refusal(speculation: Speculation(.stream, rule: .rejection, helpers: 1), word: "coupled"),
+            Refusal(speculation: Speculation(.stream, rule: .rejection, drafters: 2), word: "one drafter"),
+        ])
+    func refused(_ refusal: Refusal) throws {
+        let complaint = try #require(refusal.speculation.complaint(under: refusal.sampling))
+        #expect(complaint.contains(refusal.word), "\(complaint)")
+    }
+
+    @Test("drafts are drawn under rules that divide by q, unless they are chosen by their probability")
+    func draws() {
+        for rule in [VerifyRuleKind.rejection, .block] {
+            #expect(Speculation(.stream, rule: rule).draws(under: Self.warm))
+            #expect(!Speculation(.stream, rule: rule).draws(under: .greedy))
+            #expect(!Speculation(.stream, rule: rule, shape: .best(nodesMax: 4, width: 2)).draws(under: Self.warm))
+            #expect(!Speculation(.stream, rule: rule, branches: 1).draws(under: Self.warm))
+        }
+        #expect(Speculation(.stream, rule: .rejection, shape: Self.tree).draws(under: Self.warm))
+        #expect(!Speculation(.stream, rule: .coupled, shape: Self.tree).draws(under: Self.warm))
+    }
+}
