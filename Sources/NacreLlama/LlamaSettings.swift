@@ -27,7 +27,7 @@ package struct LlamaSettings: Sendable, Hashable {
     /// them means more rebuilds (1 ms per some hundred live tokens), more means slower passes over a longer cache.
     package var deadCellsMin: Int
     /// With several sequences and `exact`: a gap in the cache is closed if at most so many live cells lie behind it,
-    /// and else filled with dead ones. Moving some tens costs less than a tenth of a millisecond.
+    /// and else filled with dead ones. Moving some tens costs about a tenth of a millisecond.
     package var movedCellsMax: Int
 
     package init(
