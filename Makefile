@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke fuzz mutants simulate proto
+.PHONY: help setup build demo test install clean lint bench-smoke bench-forest fuzz mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -40,6 +40,9 @@ lint: ## check the format and the house rules
 
 bench-smoke: build ## the figures that README quotes, as ratios in one run (minutes)
 	@Scripts/bench-smoke
+
+bench-forest: build ## many jobs, trees, two verifiers, as ratios in one run (a quarter of an hour)
+	@Scripts/bench-forest
 
 fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz

@@ -393,6 +393,34 @@ const ProtobufCEnumDescriptor nacre__payload_kind__descriptor =
   nacre__payload_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue nacre__sibling_draw__enum_values_by_number[2] =
+{
+  { "SIBLING_DRAW_WITHOUT_REPLACEMENT", "NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT", 0 },
+  { "SIBLING_DRAW_INDEPENDENT", "NACRE__SIBLING_DRAW__SIBLING_DRAW_INDEPENDENT", 1 },
+};
+static const ProtobufCIntRange nacre__sibling_draw__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex nacre__sibling_draw__enum_values_by_name[2] =
+{
+  { "SIBLING_DRAW_INDEPENDENT", 1 },
+  { "SIBLING_DRAW_WITHOUT_REPLACEMENT", 0 },
+};
+const ProtobufCEnumDescriptor nacre__sibling_draw__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.SiblingDraw",
+  "SiblingDraw",
+  "Nacre__SiblingDraw",
+  "nacre",
+  2,
+  nacre__sibling_draw__enum_values_by_number,
+  2,
+  nacre__sibling_draw__enum_values_by_name,
+  1,
+  nacre__sibling_draw__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue nacre__role__enum_values_by_number[3] =
 {
   { "ROLE_UNSPECIFIED", "NACRE__ROLE__ROLE_UNSPECIFIED", 0 },

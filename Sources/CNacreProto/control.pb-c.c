@@ -1538,7 +1538,7 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[20] =
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[22] =
 {
   {
     "job_hi",
@@ -1780,6 +1780,30 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[20] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "siblings",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, siblings),
+    &nacre__sibling_draw__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "merge",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, merge),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__assign_job__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
@@ -1795,6 +1819,7 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   1,   /* field[1] = job_lo */
   4,   /* field[4] = key */
   13,   /* field[13] = length_max */
+  21,   /* field[21] = merge */
   11,   /* field[11] = method */
   10,   /* field[10] = offer */
   18,   /* field[18] = payload */
@@ -1802,13 +1827,14 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   3,   /* field[3] = rule */
   5,   /* field[5] = sampling */
   14,   /* field[14] = shape */
+  20,   /* field[20] = siblings */
 };
 static const ProtobufCIntRange nacre__assign_job__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 8, 6 },
   { 14, 11 },
-  { 0, 20 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -1818,7 +1844,7 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  20,
+  22,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
   3,  nacre__assign_job__number_ranges,

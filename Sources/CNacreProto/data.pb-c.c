@@ -593,7 +593,7 @@ void   nacre__score_close__free_unpacked
   assert(message->base.descriptor == &nacre__score_close__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[17] =
+static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[19] =
 {
   {
     "stream",
@@ -799,6 +799,30 @@ static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[17] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "siblings",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, siblings),
+    &nacre__sibling_draw__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "merge",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, merge),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft_open__field_indices_by_name[] = {
   3,   /* field[3] = attempt */
@@ -810,6 +834,7 @@ static const unsigned nacre__draft_open__field_indices_by_name[] = {
   1,   /* field[1] = job_hi */
   2,   /* field[2] = job_lo */
   6,   /* field[6] = key */
+  18,   /* field[18] = merge */
   16,   /* field[16] = nodes_max */
   15,   /* field[15] = payload */
   12,   /* field[12] = position_limit */
@@ -817,13 +842,14 @@ static const unsigned nacre__draft_open__field_indices_by_name[] = {
   5,   /* field[5] = rule */
   7,   /* field[7] = sampling */
   8,   /* field[8] = shape */
+  17,   /* field[17] = siblings */
   0,   /* field[0] = stream */
 };
 static const ProtobufCIntRange nacre__draft_open__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 11, 9 },
-  { 0, 17 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
 {
@@ -833,7 +859,7 @@ const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
   "Nacre__DraftOpen",
   "nacre",
   sizeof(Nacre__DraftOpen),
-  17,
+  19,
   nacre__draft_open__field_descriptors,
   nacre__draft_open__field_indices_by_name,
   2,  nacre__draft_open__number_ranges,

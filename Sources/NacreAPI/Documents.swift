@@ -21,6 +21,10 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var helpers: Int?
     /// What tells rules that need it of q: rows (default) or scalar.
     package var payload: String?
+    /// How several drawn candidates for one position come to be: distinct (default) or independent.
+    package var candidates: String?
+    /// Hypotheses that meet again in their last so many tokens are continued once, 0 (default: never) ... 16.
+    package var merge: Int?
     /// Most output tokens; default 128.
     package var maxTokens: Int?
     /// 0 (default) is greedy.
@@ -38,8 +42,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
 
     /// Every key the API knows, for naming the nearest one to a misspelt key.
     package static let keys = [
-        "prompt", "method", "gamma", "rule", "tree", "branches", "drafters", "helpers", "payload", "max_tokens",
-        "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
+        "prompt", "method", "gamma", "rule", "tree", "branches", "drafters", "helpers", "payload", "candidates",
+        "merge", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
     ]
 }
 
@@ -84,12 +88,14 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// Why a job that ran before is queued again, and what it waits for; absent in all other jobs.
     package var waiting: String?
     package var method: String
-    /// As `JobRequest`'s, with its defaults filled in; so are the next four.
+    /// As `JobRequest`'s, with its defaults filled in; so are the next six.
     package var rule: String
     package var tree: String
     package var branches: Int
     package var drafters: Int
     package var helpers: Int
+    package var candidates = "distinct"
+    package var merge = 0
     package var seed: UInt64
     package var promptTokens: Int
     package var outputTokens: Int
@@ -97,6 +103,8 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var tokens: [UInt32]
     /// Names of the verifiers it ran on, in order.
     package var verifiers: [String]
+    /// Models of the drafters it was given.
+    package var draftModels: [String] = []
     /// The output was cut at the verifier's context, before `max_tokens`.
     package var contextLimited: Bool
     package var statistics: StatisticsDocument

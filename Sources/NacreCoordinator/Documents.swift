@@ -18,6 +18,8 @@ extension JobDocument {
             text: String(decoding: text, as: UTF8.self), tokens: record.output.map(\.token.rawValue),
             verifiers: record.verifiers, contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
+        (candidates, merge) = (speculation.siblings.name, speculation.merge)
+        draftModels = record.draftModels.sorted()
         if case .queued = record.state, let setback = record.setback {
             waiting = "\(setback); it goes on when a verifier of the same weights is there"
         }

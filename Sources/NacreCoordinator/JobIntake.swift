@@ -92,6 +92,9 @@ package enum JobIntake {
             branches: try checked(request.branches, "branches", 0...Limits.branchesMax) ?? 0,
             payload: try named(request.payload, "payload", PayloadKind.init(name:), PayloadKind.allCases.map(\.name))
                 ?? .rows,
+            siblings: try named(request.candidates, "candidates", SiblingDraw.init(name:), SiblingDraw.names)
+                ?? .withoutReplacement,
+            merge: try checked(request.merge, "merge", 0...Limits.mergeMax) ?? 0,
             drafters: try checked(request.drafters, "drafters", 1...Limits.draftersMax) ?? 1,
             helpers: try checked(request.helpers, "helpers", 0...Limits.helpersMax) ?? 0)
     }

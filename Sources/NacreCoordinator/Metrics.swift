@@ -9,15 +9,13 @@ struct Metrics {
         func each(_ name: String, _ help: String, _ value: (JobTotals) -> UInt64) {
             describe(name, help, "counter")
             for (kind, total) in totals.sorted(by: { $0.key < $1.key }) {
-                let labels = [("target", kind.target), ("method", kind.method), ("rule", kind.rule)]
-                add(name, labels, "\(value(total))")
+                add(name, kind.labels, "\(value(total))")
             }
         }
         func seconds(_ name: String, _ help: String, _ value: (JobTotals) -> UInt64) {
             describe(name, help, "counter")
             for (kind, total) in totals.sorted(by: { $0.key < $1.key }) {
-                let labels = [("target", kind.target), ("method", kind.method), ("rule", kind.rule)]
-                add(name, labels, "\(Double(value(total)) / 1e6)")
+                add(name, kind.labels, "\(Double(value(total)) / 1e6)")
             }
         }
         each("nacre_coordinator_jobs_total", "Jobs that are over.") { UInt64($0.jobs) }
@@ -68,10 +66,7 @@ struct Metrics {
         describe(name, "Accepted draft tokens by their place behind the last verdict's end.", "counter")
         for (kind, total) in totals.sorted(by: { $0.key < $1.key }) {
             for (position, count) in total.statistics.acceptedAt.enumerated() {
-                let labels = [
-                    ("target", kind.target), ("method", kind.method), ("rule", kind.rule), ("position", "\(position)"),
-                ]
-                add(name, labels, "\(count)")
+                add(name, kind.labels + [("position", "\(position)")], "\(count)")
             }
         }
     }
@@ -105,5 +100,11 @@ struct Metrics {
             default: result.append(character)
             }
         }
+    }
+}
+
+extension JobKind {
+    fileprivate var labels: [(String, String)] {
+        [("target", target), ("draft", draft), ("method", method), ("rule", rule)]
     }
 }

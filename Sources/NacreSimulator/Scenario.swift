@@ -183,6 +183,8 @@ struct Scenario: Sendable {
                 speculation.shape = .fixed(shape)
             }
             speculation.branches = chance.pick([0, 0, 3, 12])
+            speculation.merge = chance.pick([0, 0, 1, 2])
+            speculation.siblings = chance.pick([.withoutReplacement, .withoutReplacement, .independent])
             if speculation.complaint(under: sampling) == nil { return speculation }
         }
     }

@@ -70,6 +70,18 @@ struct SpeculationOptions: ParsableArguments {
             valueName: "kind"))
     var payload: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Drawn candidates for one position: distinct (without replacement) or independent (default distinct).",
+            valueName: "kind"))
+    var candidates: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Continue hypotheses that meet again in their last n tokens once, 0 to 16 (default 0: never).",
+            valueName: "n"))
+    var merge: Int?
+
     func apply(to request: inout JobRequest) {
         request.method = method
         request.rule = rule
@@ -78,6 +90,8 @@ struct SpeculationOptions: ParsableArguments {
         request.drafters = drafters
         request.helpers = helpers
         request.payload = payload
+        request.candidates = candidates
+        request.merge = merge
     }
 }
 

@@ -48,6 +48,8 @@ import Testing
             (#""tree": "4,2", "branches": 1"#, "use branches with a chain or with --tree best"),
             (#""rule": "block", "tree": "best", "temperature": 1"#, "use rule rejection or coupled"),
             (#""rule": "rejection", "drafters": 2, "temperature": 1"#, "use rule coupled, or one drafter"),
+            (#""candidates": "indep""#, "did you mean 'independent'?"),
+            (#""merge": 17"#, "merge must lie in 0 ... 16"),
             (#""branch": 3"#, "did you mean 'branches'?"),
         ])
     func refused(keys: String, words: String) {
@@ -70,13 +72,16 @@ import Testing
         step(.opened(1))
         step(.received(1, .hello(hello)))
         step(.received(1, .vocabularyChunk(VocabularyChunk(digest: 7, total: 1, first: 0, entries: [entry]))))
-        let asked = #"{"prompt": "a", "rule": "rejection", "tree": "4,2", "drafters": 2, "helpers": 1}"#
+        let asked =
+            #"{"prompt": "a", "rule": "rejection", "tree": "4,2", "drafters": 2, "helpers": 1, "#
+            + #""candidates": "independent"}"#
         step(.submit(job, try Self.read(asked)))
         step(.received(1, .tokenized(Tokenized(request: 1, tokens: [0], error: ""))))
         step(.received(1, .jobEnded(Self.ended(job))))
         let document = JobDocument(try #require(machine.jobs[job]))
         #expect(document.rule == "rejection" && document.tree == "4,2" && document.branches == 0)
         #expect(document.drafters == 2 && document.helpers == 1)
+        #expect(document.candidates == "independent" && document.merge == 0)
         let statistics = document.statistics
         #expect(statistics.verified == 30 && statistics.stale == 4 && statistics.wasted == 28)
         #expect(statistics.meanDraftsInFlight == 6.5 && statistics.outcomesPredicted == 0.75)

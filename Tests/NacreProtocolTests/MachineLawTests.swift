@@ -15,7 +15,8 @@ import Testing
         var speculation: Speculation
         var testDescription: String {
             let s = speculation
-            return "\(s.method) \(s.rule) \(s.shape) γ \(s.gamma) \(s.payload) b \(s.branches) d \(s.drafters)"
+            return "\(s.method) \(s.rule) \(s.shape) γ \(s.gamma) \(s.payload) b \(s.branches) d \(s.drafters) "
+                + "\(s.siblings.name) m \(s.merge)"
         }
     }
 
@@ -40,6 +41,13 @@ import Testing
             }
             cases.append(
                 Case(speculation: Speculation(method, rule: .rejection, shape: tree(2, 2), payload: .scalar)))
+            for (shape, payload) in [(tree(2, 2), PayloadKind.rows), (tree(3, 1), .scalar)] {
+                let speculation = Speculation(
+                    method, rule: .rejection, shape: shape, payload: payload, siblings: .independent)
+                cases.append(Case(speculation: speculation))
+            }
+            cases.append(
+                Case(speculation: Speculation(method, rule: .rejection, shape: .best(nodesMax: 6, width: 2), merge: 1)))
             cases.append(
                 Case(speculation: Speculation(method, rule: .rejection, shape: .best(nodesMax: 6, width: 2))))
             cases.append(Case(speculation: Speculation(method, rule: .rejection, branches: 4)))
@@ -84,9 +92,10 @@ import Testing
         VerifyRuleKind.allCases.flatMap { rule in
             [DraftShape.chain, tree(2, 2, 1), .best(nodesMax: 0, width: 3), .best(nodesMax: 9, width: 2)].flatMap {
                 shape in
-                [(0, 1), (5, 1), (0, 2)].compactMap { branches, drafters in
+                [(0, 1, 0), (5, 1, 0), (0, 2, 0), (0, 1, 1), (5, 2, 2)].compactMap { branches, drafters, merge in
                     let speculation = Speculation(
-                        method, gamma: 3, rule: rule, shape: shape, branches: branches, drafters: drafters)
+                        method, gamma: 3, rule: rule, shape: shape, branches: branches, merge: merge,
+                        drafters: drafters)
                     return speculation.complaint(under: .greedy) == nil ? Case(speculation: speculation) : nil
                 }
             }

@@ -58,6 +58,10 @@ import Testing
             Refusal(speculation: Speculation(.stream, rule: .block, payload: .scalar), word: "payload rows"),
             Refusal(speculation: Speculation(.stream, rule: .rejection, helpers: 1), word: "coupled"),
             Refusal(speculation: Speculation(.stream, rule: .rejection, drafters: 2), word: "one drafter"),
+            Refusal(speculation: Speculation(.stream, shape: tree, siblings: .independent), word: "rule rejection"),
+            Refusal(speculation: Speculation(.stream, rule: .rejection, siblings: .independent), word: "4,2,2"),
+            Refusal(speculation: Speculation(.stream, merge: 2), word: "tree or with branches"),
+            Refusal(speculation: Speculation(.stream, rule: .rejection, shape: tree, merge: 2), word: "rule coupled"),
         ])
     func refused(_ refusal: Refusal) throws {
         let complaint = try #require(refusal.speculation.complaint(under: refusal.sampling))

@@ -43,6 +43,14 @@ typedef enum _Nacre__PayloadKind {
   NACRE__PAYLOAD_KIND__PAYLOAD_KIND_SCALAR = 1
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__PAYLOAD_KIND)
 } Nacre__PayloadKind;
+/*
+ * How several drawn candidates for one position come to be.
+ */
+typedef enum _Nacre__SiblingDraw {
+  NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT = 0,
+  NACRE__SIBLING_DRAW__SIBLING_DRAW_INDEPENDENT = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__SIBLING_DRAW)
+} Nacre__SiblingDraw;
 typedef enum _Nacre__Role {
   /*
    * never sent
@@ -214,6 +222,7 @@ typedef void (*Nacre__Goodbye_Closure)
 
 extern const ProtobufCEnumDescriptor    nacre__verify_rule__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__payload_kind__descriptor;
+extern const ProtobufCEnumDescriptor    nacre__sibling_draw__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__role__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__goodbye_code__descriptor;
 extern const ProtobufCMessageDescriptor nacre__sampling__descriptor;

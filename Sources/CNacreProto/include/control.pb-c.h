@@ -322,6 +322,11 @@ struct  Nacre__AssignJob
    */
   uint32_t helpers;
   Nacre__PayloadKind payload;
+  Nacre__SiblingDraw siblings;
+  /*
+   * recent tokens in which hypotheses meet again, at most 16; 0: they are not merged
+   */
+  uint32_t merge;
   /*
    * at most 16
    */
@@ -330,7 +335,7 @@ struct  Nacre__AssignJob
 };
 #define NACRE__ASSIGN_JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__assign_job__descriptor) \
-    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0,NULL }
+    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, 0, 0,NULL }
 
 
 /*

@@ -110,10 +110,15 @@ struct  Nacre__DraftOpen
    * drafts below the committed text, prepared ones not counted; 0: as shape and limit say
    */
   uint32_t nodes_max;
+  Nacre__SiblingDraw siblings;
+  /*
+   * hypotheses that agree in so many last tokens are continued once, at most 16; 0 never
+   */
+  uint32_t merge;
 };
 #define NACRE__DRAFT_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_open__descriptor) \
-    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0 }
+    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, 0 }
 
 
 /*

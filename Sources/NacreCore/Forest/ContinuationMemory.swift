@@ -40,6 +40,9 @@ struct ContinuationMemory: Sendable {
     /// Notes that proposals below `node` are asked for; false if those below a node like it are on their way.
     mutating func await(_ node: NodeIndex?, in tree: DraftTree) -> Bool { awaited.insert(key(node, tree)).inserted }
 
+    /// The proposals asked for below `node` will not come: another node like it may be asked about.
+    mutating func giveUp(_ node: NodeIndex?, in tree: DraftTree) { awaited.remove(key(node, tree)) }
+
     mutating func remember(_ proposals: [TreeGrowth.Proposal], below node: NodeIndex?, in tree: DraftTree) {
         known[key(node, tree)] = proposals
     }

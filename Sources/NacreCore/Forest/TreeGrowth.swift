@@ -121,15 +121,25 @@ package struct TreeGrowth: Sendable {
 
     /// Gives an expansion back: its node may be asked for again.
     package mutating func abandon(_ expansion: Expansion) {
-        if let node = tickets.removeValue(forKey: expansion.ticket) { setState(of: node, .untouched) }
+        guard let node = tickets.removeValue(forKey: expansion.ticket) else { return }
+        memory?.giveUp(node, in: proposed)
+        setState(of: node, .untouched)
     }
+
+    /// Nodes that can still enter the tree.
+    package var room: Int { max(0, plan.nodesMax - tree.count) }
 
     /// Takes the proposals for a node, in the order of drawing or of falling probability; fewer than asked for will
     /// do. Those for a node that a commit has left behind are dropped.
     package mutating func supply(_ proposals: some Sequence<Proposal>, for expansion: Expansion) {
         guard let node = tickets.removeValue(forKey: expansion.ticket) else { return }
         let taken = Array(proposals.prefix(expansion.width))
-        memory?.remember(taken, below: node, in: proposed)
+        // That there was no place for one node says nothing about another's.
+        if taken.isEmpty {
+            memory?.giveUp(node, in: proposed)
+        } else {
+            memory?.remember(taken, below: node, in: proposed)
+        }
         accept(taken, below: node)
     }
 
@@ -145,7 +155,6 @@ package struct TreeGrowth: Sendable {
 
     /// Nodes that may be expanded now, in the order of their use. A candidate counts only if it can still enter.
     private func expandable() -> [NodeIndex?] {
-        let room = plan.nodesMax - tree.count
         guard room > 0 else { return [] }
         func isOpen(_ node: NodeIndex?) -> Bool { state(of: node) == .untouched && width(below: node) > 0 }
         guard case .outcomes = plan else {
@@ -183,7 +192,7 @@ package struct TreeGrowth: Sendable {
         // Of the draws below one node those that have no room now never come: siblings go out together, with the row
         // that they were drawn from.
         var taken = proposals[...]
-        if case .fixed = plan { taken = taken.prefix(max(0, plan.nodesMax - tree.count)) }
+        if case .fixed = plan { taken = taken.prefix(room) }
         for proposal in taken {
             if case .bestFirst(let bounds) = plan {
                 let path = reach * proposal.probability

@@ -22,6 +22,7 @@ extension CoordinatorMachine {
         if chosen.count < lacking { wishes.insert(id) } else { wishes.remove(id) }
         // No empty entry: without one, and without a wish, nothing is left of the job here.
         if !chosen.isEmpty { hired[id] = own + chosen.map(\.link) }
+        jobs[id]?.draftModels.formUnion(chosen.map(\.hello.modelName))
         return chosen.map(Offer.init)
     }
 

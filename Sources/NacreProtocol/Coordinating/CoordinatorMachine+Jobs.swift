@@ -129,7 +129,8 @@ extension CoordinatorMachine {
         job.state = .over(outcome)
         job.ended = now
         let kind = JobKind(
-            target: job.modelName, method: job.specification.speculation.method.name,
+            target: job.modelName, draft: job.draftModels.sorted().joined(separator: "+"),
+            method: job.specification.speculation.method.name,
             rule: job.specification.speculation.rule.name)
         totals[kind, default: JobTotals()].add(job)
         jobs[id] = job

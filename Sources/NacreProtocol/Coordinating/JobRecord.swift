@@ -95,6 +95,8 @@ package struct JobRecord: Sendable {
     package internal(set) var modelDigest: UInt64?
     /// The target's name for people; empty until it is known.
     package internal(set) var modelName = ""
+    /// The models of the drafters it was given, by the same kind of name.
+    package internal(set) var draftModels: Set<String> = []
     package internal(set) var contextLimited = false
     /// Length at which the current attempt ends the job.
     var lengthMax: Position = 0

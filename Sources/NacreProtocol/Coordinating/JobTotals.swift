@@ -1,17 +1,20 @@
 /// What jobs are counted by: few values each, whatever the load.
 package struct JobKind: Sendable, Hashable, Comparable {
     package var target: String
+    /// Models of the drafters it was given, in the order of their names, with a + between them; empty for none.
+    package var draft: String
     package var method: String
     package var rule: String
 
-    package init(target: String, method: String, rule: String) {
+    package init(target: String, draft: String, method: String, rule: String) {
         self.target = target
+        self.draft = draft
         self.method = method
         self.rule = rule
     }
 
     package static func < (left: JobKind, right: JobKind) -> Bool {
-        (left.target, left.method, left.rule) < (right.target, right.method, right.rule)
+        (left.target, left.draft, left.method, left.rule) < (right.target, right.draft, right.method, right.rule)
     }
 }
 

@@ -108,26 +108,31 @@ extension DraftStream {
         case .choice(let choice):
             growth.supply([TreeGrowth.Proposal(token: choice.token, probability: 1)], for: expansion)
         case .weights(let row):
-            drawn[node] = row
-            growth.supply(draw(expansion.width, from: row, below: node), for: expansion)
+            let tokens = draw(min(expansion.width, growth.room), from: row, below: node)
+            drawn[node] = Drawn(row: row, tokens: tokens)
+            var seen: Set<TokenID> = []
+            let distinct = tokens.filter { seen.insert($0).inserted }
+            growth.supply(
+                distinct.map { TreeGrowth.Proposal(token: $0, probability: row[$0]) }, for: expansion)
         case .law: growth.supply([], for: expansion)
         }
     }
 
-    /// Draws children without replacement, each at a place of its own.
-    private mutating func draw(_ width: Int, from row: WeightRow, below node: NodeIndex?) -> [TreeGrowth.Proposal] {
+    /// Draws children as the job asks for, each at a place of its own. How many are drawn is known before the first:
+    /// independent draws that stopped where the room for new tokens ends would be as many as they repeat.
+    private mutating func draw(_ count: Int, from row: WeightRow, below node: NodeIndex?) -> [TokenID] {
         let chance = KeyedChance(key: key)
         let index = length - promptLength + growth.proposed.depth(of: node)
         var rest: WeightRow? = row
-        var proposals: [TreeGrowth.Proposal] = []
-        while proposals.count < width, let left = rest {
+        var tokens: [TokenID] = []
+        while tokens.count < count, let left = rest {
             drawCount += 1
             let place = ChancePlace(index, .draft, sibling: drawCount, epoch: Int(epoch.rawValue & 0xFF_FFFF))
             let token = chance.token(from: left, at: place)
-            proposals.append(TreeGrowth.Proposal(token: token, probability: row[token]))
-            rest = left.removing(token)
+            tokens.append(token)
+            if siblings == .withoutReplacement { rest = left.removing(token) }
         }
-        return proposals
+        return tokens
     }
 
     // MARK: - Messages
@@ -161,19 +166,20 @@ extension DraftStream {
     /// Adds the rows that the drafts of the message were drawn from.
     private mutating func describe(_ draft: inout Draft) {
         let first = draft.firstNode
-        for (node, row) in drawn {
+        for (node, drawing) in drawn {
+            let (row, tokens) = (drawing.row, drawing.tokens)
             let place = node.flatMap { growth.placeInTree($0) }
             guard node == nil || place != nil else { continue }
             let number = place.map { numbers[$0.rawValue] } ?? rootNumber
-            let children = Array(growth.tree.children(of: place))
-            guard let eldest = children.first else { continue }
-            let draws = children.map { numbers[$0.rawValue] - 1 }
-            guard draws.allSatisfy({ $0 >= first }) else { continue }
+            let draws = tokens.compactMap { growth.tree.child(of: place, token: $0) }.map { numbers[$0.rawValue] - 1 }
+            guard let eldest = tokens.first, draws.count == tokens.count, draws.allSatisfy({ $0 >= first }) else {
+                continue
+            }
             drawn[node] = nil
-            var sent = DraftPayload.row(row, .withoutReplacement)
-            let weight = row.weight(of: growth.tree[eldest].token)
+            var sent = DraftPayload.row(row, siblings)
+            let weight = row.weight(of: eldest)
             if payload == .scalar, let scalar = try? DraftPayload.Scalar(weight: weight, total: row.total) {
-                sent = .scalar(scalar, .withoutReplacement)
+                sent = .scalar(scalar, siblings)
                 rows[number] = row
             }
             draft.proposals.append(Draft.Proposal(node: number, payload: sent, draws: draws))

@@ -20,6 +20,8 @@ package struct DraftStream: Sendable {
     let shape: DraftShape
     let branches: Int
     let payload: PayloadKind
+    let siblings: SiblingDraw
+    let merge: Int
     let contextMax: Int
     let endTokens: Set<TokenID>
     /// The committed text.
@@ -44,8 +46,14 @@ package struct DraftStream: Sendable {
     package internal(set) var rollbacks = 0
     /// Whether `DraftReady` was sent.
     package internal(set) var isReady = false
+    /// What was drawn below a node, and from what.
+    struct Drawn: Sendable {
+        var row: WeightRow
+        /// In the order of drawing; independent draws may repeat one.
+        var tokens: [TokenID]
+    }
     /// What was drawn below nodes of `growth.proposed` and not sent yet.
-    var drawn: [NodeIndex?: WeightRow] = [:]
+    var drawn: [NodeIndex?: Drawn] = [:]
     /// Rows that stay here until they are asked for, by the number + 1 of their node.
     var rows: [Int: WeightRow] = [:]
     /// Draws so far: no two draws of the stream take the same number.
@@ -60,6 +68,8 @@ package struct DraftStream: Sendable {
         shape = open.shape
         branches = open.branches
         payload = open.payload
+        siblings = open.siblings
+        merge = open.merge
         self.contextMax = contextMax
         self.endTokens = endTokens
         tokens = open.context
@@ -71,7 +81,7 @@ package struct DraftStream: Sendable {
         nodesMax = open.nodesMax
         growth = TreeGrowth(root: root, plan: .bestFirst(.init(nodesMax: 0, width: 1)), endTokens: endTokens)
         cache = TreeCache(trunk: sequence)
-        growth.replan(plan)
+        growth = newGrowth(at: root)
     }
 
     package var length: Position { Position(rawValue: tokens.count) }
@@ -111,6 +121,10 @@ package struct DraftStream: Sendable {
         }
     }
 
+    private func newGrowth(at root: Position) -> TreeGrowth {
+        TreeGrowth(root: root, plan: plan, endTokens: endTokens, sharingRecent: merge > 0 ? merge : nil)
+    }
+
     /// Other tokens considered at each position of a chain with branches.
     static let fanOut = 3
 
@@ -141,7 +155,7 @@ package struct DraftStream: Sendable {
             cache.abandon(
                 keeping: before.proposed.root + matched, path: before.proposed.path(to: reached), of: before.proposed,
                 releases: &releases, free: &free)
-            growth = TreeGrowth(root: length, plan: plan, endTokens: endTokens)
+            growth = newGrowth(at: length)
             drawn = [:]
             rollbacks += 1
             begin(verdict.nextEpoch)
@@ -169,12 +183,12 @@ package struct DraftStream: Sendable {
 
     private mutating func move(drawnBy commit: TreeGrowth.Commit) {
         guard !drawn.isEmpty else { return }
-        var kept: [NodeIndex?: WeightRow] = [:]
-        for (node, row) in drawn {
+        var kept: [NodeIndex?: Drawn] = [:]
+        for (node, draws) in drawn {
             if node == commit.root {
-                kept[nil] = row
+                kept[nil] = draws
             } else if let node, let new = commit.proposed[node.rawValue] {
-                kept[new] = row
+                kept[new] = draws
             }
         }
         drawn = kept

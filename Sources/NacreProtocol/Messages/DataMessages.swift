@@ -18,6 +18,8 @@ package struct DraftOpen: Sendable, Equatable {
     package var shape: DraftShape
     package var branches: Int
     package var payload: PayloadKind
+    package var siblings: SiblingDraw
+    package var merge: Int
     /// Most drafts below the committed text, prepared ones not counted; 0 leaves it to shape and position limit.
     package var nodesMax: Int
     package var contextTotal: Int
@@ -27,8 +29,8 @@ package struct DraftOpen: Sendable, Equatable {
     package init(
         stream: StreamID, job: JobID, attempt: Attempt, epoch: Epoch, key: StreamKey, sampling: SamplingPolicy,
         promptLength: Position, positionLimit: Position, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
-        branches: Int = 0, payload: PayloadKind = .rows, nodesMax: Int = 0, contextTotal: Int, contextOffset: Int,
-        context: [TokenID]
+        branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
+        nodesMax: Int = 0, contextTotal: Int, contextOffset: Int, context: [TokenID]
     ) {
         self.stream = stream
         self.job = job
@@ -42,6 +44,8 @@ package struct DraftOpen: Sendable, Equatable {
         self.shape = shape
         self.branches = branches
         self.payload = payload
+        self.siblings = siblings
+        self.merge = merge
         self.nodesMax = nodesMax
         self.contextTotal = contextTotal
         self.contextOffset = contextOffset

@@ -24,6 +24,8 @@ package enum Limits {
     package static let treeNodesMax = TreeShape.nodesMax
     /// Drafts prepared for likely outcomes of one pass.
     package static let branchesMax = 256
+    /// Recent tokens by which hypotheses are merged.
+    package static let mergeMax = 16
     /// Entries of a row of q on the wire.
     package static let rowEntriesMax = 1_024
     /// Parts that a node's cores are divided into.

@@ -11,6 +11,10 @@ package struct Speculation: Sendable, Hashable {
     package var branches: Int
     /// What describes q to a rule that needs it.
     package var payload: PayloadKind
+    /// How several drawn candidates for one position come to be.
+    package var siblings: SiblingDraw
+    /// Hypotheses that meet again in their last so many tokens are continued once (`ContinuationMemory`); 0 never.
+    package var merge: Int
     /// Drafters whose candidates are united.
     package var drafters: Int
     /// Other verifiers of the same target that may score parts of the job's drafts.
@@ -18,7 +22,8 @@ package struct Speculation: Sendable, Hashable {
 
     package init(
         _ method: DecodingMethod, gamma: Int = 0, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
-        branches: Int = 0, payload: PayloadKind = .rows, drafters: Int = 1, helpers: Int = 0
+        branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
+        drafters: Int = 1, helpers: Int = 0
     ) {
         self.method = method
         self.gamma = gamma
@@ -26,6 +31,8 @@ package struct Speculation: Sendable, Hashable {
         self.shape = shape
         self.branches = branches
         self.payload = payload
+        self.siblings = siblings
+        self.merge = merge
         self.drafters = drafters
         self.helpers = helpers
     }
@@ -56,6 +63,19 @@ package struct Speculation: Sendable, Hashable {
             }
             if payload == .scalar {
                 return "block verification needs q at every position: use payload rows"
+            }
+        }
+        if siblings == .independent {
+            guard rule == .rejection, case .fixed = shape else {
+                return "independent candidates are draws for a static tree: use rule rejection and a tree such as 4,2,2"
+            }
+        }
+        if merge > 0 {
+            if shape == .chain && branches == 0 {
+                return "hypotheses of one chain never meet: use merge with a tree or with branches"
+            }
+            if draws(under: sampling) {
+                return "drawn candidates belong to the row they were drawn from: use merge with rule coupled or tree best"
             }
         }
         if rule != .coupled && !sampling.isGreedy && helpers > 0 {
@@ -108,6 +128,25 @@ package enum PayloadKind: UInt32, Sendable, CaseIterable {
     package init?(name: String) {
         guard let found = PayloadKind.allCases.first(where: { $0.name == name }) else { return nil }
         self = found
+    }
+}
+
+extension SiblingDraw {
+    package static let names = ["distinct", "independent"]
+
+    package var name: String {
+        switch self {
+        case .withoutReplacement: "distinct"
+        case .independent: "independent"
+        }
+    }
+
+    package init?(name: String) {
+        switch name {
+        case "distinct": self = .withoutReplacement
+        case "independent": self = .independent
+        default: return nil
+        }
     }
 }
 

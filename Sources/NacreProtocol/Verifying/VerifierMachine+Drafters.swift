@@ -66,8 +66,9 @@ extension VerifierMachine {
                     stream: drafter.stream, job: job.job, attempt: job.attempt, epoch: job.nextEpoch, key: job.key,
                     sampling: job.sampling, promptLength: job.promptLength, positionLimit: limit,
                     rule: job.speculation.rule, shape: job.speculation.shape, branches: job.speculation.branches,
-                    payload: job.speculation.payload, nodesMax: allowance.nodes, contextTotal: job.tokens.count,
-                    contextOffset: start, context: Array(part))
+                    payload: job.speculation.payload, siblings: job.speculation.siblings, merge: job.speculation.merge,
+                    nodesMax: allowance.nodes, contextTotal: job.tokens.count, contextOffset: start,
+                    context: Array(part))
                 effects.append(.toDrafter(address: drafter.address, .draftOpen(open)))
             }
         }

@@ -28,6 +28,8 @@ extension DraftOpen {
         wire.pointee.shape = try writer.shape(shape)
         wire.pointee.branches = try writer.number(branches, "branches")
         wire.pointee.payload = Nacre__PayloadKind(rawValue: payload.rawValue)
+        wire.pointee.siblings = siblings.wire
+        wire.pointee.merge = try writer.number(merge, "merge")
         wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
         wire.pointee.context_total = try writer.number(contextTotal, "contextTotal")
         wire.pointee.context_offset = try writer.number(contextOffset, "contextOffset")
@@ -48,6 +50,8 @@ extension DraftOpen {
             rule: try fields.choice(wire.rule.rawValue, "rule"), shape: try fields.shape(wire.shape),
             branches: try fields.count(wire.branches, "branches", max: Limits.branchesMax),
             payload: try fields.choice(wire.payload.rawValue, "payload"),
+            siblings: try fields.siblings(wire.siblings),
+            merge: try fields.count(wire.merge, "merge", max: Limits.mergeMax),
             nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax), contextTotal: total,
             contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(

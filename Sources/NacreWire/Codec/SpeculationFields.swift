@@ -103,6 +103,25 @@ extension FieldReader {
     }
 }
 
+extension SiblingDraw {
+    var wire: Nacre__SiblingDraw {
+        switch self {
+        case .withoutReplacement: NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT
+        case .independent: NACRE__SIBLING_DRAW__SIBLING_DRAW_INDEPENDENT
+        }
+    }
+}
+
+extension FieldReader {
+    func siblings(_ wire: Nacre__SiblingDraw) throws(WireError) -> SiblingDraw {
+        switch wire {
+        case SiblingDraw.withoutReplacement.wire: .withoutReplacement
+        case SiblingDraw.independent.wire: .independent
+        default: throw invalid("siblings", "is \(wire.rawValue), which means nothing here")
+        }
+    }
+}
+
 extension Speculation {
     func pack(
         into wire: UnsafeMutablePointer<Nacre__AssignJob>, _ writer: borrowing FieldWriter
@@ -113,6 +132,8 @@ extension Speculation {
         wire.pointee.shape = try writer.shape(shape)
         wire.pointee.branches = try writer.number(branches, "branches")
         wire.pointee.payload = Nacre__PayloadKind(rawValue: payload.rawValue)
+        wire.pointee.siblings = siblings.wire
+        wire.pointee.merge = try writer.number(merge, "merge")
         wire.pointee.drafters = try writer.number(drafters, "drafters")
         wire.pointee.helpers = try writer.number(helpers, "helperCount")
     }
@@ -124,6 +145,8 @@ extension Speculation {
             rule: try fields.choice(wire.rule.rawValue, "rule"), shape: try fields.shape(wire.shape),
             branches: try fields.count(wire.branches, "branches", max: Limits.branchesMax),
             payload: try fields.choice(wire.payload.rawValue, "payload"),
+            siblings: try fields.siblings(wire.siblings),
+            merge: try fields.count(wire.merge, "merge", max: Limits.mergeMax),
             // A peer that does not say means the one that every job has had.
             drafters: max(1, try fields.count(wire.drafters, "drafters", max: Limits.draftersMax)),
             helpers: try fields.count(wire.helpers, "helperCount", max: Limits.helpersMax))

@@ -60,9 +60,12 @@ extension MessageGenerator {
             stream: stream(), job: job(), attempt: attempt(), epoch: epoch(), key: StreamKey(rawValue: word64()),
             sampling: sampling(), promptLength: context.prompt, positionLimit: position(),
             rule: choice(VerifyRuleKind.self), shape: shape(), branches: number(0...Limits.branchesMax),
-            payload: choice(PayloadKind.self), nodesMax: number(0...Limits.treeNodesMax),
-            contextTotal: context.total, contextOffset: context.offset, context: context.tokens)
+            payload: choice(PayloadKind.self), siblings: siblings(), merge: number(0...Limits.mergeMax),
+            nodesMax: number(0...Limits.treeNodesMax), contextTotal: context.total, contextOffset: context.offset,
+            context: context.tokens)
     }
+
+    mutating func siblings() -> SiblingDraw { word32() % 2 == 0 ? .withoutReplacement : .independent }
 
     private mutating func verdict() -> Verdict {
         let tokens = tokens(number(0...(Limits.windowPositionsMax + 1)))
