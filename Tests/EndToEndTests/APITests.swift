@@ -59,7 +59,8 @@ struct APITests {
                 $0.hasPrefix("nacre_coordinator_output_tokens_total{") && $0.contains("method=\"speculative\"")
             }
             #expect(tokens.count == 1 && tokens[0].hasSuffix("} 40"), "\(tokens)")
-            #expect(tokens.allSatisfy { $0.contains("target=\"pycode-8m") && $0.contains("draft=\"pycode-") }, "\(tokens)")
+            let isPair = tokens.allSatisfy { $0.contains("target=\"pycode-8m") && $0.contains("draft=\"pycode-") }
+            #expect(isPair, "\(tokens)")
             let unknown = String(repeating: "f", count: 32)
             #expect(try await Self.curl(path: "/v1/jobs/\(unknown)/trace", of: cluster).status == 404)
         }

@@ -48,7 +48,7 @@ import Testing
             (#""tree": "4,2", "branches": 1"#, "use branches with a chain or with --tree best"),
             (#""rule": "block", "tree": "best", "temperature": 1"#, "use rule rejection or coupled"),
             (#""rule": "rejection", "drafters": 2, "temperature": 1"#, "use rule coupled, or one drafter"),
-            (#""candidates": "indep""#, "did you mean 'independent'?"),
+            (#""candidates": "independant""#, "did you mean 'independent'?"),
             (#""merge": 17"#, "merge must lie in 0 ... 16"),
             (#""branch": 3"#, "did you mean 'branches'?"),
         ])

@@ -75,7 +75,8 @@ package struct Speculation: Sendable, Hashable {
                 return "hypotheses of one chain never meet: use merge with a tree or with branches"
             }
             if draws(under: sampling) {
-                return "drawn candidates belong to the row they were drawn from: use merge with rule coupled or tree best"
+                return
+                    "drawn candidates belong to the row they were drawn from: use merge with rule coupled or tree best"
             }
         }
         if rule != .coupled && !sampling.isGreedy && helpers > 0 {

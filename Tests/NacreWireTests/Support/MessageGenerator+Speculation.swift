@@ -81,7 +81,8 @@ extension MessageGenerator {
             let drawn = Speculation(
                 choice(DecodingMethod.self), gamma: number(0...Limits.gammaMax), rule: choice(VerifyRuleKind.self),
                 shape: shape(), branches: number(0...Limits.branchesMax), payload: choice(PayloadKind.self),
-                siblings: siblings(), merge: number(0...2), drafters: number(1...Limits.draftersMax), helpers: number(0...Limits.helpersMax))
+                siblings: siblings(), merge: number(0...2), drafters: number(1...Limits.draftersMax),
+                helpers: number(0...Limits.helpersMax))
             if drawn.complaint(under: sampling) == nil { return drawn }
         }
     }
