@@ -174,7 +174,7 @@ struct PolicyTests {
         }
         // Load: the more jobs share the pass, the less a draft is worth.
         let lengths = [0, 1, 4, 16].map { goodput.draftLength(conditions(.stream, others: $0)) }
-        #expect(zip(lengths, lengths.dropFirst()).allSatisfy { $0 <= $1 })
+        #expect(zip(lengths, lengths.dropFirst()).allSatisfy { $0 >= $1 } && lengths[0] > lengths[3])
         let knee = StepCostModel(nodesMax: 8, priorFixed: 0, perNode: 10_000)
         let loaded = RoundConditions(
             .stream, cost: knee, draftMicroseconds: 0, roundTripMicroseconds: 0, acceptance: PositionalAcceptance(),
