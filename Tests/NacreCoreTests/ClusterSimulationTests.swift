@@ -139,6 +139,13 @@ struct ClusterSimulationTests {
         #expect(rates[0] < rates[1] && rates[1] < rates[2] && abs(rates[3] / rates[2] - 1) < 1e-9)
     }
 
+    @Test("A drafter slower than its target drafts what is decided already, and is of no use")
+    func slowDrafter() throws {
+        var scenario = try scenario(.stream, "fixed:gamma=4", alpha: 1, fixed: 100_000, perNode: 0, draft: 150_000)
+        scenario.tokens = 200
+        #expect(abs(ClusterSimulation(scenario).run().tokensPerSecond - 10) < 1e-9)
+    }
+
     @Test("A thousand nodes answer")
     func thousand() throws {
         var scenario = try scenario(.stream, delay: 1_000)

@@ -1,5 +1,4 @@
 import NacreCore
-import RealModule
 import Testing
 
 /// ALGORITHMS 7 and 0.5: every policy inside speculative decoding, on models small enough to know the law of.
@@ -133,15 +132,5 @@ struct PolicyLawTests {
             #expect(try pValue(Self.specification(name)) > 1e-4, "\(name)")
         }
         #expect(try pValue(PolicySpecification(parsing: "threshold:theta=0.5,keep=0,max=2")) < 1e-9)
-    }
-}
-
-extension TokenStatistics {
-    /// Those of a row of q.
-    init(_ row: WeightRow) {
-        let falling = row.entries.map { Double($0.weight) / Double(row.total) }.sorted(by: >)
-        self.init(
-            entropy: falling.reduce(0) { $0 - $1 * .log($1) }, topProbability: falling[0],
-            margin: falling.count > 1 ? .log(falling[0] / falling[1]) : .infinity)
     }
 }

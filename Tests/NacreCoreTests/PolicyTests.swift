@@ -206,6 +206,16 @@ struct PolicyTests {
         }
     }
 
+    @Test("The statistics of a row are those of its law")
+    func statistics() throws {
+        let half = TokenStatistics(try WeightRow([.init(3, 1), .init(5, 4), .init(9, 3)]))
+        #expect(half.topProbability == 0.5 && abs(half.margin - Double.log(4.0 / 3)) < 1e-15)
+        let entropy = -(0.125 * Double.log(0.125) + 0.5 * Double.log(0.5) + 0.375 * Double.log(0.375))
+        #expect(abs(half.entropy - entropy) < 1e-15)
+        let sure = TokenStatistics(try WeightRow([.init(3, 7)]))
+        #expect(sure == TokenStatistics(entropy: 0, topProbability: 1, margin: .infinity))
+    }
+
     // MARK: - Thompson sampling
 
     @Test("thompson learns which doubt stands, and drafts on there only")

@@ -1,3 +1,5 @@
+import RealModule
+
 /// How many tokens a drafter drafts before they are verified: the rule by which it stops.
 ///
 /// A policy is a small value in a file of its own, named as its paper names it. It is asked in two places and need only
@@ -56,6 +58,19 @@ package struct TokenStatistics: Sendable, Hashable {
         self.entropy = entropy
         self.topProbability = topProbability
         self.margin = margin
+    }
+
+    /// Those of the row that a draft will be drawn from.
+    package init(_ row: WeightRow) {
+        var (first, second) = (0.0, 0.0)
+        entropy = 0
+        for entry in row.entries {
+            let q = Double(entry.weight) / Double(row.total)
+            entropy -= q * Double.log(q)
+            (first, second) = q > first ? (q, first) : (first, max(second, q))
+        }
+        topProbability = first
+        margin = second > 0 ? Double.log(first / second) : .infinity
     }
 }
 

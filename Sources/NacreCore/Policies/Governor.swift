@@ -179,7 +179,7 @@ package struct Governor: Sendable {
     /// Tokens per time with drafts over those without.
     private func ratio(_ forecast: Forecast) -> Ratio {
         guard forecast.isUsable else { return Ratio(value: 1, error: 1) }
-        let value = forecast.speculative * drafting.factor / (forecast.plain * plain.factor)
+        let value = forecast.speculative * drafting.correction / (forecast.plain * plain.correction)
         let relative = (drafting.relativeError, plain.relativeError)
         return Ratio(value: value, error: value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
     }
@@ -190,9 +190,9 @@ package struct Governor: Sendable {
             let most = Self.creditProbes * Double(Self.probeRounds) * max(1, round.tokens)
             credit = min(credit + Self.budget * round.tokens, max(credit, most))
         case .probing:
-            credit += round.tokens - round.forecast.plain * plain.factor * round.microseconds
+            credit += round.tokens - round.forecast.plain * plain.correction * round.microseconds
         case .checking:
-            credit += round.tokens - round.forecast.speculative * drafting.factor * round.microseconds
+            credit += round.tokens - round.forecast.speculative * drafting.correction * round.microseconds
         }
     }
 }

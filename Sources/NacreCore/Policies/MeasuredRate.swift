@@ -19,7 +19,7 @@ struct MeasuredRate: Sendable, Hashable {
         tokens = tokens * Self.kept + count
         expected = expected * Self.kept + wanted
         weight = weight * Self.kept + 1
-        let off = count - factor * wanted
+        let off = count - correction * wanted
         squares = squares * Self.kept * Self.kept + off * off
     }
 
@@ -32,9 +32,9 @@ struct MeasuredRate: Sendable, Hashable {
     }
 
     /// 1 before any round.
-    var factor: Double { expected > 0 && tokens > 0 ? tokens / expected : 1 }
+    var correction: Double { expected > 0 && tokens > 0 ? tokens / expected : 1 }
 
-    /// The standard error of `factor`, relative to it.
+    /// The standard error of `correction`, relative to it.
     var relativeError: Double {
         guard rounds > 0, tokens > 0 else { return Self.priorError }
         let seen = squares.squareRoot() / tokens
