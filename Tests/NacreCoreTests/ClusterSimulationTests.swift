@@ -31,8 +31,8 @@ struct ClusterSimulationTests {
         #expect(near(speculative, golden.speculative), "SD \(speculative)")
         let stream = try rate(.stream, "fixed:gamma=7")
         #expect(near(stream, golden.stream), "STREAM \(stream)")
-        // 10.4 takes every step of PEARL for as long as a post-verify, and adds the way to it. Here a pre-verify evaluates
-        // one token, and the way lies beside the pass.
+        // 10.4 takes every step of PEARL for as long as a post-verify, and adds the way to it. Here a pre-verify
+        // evaluates one token, and the way lies beside the pass.
         let pearl = try rate(.pearl, "fixed:gamma=4")
         func pass(_ nodes: Double) -> Double { golden.fixed + golden.perNode * nodes }
         let window = 4 * golden.draft + 2 * golden.delay

@@ -61,8 +61,8 @@ package struct StepCostModel: Sendable, Hashable {
         return last + slope * Double(nodes - table.count)
     }
 
-    /// B, the time per node of the smallest addition to a pass of `nodes` that costs anything, spread over its nodes, in
-    /// microseconds; 0 where nodes cost nothing.
+    /// B, the time per node of the smallest addition to a pass of `nodes` that costs anything, spread over its nodes,
+    /// in microseconds; 0 where nodes cost nothing.
     package func marginal(beyond nodes: Int) -> Double {
         let now = microseconds(nodes: nodes)
         for more in 1...nodesMax {

@@ -48,8 +48,8 @@ package struct ThroughputModel: Sendable, Hashable {
         return perSecond(tokens: 1 / (1 - alpha), microseconds: time)
     }
 
-    /// DSI: after every `lookahead` drafts a verification starts on a target server of its own, without waiting for those
-    /// before it. For enough servers, ⌈t_p / (k·t_q)⌉, and none of the way between.
+    /// DSI: after every `lookahead` drafts a verification starts on a target server of its own, without waiting for
+    /// those before it. For enough servers, ⌈t_p / (k·t_q)⌉, and none of the way between.
     ///
     /// - Source: Timor et al. 2024 (2405.14105), with the mean taken as in its simulator: (1/(1 − α)) / (t_p(1) +
     ///   k·t_q·(1/(1 − αᵏ) − (1 − α))).

@@ -3,8 +3,8 @@
 ///     let result = ClusterSimulation(scenario).run()
 ///
 /// Drafters and verifiers work in passes over all jobs that have a turn. Drafts and verdicts travel one by one. As in
-/// the real machines an epoch is over when the drafter hears that its chain is wrong; late drafts are compared with what
-/// was committed without them. Left out: prefill, trees, a pass that waits for drafts (`DraftPatience`).
+/// the real machines an epoch is over when the drafter hears that its chain is wrong; late drafts are compared with
+/// what was committed without them. Left out: prefill, trees, a pass that waits for drafts (`DraftPatience`).
 ///
 /// Pure: the same scenario, the same result.
 package struct ClusterSimulation {

@@ -62,8 +62,8 @@ package struct PolicyReplay: Sendable {
     /// Tokens per second of a clairvoyant who picks each round's draft length knowing where drafts agree.
     ///
     /// By dynamic programming from the end: T(i) = min over γ of t(γ) + T(i + min(run(i), γ) + 1), where run(i) counts
-    /// the agreeing positions from i on and t(γ) is the time of a round. For `speculative` this is what could be reached;
-    /// for methods that overlap, t(γ) is the pass alone and it is a bound, of drafts that are always there.
+    /// the agreeing positions from i on and t(γ) is the time of a round. For `speculative` this is what could be
+    /// reached; for methods that overlap, t(γ) is the pass alone and it is a bound, of drafts that are always there.
     package var clairvoyant: Double {
         let count = positions.count
         guard count > 0 else { return 0 }

@@ -1,7 +1,7 @@
 /// A few draft lengths, and a running mean of accepted drafts that moves up and down among them, one at a time.
 ///
-/// At length s above s′ it moves up when the mean exceeds s − ½ + `up`: nearly all were accepted. It moves down when the
-/// mean is below s′ − ½ + `down`: even s′ would not be filled. Looked at every 5 rounds, after 10.
+/// At length s above s′ it moves up when the mean exceeds s − ½ + `up`: nearly all were accepted. It moves down when
+/// the mean is below s′ − ½ + `down`: even s′ would not be filled. Looked at every 5 rounds, after 10.
 ///
 /// - Source: SGLang's adaptive speculative steps: tiers 1, 3, 7, weight 0.2, hysteresis 0 up and −0.25 down.
 package struct EMATiers: DraftPolicy {

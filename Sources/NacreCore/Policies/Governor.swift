@@ -17,8 +17,8 @@
 /// does not know (a drafter that takes the verifier's cores, drafts that come late) counts as measured. The spread of
 /// the measurements is part of the decision.
 ///
-/// Probes are paid from a credit: each decoded token earns `budget` of a token, and a probe costs what it was slower. So
-/// probing stays below `budget` of all tokens however bad the other way is, and pauses grow while nothing changes.
+/// Probes are paid from a credit: each decoded token earns `budget` of a token, and a probe costs what it was slower.
+/// So probing stays below `budget` of all tokens however bad the other way is, and pauses grow while nothing changes.
 package struct Governor: Sendable {
     /// By how much drafting must be faster before it begins again.
     package static let gain = 1.01
