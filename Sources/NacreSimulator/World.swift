@@ -47,7 +47,7 @@ final class World {
     let scenario: Scenario
     let target: TabularModel
     var now: Instant = 0
-    var queue = EventQueue<Event>()
+    var queue = EventQueue<Instant, Event>()
     var chance: Chance
     var hosts: [Host] = []
     var connections: [ConnectionID: Connection] = [:]

@@ -88,7 +88,7 @@ struct NoiseTests {
                 }
             }
         }
-        #expect(seen.count == 80_000)
+        #expect(seen.count == 5000 * 4 * PositionalRandom.Lane.allCases.count)
         let law = Dictionary(uniqueKeysWithValues: (0..<100).map { ($0, 0.01) })
         #expect(chiSquarePValue(counts: counts, expected: law) > 1e-4)
     }

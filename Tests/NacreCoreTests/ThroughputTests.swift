@@ -74,6 +74,23 @@ struct ThroughputTests {
         if let nodes = golden.freeNodes { #expect(model.free.nodes == nodes) }
     }
 
+    /// The mean over one run of drafts: with k = 1 a verification per draft, of which the last of the run counts.
+    @Test("DSI is plain decoding where nothing is accepted, and never slower than it or than speculative decoding")
+    func dsi() {
+        func model(_ alpha: Double) -> ThroughputModel {
+            ThroughputModel(
+                alpha: alpha, cost: StepCostModel(nodesMax: 64, priorFixed: 100_000, perNode: 0),
+                draftMicroseconds: 20_000, delayMicroseconds: 0)
+        }
+        #expect(abs(model(0).dsi(lookahead: 5) - 10) < 1e-12)
+        // 1 / 0.2 tokens in 0.1 + 0.02 (1 / 0.2 − 0.2) s.
+        #expect(abs(model(0.8).dsi(lookahead: 1) - 5 / 0.196) < 1e-9)
+        for alpha in [0.2, 0.5, 0.8, 0.95] {
+            let best = (1...16).map { model(alpha).speculative(gamma: $0) }.max() ?? 0
+            #expect(model(alpha).dsi(lookahead: 1) > max(best, model(alpha).autoregressive))
+        }
+    }
+
     @Test("Without delay and with a constant pass time, streaming equals PEARL at γ = t_p / t_q")
     func streamEqualsPearl() {
         let model = ThroughputModel(

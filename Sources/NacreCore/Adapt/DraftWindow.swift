@@ -36,8 +36,14 @@ package struct DraftWindow: Sendable {
 
     /// - Parameter others: nodes of other jobs that share the pass.
     package init(alpha: Double, cost: StepCostModel, others: Int = 0) {
+        let cap = DraftWindow.batchCap(alpha: alpha, cost: cost, others: others)
+        self.init(cap: cap, alpha: alpha, cost: cost, others: others)
+    }
+
+    /// The window for passes of at most `cap` nodes of the job, whoever chose that.
+    package init(cap: Int, alpha: Double, cost: StepCostModel, others: Int = 0) {
         self.alpha = alpha
-        cap = DraftWindow.batchCap(alpha: alpha, cost: cost, others: others)
+        self.cap = cap
         passMicroseconds = cost.microseconds(nodes: others + cap)
     }
 

@@ -61,6 +61,17 @@ package struct StepCostModel: Sendable, Hashable {
         return last + slope * Double(nodes - table.count)
     }
 
+    /// B, the time per node of the smallest addition to a pass of `nodes` that costs anything, spread over its nodes,
+    /// in microseconds; 0 where nodes cost nothing.
+    package func marginal(beyond nodes: Int) -> Double {
+        let now = microseconds(nodes: nodes)
+        for more in 1...nodesMax {
+            let rise = microseconds(nodes: nodes + more) - now
+            if rise > 0 { return rise / Double(more) }
+        }
+        return 0
+    }
+
     private mutating func rebuild() {
         let known = measured.indices.filter { measured[$0] > 0 }
         guard let first = known.first, let last = known.last else { return }

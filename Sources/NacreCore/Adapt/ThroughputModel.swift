@@ -48,6 +48,16 @@ package struct ThroughputModel: Sendable, Hashable {
         return perSecond(tokens: 1 / (1 - alpha), microseconds: time)
     }
 
+    /// DSI: after every `lookahead` drafts a verification starts on a target server of its own, without waiting for
+    /// those before it. For enough servers, ⌈t_p / (k·t_q)⌉, and none of the way between.
+    ///
+    /// - Source: Timor et al. 2024 (2405.14105), with the mean taken as in its simulator: (1/(1 − α)) / (t_p(1) +
+    ///   k·t_q·(1/(1 − αᵏ) − (1 − α))).
+    package func dsi(lookahead k: Int) -> Double {
+        let drafting = Double(k) * draftMicroseconds * (1 / (1 - Double.pow(alpha, k)) - (1 - alpha))
+        return perSecond(tokens: 1 / (1 - alpha), microseconds: cost.microseconds(nodes: 1) + drafting)
+    }
+
     /// Drafts that cost nothing: the upper bound for one verifier, and the pass size that reaches it.
     package var free: (nodes: Int, tokensPerSecond: Double) {
         let nodes = DraftWindow.batchCap(alpha: alpha, cost: cost)

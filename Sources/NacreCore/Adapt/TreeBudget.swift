@@ -40,16 +40,6 @@ package struct TreeBudget: Sendable, Hashable {
             if rate > best.rate { best = (nodes - 1, tokens, rate) }
         }
         (drafts, self.tokens, rate) = best
-        pathMin = best.rate * Self.marginal(beyond: best.drafts + 1, cost)
-    }
-
-    /// B, the time per node of the smallest addition to a pass of `nodes` that costs anything, spread over its nodes.
-    private static func marginal(beyond nodes: Int, _ cost: StepCostModel) -> Double {
-        let now = cost.microseconds(nodes: nodes)
-        for more in 1...max(1, cost.nodesMax) {
-            let rise = cost.microseconds(nodes: nodes + more) - now
-            if rise > 0 { return rise / Double(more) }
-        }
-        return 0
+        pathMin = best.rate * cost.marginal(beyond: best.drafts + 1)
     }
 }

@@ -20,6 +20,8 @@ package struct PositionalRandom: Sendable, Hashable {
         case correction
         /// The tests of a block, numbered by `sibling`, at the index of the block's first token.
         case block
+        /// What a draft-length policy draws, numbered by `index`: no token is at that place.
+        case policy
     }
 
     private static let gumbelTag: UInt32 = 0

@@ -1,0 +1,279 @@
+/// Never slower: whether a job, a pair of models or all jobs together should draft at all, by what was measured.
+///
+///     let order = governor.next(forecast)          // before a round
+///     ... decode the round as ordered ...
+///     governor.record(GovernedRound(...))          // after it
+///
+/// | state | leaves when | to |
+/// |---|---|---|
+/// | full | measured to be slower than plain | shortened |
+/// | shortened (at most the cost model's best length) | slower than plain | resting |
+/// | shortened | faster, and its pause is over | full |
+/// | resting | forecast faster by `gain`, or a probe says so | shortened |
+/// | any | a probe of the other way is due and paid for | the same, after a few rounds |
+///
+/// What is compared is tokens per time of the two ways to decode, each as the cost model's forecast times a factor that
+/// was measured: so a change of load or of acceptance, which the forecast knows, counts at once, and what the model
+/// does not know (a drafter that takes the verifier's cores, drafts that come late) counts as measured. The spread of
+/// the measurements is part of the decision.
+///
+/// Probes are paid from a credit: each decoded token earns `budget` of a token, and a probe costs what it was slower.
+/// So probing stays below `budget` of all tokens however bad the other way is, and pauses grow while nothing changes.
+package struct Governor: Sendable {
+    /// By how much drafting must be faster before it begins again.
+    package static let gain = 1.01
+    /// Share of tokens that may be lost to probing.
+    package static let budget = 0.008
+
+    private static let probeRounds = 8
+    private static let plainProbeRounds = 4
+    /// A probe that leaves the question open is repeated at once so often at most.
+    private static let extensionsMax = 3
+    /// Rounds from one probe to the next.
+    private static let pause = 64...4_096
+    /// Rounds before a measurement may stop drafting.
+    private static let roundsMin = 8
+    /// Errors that a ratio must lie below 1. More would let a loss of that size stand.
+    private static let errors = 0.5
+    /// Of what was known before a probe so much counts beside it.
+    private static let agedTo = 0.25
+    /// Probes that may be saved up.
+    private static let creditProbes = 2.0
+
+    private enum State: Sendable, Hashable {
+        case full, shortened, resting
+        /// Drafting for so many more rounds while resting.
+        case probing(left: Int, extensions: Int)
+        /// Plain for so many more rounds while drafting.
+        case checking(left: Int, isFull: Bool)
+    }
+
+    private var state = State.full
+    private var drafting = MeasuredRate()
+    private var plain = MeasuredRate()
+    private var credit = 0.0
+    /// Rounds since the last probe or change.
+    private var since = 0
+    private var restPause = pause.lowerBound
+    private var checkPause = pause.lowerBound
+    private var fullPause = pause.lowerBound
+    /// The first round of another way to decode still holds something of the one before.
+    private var isSettling = false
+    /// What is said of the last decision.
+    package private(set) var reason = Reason.notMeasured
+
+    package init() {}
+
+    /// Whether drafts rest.
+    package var isResting: Bool { !order.mayDraft }
+
+    /// How the next round should be decoded, by `forecast` and what was measured so far.
+    package mutating func next(_ forecast: Forecast) -> Order {
+        let ratio = ratio(forecast)
+        switch state {
+        case .full, .shortened: nextDrafting(ratio, isFull: state == .full)
+        case .resting: nextResting(ratio)
+        case .probing(let left, let extensions) where left <= 0: endProbe(ratio, extensions)
+        case .checking(let left, let isFull) where left <= 0:
+            move(to: isFull ? .full : .shortened)
+            reason = .pays(ratio.value)
+        case .probing, .checking: break
+        }
+        return order
+    }
+
+    /// Takes in a round that was decoded as `next` said.
+    package mutating func record(_ round: GovernedRound) {
+        guard round.microseconds > 0, round.microseconds.isFinite, round.forecast.isUsable else { return }
+        since += 1
+        pay(for: round)
+        switch state {
+        case .probing(let left, let extensions): state = .probing(left: left - 1, extensions: extensions)
+        case .checking(let left, let isFull): state = .checking(left: left - 1, isFull: isFull)
+        case .full, .shortened, .resting: break
+        }
+        guard !isSettling else {
+            isSettling = false
+            return
+        }
+        let expected = order.mayDraft ? round.forecast.speculative : round.forecast.plain
+        if order.mayDraft {
+            drafting.record(tokens: round.tokens, expected: expected * round.microseconds)
+        } else {
+            plain.record(tokens: round.tokens, expected: expected * round.microseconds)
+        }
+    }
+
+    private var order: Order {
+        switch state {
+        case .full: Order(mayDraft: true, isShortened: false)
+        case .shortened, .probing: Order(mayDraft: true, isShortened: true)
+        case .resting, .checking: Order(mayDraft: false, isShortened: false)
+        }
+    }
+
+    // MARK: - Decisions
+
+    private mutating func nextDrafting(_ ratio: Ratio, isFull: Bool) {
+        if drafting.rounds >= Self.roundsMin, ratio.value + Self.errors * ratio.error < 1 {
+            reason = isFull ? .shortened(ratio.value) : .slower(ratio.value)
+            // Another length is another rate.
+            if isFull { drafting = MeasuredRate() } else { restPause = Self.pause.lowerBound }
+            move(to: isFull ? .shortened : .resting)
+            return
+        }
+        reason = drafting.rounds < Self.roundsMin ? .notMeasured : .pays(ratio.value)
+        let cost = Double(Self.plainProbeRounds) * drafting.tokensPerRound * max(0, 1 - 1 / ratio.value)
+        if since >= checkPause, drafting.rounds >= Self.roundsMin, credit >= cost {
+            checkPause = min(2 * checkPause, Self.pause.upperBound)
+            move(to: .checking(left: Self.plainProbeRounds + 1, isFull: isFull))
+            plain.age(to: Self.agedTo)
+        } else if !isFull, since >= fullPause, ratio.value > Self.gain {
+            fullPause = min(2 * fullPause, Self.pause.upperBound)
+            drafting = MeasuredRate()
+            move(to: .full)
+        }
+    }
+
+    private mutating func nextResting(_ ratio: Ratio) {
+        if ratio.value > Self.gain {
+            reason = .pays(ratio.value)
+            move(to: .shortened)
+            return
+        }
+        reason = .slower(ratio.value)
+        let cost = Double(Self.probeRounds) * plain.tokensPerRound * max(0, 1 - ratio.value)
+        guard since >= restPause, credit >= cost else { return }
+        reason = .probing
+        drafting.age(to: Self.agedTo)
+        move(to: .probing(left: Self.probeRounds + 1, extensions: 0))
+    }
+
+    private mutating func endProbe(_ ratio: Ratio, _ extensions: Int) {
+        if ratio.value > Self.gain {
+            reason = .pays(ratio.value)
+            move(to: .shortened)
+        } else if ratio.value + ratio.error > Self.gain, extensions < Self.extensionsMax, credit > 0 {
+            state = .probing(left: Self.probeRounds, extensions: extensions + 1)
+        } else {
+            reason = .slower(ratio.value)
+            // Where the two are close a probe costs nothing, and to be wrong for long does.
+            let isClear = ratio.value + ratio.error < 1
+            restPause = isClear ? min(2 * restPause, Self.pause.upperBound) : Self.pause.lowerBound
+            move(to: .resting)
+        }
+    }
+
+    private mutating func move(to next: State) {
+        let before = order.mayDraft
+        state = next
+        since = 0
+        isSettling = order.mayDraft != before
+    }
+
+    private struct Ratio {
+        var value: Double
+        var error: Double
+    }
+
+    /// Tokens per time with drafts over those without.
+    private func ratio(_ forecast: Forecast) -> Ratio {
+        guard forecast.isUsable else { return Ratio(value: 1, error: 1) }
+        let value = forecast.speculative * drafting.correction / (forecast.plain * plain.correction)
+        let relative = (drafting.relativeError, plain.relativeError)
+        return Ratio(value: value, error: value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
+    }
+
+    private mutating func pay(for round: GovernedRound) {
+        switch state {
+        case .full, .shortened, .resting:
+            let most = Self.creditProbes * Double(Self.probeRounds) * max(1, round.tokens)
+            credit = min(credit + Self.budget * round.tokens, max(credit, most))
+        case .probing:
+            credit += round.tokens - round.forecast.plain * plain.correction * round.microseconds
+        case .checking:
+            credit += round.tokens - round.forecast.speculative * drafting.correction * round.microseconds
+        }
+    }
+}
+
+extension Governor {
+    /// What the cost model expects of the next round, in tokens per microsecond of all jobs that share the pass.
+    package struct Forecast: Sendable, Hashable {
+        package var plain: Double
+        package var speculative: Double
+
+        package init(plain: Double, speculative: Double) {
+            self.plain = plain
+            self.speculative = speculative
+        }
+
+        /// That of rounds of `drafts`.
+        package init(_ conditions: RoundConditions, drafts: Int) {
+            plain = conditions.tokensPerMicrosecond(drafts: 0)
+            speculative = conditions.tokensPerMicrosecond(drafts: max(1, drafts))
+        }
+
+        var isUsable: Bool { plain > 0 && speculative > 0 && plain.isFinite && speculative.isFinite }
+    }
+
+    /// What a round may do.
+    package struct Order: Sendable, Hashable {
+        package var mayDraft: Bool
+        /// At most the cost model's best length (`RoundConditions.best`), and at least one draft.
+        package var isShortened: Bool
+
+        package init(mayDraft: Bool, isShortened: Bool) {
+            self.mayDraft = mayDraft
+            self.isShortened = isShortened
+        }
+
+        /// What all scopes that a job is in allow: itself, its pair, all jobs.
+        package static func strictest(_ orders: some Sequence<Order>) -> Order {
+            orders.reduce(Order(mayDraft: true, isShortened: false)) {
+                Order(mayDraft: $0.mayDraft && $1.mayDraft, isShortened: $0.isShortened || $1.isShortened)
+            }
+        }
+
+        /// The drafts of a round whose policy wants `drafts`.
+        package func drafts(wanted drafts: Int, _ conditions: RoundConditions) -> Int {
+            guard mayDraft else { return 0 }
+            return isShortened ? min(max(1, drafts), max(1, conditions.best.drafts)) : drafts
+        }
+    }
+
+    /// Why drafts rest, or do not.
+    package enum Reason: Sendable, Hashable, CustomStringConvertible {
+        case notMeasured
+        case pays(Double)
+        case shortened(Double)
+        case slower(Double)
+        case probing
+
+        package var description: String {
+            func times(_ ratio: Double) -> String { "\((ratio * 100).rounded() / 100)" }
+            return switch self {
+            case .notMeasured: "drafts until there are measurements"
+            case .pays(let ratio): "drafts decode \(times(ratio)) times as fast as plain decoding"
+            case .shortened(let ratio):
+                "drafts of the policy's length decode \(times(ratio)) times as fast as plain decoding: shortened"
+            case .slower(let ratio): "drafts would decode \(times(ratio)) times as fast as plain decoding: resting"
+            case .probing: "drafts are tried for a few rounds"
+            }
+        }
+    }
+}
+
+/// A round as it went.
+package struct GovernedRound: Sendable, Hashable {
+    package var forecast: Governor.Forecast
+    /// Tokens committed by all jobs of the pass, and the time from the end of the round before to this one's.
+    package var tokens: Double
+    package var microseconds: Double
+
+    package init(forecast: Governor.Forecast, tokens: Double, microseconds: Double) {
+        self.forecast = forecast
+        self.tokens = tokens
+        self.microseconds = microseconds
+    }
+}

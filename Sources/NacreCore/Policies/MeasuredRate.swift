@@ -1,0 +1,46 @@
+/// By what factor a way to decode is faster than its forecast, with an error: tokens over expected tokens, both summed
+/// with exponential forgetting over about 256 rounds.
+///
+/// A ratio of sums, because a mean of rounds' own ratios would favour short rounds.
+struct MeasuredRate: Sendable, Hashable {
+    private static let kept = 1 - 1.0 / 256
+    /// The relative error of one round until there are enough to tell.
+    private static let priorError = 0.5
+
+    private(set) var rounds = 0
+    private var tokens = 0.0
+    private var expected = 0.0
+    private var weight = 0.0
+    /// Weighted squares of what rounds were off by.
+    private var squares = 0.0
+
+    mutating func record(tokens count: Double, expected wanted: Double) {
+        rounds += 1
+        tokens = tokens * Self.kept + count
+        expected = expected * Self.kept + wanted
+        weight = weight * Self.kept + 1
+        let off = count - correction * wanted
+        squares = squares * Self.kept * Self.kept + off * off
+    }
+
+    /// Lets what was seen so far weigh as little as `share` of the rounds that it may hold.
+    mutating func age(to share: Double) {
+        tokens *= share
+        expected *= share
+        weight *= share
+        squares *= share * share
+    }
+
+    /// 1 before any round.
+    var correction: Double { expected > 0 && tokens > 0 ? tokens / expected : 1 }
+
+    /// The standard error of `correction`, relative to it.
+    var relativeError: Double {
+        guard rounds > 0, tokens > 0 else { return Self.priorError }
+        let seen = squares.squareRoot() / tokens
+        return rounds < 32 ? max(seen, Self.priorError / Double(rounds).squareRoot()) : seen
+    }
+
+    /// Mean tokens of a round; 1 before any.
+    var tokensPerRound: Double { weight > 0 ? tokens / weight : 1 }
+}

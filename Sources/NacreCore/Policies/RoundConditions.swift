@@ -1,0 +1,92 @@
+/// What a policy that decides per round may look at, all of it measured.
+package struct RoundConditions: Sendable {
+    /// Who waits for whom.
+    package enum Pacing: Sendable, Hashable, CaseIterable {
+        /// Vanilla speculative decoding: a round is γ drafts, then a pass.
+        case turns
+        /// PEARL: γ drafts during each pass over γ.
+        case lockStep
+        /// The stream: passes take what is here.
+        case stream
+    }
+
+    package var pacing: Pacing
+    /// t_p(n).
+    package var cost: StepCostModel
+    /// t_q, one draft token, in microseconds; 0 if it was not measured.
+    package var draftMicroseconds: Double
+    /// 2d, to the drafter and back, in microseconds.
+    package var roundTripMicroseconds: Double
+    package var acceptance: PositionalAcceptance
+    /// Nodes of other jobs in the pass, a token for each: the load.
+    package var others: Int
+    /// Most drafts of the job that a pass may hold.
+    package var most: Int
+
+    package init(
+        _ pacing: Pacing, cost: StepCostModel, draftMicroseconds: Double, roundTripMicroseconds: Double,
+        acceptance: PositionalAcceptance, others: Int = 0, most: Int
+    ) {
+        self.pacing = pacing
+        self.cost = cost
+        self.draftMicroseconds = draftMicroseconds
+        self.roundTripMicroseconds = roundTripMicroseconds
+        self.acceptance = acceptance
+        self.others = others
+        self.most = max(0, most)
+    }
+
+    /// The draft length of the best expected tokens per second of all jobs of the pass, and that rate per microsecond.
+    ///
+    /// Searched, because t_p is a table with steps. `turns`: ALGORITHMS 1.2; `lockStep`: the PEARL(γ) of 10.4, two
+    /// drafts at least; `stream`: the batch cap of 10.5. Ties to fewer; 0 where plain decoding is best.
+    package var best: (drafts: Int, tokensPerMicrosecond: Double) {
+        let tokens = acceptance.tokens(draftsMax: most)
+        var best = (drafts: 0, tokensPerMicrosecond: rate(0, tokens))
+        for gamma in 0...most {
+            let rate = rate(gamma, tokens)
+            if rate > best.tokensPerMicrosecond { best = (gamma, rate) }
+        }
+        return best
+    }
+
+    /// Expected tokens per microsecond, of all jobs of the pass, with rounds of `drafts`.
+    package func tokensPerMicrosecond(drafts: Int) -> Double {
+        rate(drafts, acceptance.tokens(draftsMax: drafts))
+    }
+
+    /// λ*·B: the probability of standing from which one more draft pays, at the best rate (ALGORITHMS 10.5, the
+    /// marginal rule).
+    package var worthMin: Double {
+        let (drafts, rate) = best
+        let drafting = pacing == .turns ? draftMicroseconds : 0
+        return min(1, rate * (cost.marginal(beyond: others + 1 + drafts) + drafting))
+    }
+
+    /// Positions behind the committed text that may be drafted so that a round of `drafts` is there when its pass
+    /// starts: in turns just these; PEARL's schedule adds its second window; the stream's covers a pass and the way.
+    package func window(drafts: Int) -> Int {
+        guard pacing == .stream else { return drafts }
+        let window = DraftWindow(cap: drafts + 1, alpha: acceptance.alpha, cost: cost, others: others)
+        return window.size(roundTripMicroseconds: roundTripMicroseconds, draftMicroseconds: draftMicroseconds)
+    }
+
+    private func rate(_ gamma: Int, _ tokens: [Double]) -> Double {
+        let shared = Double(others)
+        let plain = (shared + 1) / cost.microseconds(nodes: others + 1)
+        guard gamma > 0 else { return plain }
+        let drafting = Double(gamma) * draftMicroseconds
+        switch pacing {
+        case .turns:
+            let pass = cost.microseconds(nodes: others + 1 + gamma)
+            return (shared + tokens[gamma]) / (drafting + pass + roundTripMicroseconds)
+        case .lockStep:
+            // A window of one has nothing to post-verify.
+            guard gamma > 1 else { return 0 }
+            let step = max(drafting, cost.microseconds(nodes: others + gamma)) + roundTripMicroseconds
+            return (shared + ThroughputModel.pearlTokensPerStep(alpha: acceptance.alpha, gamma: gamma)) / step
+        case .stream:
+            return (shared + tokens[gamma]) / cost.microseconds(nodes: others + 1 + gamma)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// Stops behind a token that was drawn under high entropy: keeps x, then stops if √(c·H(q)) > h.
+///
+/// - Source: Zhang et al. 2024 (SVIP, 2411.18462) and its code: c = 0.15, h = 0.3, at most 40 drafts; that is H > 0.6
+///   nats.
+package struct SVIP: DraftPolicy {
+    package static let manual = PolicyManual(
+        .svip, "stop behind a draft that was drawn under high entropy",
+        [
+            PolicyParameter("h", 0.3, 0...10, "threshold"),
+            PolicyParameter("c", 0.15, 0.001...10, "factor of the entropy"),
+        ], decidesPerToken: true, draftsMax: 40)
+
+    private let h, c: Double
+
+    package init(_ parameters: PolicyParameters, key: StreamKey) {
+        h = parameters["h"]
+        c = parameters["c"]
+    }
+
+    package func drew(_ next: TokenStatistics, probability: Double, at place: DraftPlace) -> DraftStep {
+        (c * next.entropy).squareRoot() > h ? .keepThenStop : .goOn
+    }
+}

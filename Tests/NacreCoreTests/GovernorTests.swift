@@ -1,0 +1,184 @@
+import NacreCore
+import Testing
+
+/// A pair of models in turns, as it is and as the cost model takes it to be.
+private struct World {
+    /// True acceptance, and other jobs in the pass, by round.
+    var alpha: (Int) -> Double
+    var others: (Int) -> Int = { _ in 0 }
+    /// By what factor passes are slower than the cost table says while the drafter is at work.
+    var disturbance = 1.0
+    var cost = StepCostModel(nodesMax: 64, priorFixed: 90_000, perNode: 10_000)
+    var draft = 20_000.0
+
+    /// Tokens and time of a round on the mean.
+    func expected(_ drafts: Int, round: Int) -> (tokens: Double, microseconds: Double) {
+        let others = others(round)
+        let pass = cost.microseconds(nodes: others + 1 + drafts) * (drafts > 0 ? disturbance : 1)
+        let own = ThroughputModel.tokensPerRound(alpha: alpha(round), gamma: drafts)
+        return (Double(others) + own, pass + Double(drafts) * draft)
+    }
+
+    func rate(_ drafts: Int, round: Int) -> Double {
+        let (tokens, microseconds) = expected(drafts, round: round)
+        return tokens / microseconds
+    }
+}
+
+/// What came of a run.
+private struct Course {
+    /// Tokens per time over what a clairvoyant switch would have made of the same policy.
+    var share = 0.0
+    var draftingRounds = 0
+    var changes = 0
+    var reason = Governor.Reason.notMeasured
+}
+
+/// Decodes in `world` with a policy and a governor; `counts` says which rounds are steady.
+private func decode(
+    _ world: World, policy text: String, rounds: Int, seed: UInt64 = 1, counts: (Int) -> Bool
+) throws -> Course {
+    var random = SplitMix(seed: seed)
+    var policy = DraftLengthPolicy(try PolicySpecification(parsing: text), key: StreamKey(rawValue: seed))
+    var governor = Governor()
+    var acceptance = PositionalAcceptance()
+    var (tokens, best) = (0.0, 0.0)
+    var course = Course()
+    var wasDrafting = true
+    for round in 0..<rounds {
+        let conditions = RoundConditions(
+            .turns, cost: world.cost, draftMicroseconds: world.draft, roundTripMicroseconds: 0,
+            acceptance: acceptance, others: world.others(round), most: 16)
+        let wanted = policy.draftLength(conditions)
+        let forecast = Governor.Forecast(conditions, drafts: wanted)
+        let order = governor.next(forecast)
+        // Where the governor asks for drafts to learn from, a policy that wants none gives one.
+        let drafts = order.mayDraft ? max(1, order.drafts(wanted: wanted, conditions)) : 0
+        var accepted = 0
+        while accepted < drafts, random.uniform() < world.alpha(round) { accepted += 1 }
+        if drafts > 0 {
+            policy.observe(RoundOutcome(drafted: drafts, accepted: accepted))
+            acceptance.record(accepted: accepted, rejected: accepted < drafts)
+        }
+        let time = world.expected(drafts, round: round).microseconds
+        let committed = Double(world.others(round) + accepted + 1)
+        governor.record(GovernedRound(forecast: forecast, tokens: committed, microseconds: time))
+        if order.mayDraft != wasDrafting, counts(round) { course.changes += 1 }
+        wasDrafting = order.mayDraft
+        guard counts(round) else { continue }
+        // On the mean: what is judged are the decisions, not the luck of the draws.
+        tokens += world.expected(drafts, round: round).tokens
+        let choices = text.hasPrefix("goodput") ? Array(0...16) : [0, max(1, wanted)]
+        best += time * (choices.map { world.rate($0, round: round) }.max() ?? 0)
+        if drafts > 0 { course.draftingRounds += 1 }
+    }
+    course.share = tokens / best
+    course.reason = governor.reason
+    return course
+}
+
+@Suite("The governor is never slower")
+struct GovernorTests {
+    @Test(
+        "A useful drafter goes on, at a cost under 2 % and without flapping",
+        arguments: [("goodput", 0.8), ("fixed:gamma=4", 0.8), ("fixed:gamma=8", 0.9), ("heuristic", 0.85)])
+    func useful(policy: String, alpha: Double) throws {
+        let course = try decode(World(alpha: { _ in alpha }), policy: policy, rounds: 20_000) { $0 >= 2_000 }
+        #expect(course.share > 0.98)
+        #expect(course.draftingRounds > 17_500 && course.changes < 20)
+    }
+
+    @Test(
+        "A useless drafter rests, with its probes at a cost under 2 %",
+        arguments: ["goodput", "fixed:gamma=4", "fixed:gamma=16", "heuristic"], [0, 0.05, 0.15])
+    func useless(policy: String, alpha: Double) throws {
+        let course = try decode(World(alpha: { _ in alpha }), policy: policy, rounds: 20_000) { $0 >= 2_000 }
+        #expect(course.share > 0.98)
+        #expect(course.draftingRounds < 1_800 && course.draftingRounds > 0)
+        guard case .slower(let ratio) = course.reason else {
+            Issue.record("\(course.reason)")
+            return
+        }
+        #expect(ratio < 1)
+    }
+
+    @Test("Where the two are close either will do", arguments: [0.30, 0.34, 0.38, 0.42, 0.46], 1...3)
+    func close(alpha: Double, seed: Int) throws {
+        let course = try decode(
+            World(alpha: { _ in alpha }), policy: "fixed:gamma=1", rounds: 20_000, seed: UInt64(seed)
+        ) { $0 >= 2_000 }
+        #expect(course.share > 0.98)
+    }
+
+    @Test("What the cost model does not know counts as measured: a drafter that takes the verifier's cores rests")
+    func disturbed() throws {
+        var world = World(alpha: { _ in 0.8 })
+        let undisturbed = try decode(world, policy: "fixed:gamma=4", rounds: 20_000) { $0 >= 2_000 }
+        #expect(undisturbed.draftingRounds > 17_500)
+        world.disturbance = 2.5
+        let disturbed = try decode(world, policy: "fixed:gamma=4", rounds: 20_000) { $0 >= 2_000 }
+        #expect(disturbed.share > 0.98 && disturbed.draftingRounds < 1_800)
+    }
+
+    @Test("A change of load is followed at once", arguments: ["goodput", "fixed:gamma=4"])
+    func load(policy: String) throws {
+        // To 16 nodes a pass costs next to nothing more; beyond, as much as its nodes.
+        var cost = StepCostModel(nodesMax: 64, priorFixed: 90_000, perNode: 10_000)
+        for (nodes, time) in [(1, 100_000.0), (16, 120_000), (64, 480_000)] {
+            cost.record(nodes: nodes, microseconds: time)
+        }
+        let world = World(alpha: { _ in 0.6 }, others: { $0 / 1_000 % 2 == 0 ? 0 : 30 }, cost: cost, draft: 15_000)
+        let course = try decode(world, policy: policy, rounds: 20_000) { $0 >= 4_000 }
+        #expect(course.share > 0.98)
+        #expect(course.draftingRounds > 7_000 && course.draftingRounds < 9_000)
+    }
+
+    @Test("Acceptance that breaks down and comes back is followed", arguments: ["goodput", "fixed:gamma=4"])
+    func drift(policy: String) throws {
+        let world = World(alpha: { $0 / 8_000 % 2 == 0 ? 0.85 : 0.05 })
+        // Steady: the second half of each phase.
+        let course = try decode(world, policy: policy, rounds: 48_000) { $0 % 8_000 >= 4_000 }
+        #expect(course.share > 0.98)
+        #expect(course.draftingRounds > 11_000 && course.draftingRounds < 13_000)
+    }
+
+    @Test("A length that is too long is shortened before drafts rest")
+    func shortened() throws {
+        // One draft pays, sixteen do not.
+        let world = World(alpha: { _ in 0.6 })
+        #expect(world.rate(16, round: 0) < world.rate(0, round: 0) && world.rate(1, round: 0) > world.rate(0, round: 0))
+        let course = try decode(world, policy: "fixed:gamma=16", rounds: 10_000) { $0 >= 1_000 }
+        #expect(course.draftingRounds > 8_500 && course.share > 1)
+    }
+
+    @Test("All scopes must agree, and the reason is a sentence")
+    func orders() {
+        let (full, short) = (
+            Governor.Order(mayDraft: true, isShortened: false), Governor.Order(mayDraft: true, isShortened: true)
+        )
+        let rest = Governor.Order(mayDraft: false, isShortened: false)
+        #expect(Governor.Order.strictest([full, full]) == full && Governor.Order.strictest([full, short]) == short)
+        #expect(Governor.Order.strictest([short, rest]).mayDraft == false)
+        let conditions = RoundConditions(
+            .stream, cost: StepCostModel(nodesMax: 32, priorFixed: 90, perNode: 10), draftMicroseconds: 20,
+            roundTripMicroseconds: 0, acceptance: PositionalAcceptance(priorAlpha: 0.8), most: 16)
+        #expect(full.drafts(wanted: 12, conditions) == 12 && short.drafts(wanted: 12, conditions) == 6)
+        #expect(rest.drafts(wanted: 12, conditions) == 0 && short.drafts(wanted: 0, conditions) == 1)
+        #expect(
+            Governor.Reason.slower(0.914).description
+                == "drafts would decode 0.91 times as fast as plain decoding: resting")
+    }
+
+    @Test("Rounds without time or forecast change nothing")
+    func nonsense() {
+        var governor = Governor()
+        let fair = Governor.Forecast(plain: 1, speculative: 2)
+        for round in [
+            GovernedRound(forecast: fair, tokens: 3, microseconds: 0),
+            GovernedRound(forecast: fair, tokens: 3, microseconds: .nan),
+            GovernedRound(forecast: Governor.Forecast(plain: 0, speculative: 2), tokens: 3, microseconds: 1),
+        ] { for _ in 0..<100 { governor.record(round) } }
+        #expect(governor.next(fair).mayDraft && governor.reason == .notMeasured)
+        #expect(governor.next(Governor.Forecast(plain: .nan, speculative: 0)).mayDraft)
+    }
+}
