@@ -97,6 +97,9 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var tokens: [UInt32]
     /// Names of the verifiers it ran on, in order.
     package var verifiers: [String]
+    /// Whether all of them are exact. If not, the output may differ from plain decoding's where two tokens lie as close
+    /// as rounding.
+    package var exact: Bool
     /// The output was cut at the verifier's context, before `max_tokens`.
     package var contextLimited: Bool
     package var statistics: StatisticsDocument
@@ -105,7 +108,7 @@ package struct JobDocument: Codable, Sendable, Equatable {
         id: String, state: String, outcome: String?, error: String?, method: String, rule: String = "coupled",
         tree: String = "chain", branches: Int = 0, drafters: Int = 1, helpers: Int = 0, seed: UInt64,
         promptTokens: Int, outputTokens: Int, text: String, tokens: [UInt32], verifiers: [String],
-        contextLimited: Bool, statistics: StatisticsDocument
+        exact: Bool = true, contextLimited: Bool, statistics: StatisticsDocument
     ) {
         self.id = id
         self.state = state
@@ -123,6 +126,7 @@ package struct JobDocument: Codable, Sendable, Equatable {
         self.text = text
         self.tokens = tokens
         self.verifiers = verifiers
+        self.exact = exact
         self.contextLimited = contextLimited
         self.statistics = statistics
     }
@@ -167,6 +171,10 @@ package struct NodeDocument: Codable, Sendable, Equatable {
     package var shards: Int
     /// What a pass took at start, by its scored nodes and by the shards that computed at the same time.
     package var passTimes: [PassTimeDocument]
+    /// Why these are not to be trusted: something else kept the machine busy; absent if they may be.
+    package var disturbance: String?
+    /// Whether a verifier's rows are the same in every pass; absent for a drafter, whose need not be.
+    package var exact: Bool?
     package var slots: Int
     package var context: Int
     package var jobs: Int
@@ -178,8 +186,8 @@ package struct NodeDocument: Codable, Sendable, Equatable {
 
     package init(
         name: String, role: String, address: String?, model: String, modelDigest: String, vocabularyDigest: String,
-        engine: String, cores: String, shards: Int, passTimes: [PassTimeDocument], slots: Int, context: Int, jobs: Int,
-        busy: Double, stepMicroseconds: Int, problem: String?
+        engine: String, cores: String, shards: Int, passTimes: [PassTimeDocument], disturbance: String?,
+        exact: Bool?, slots: Int, context: Int, jobs: Int, busy: Double, stepMicroseconds: Int, problem: String?
     ) {
         self.name = name
         self.role = role
@@ -191,6 +199,8 @@ package struct NodeDocument: Codable, Sendable, Equatable {
         self.cores = cores
         self.shards = shards
         self.passTimes = passTimes
+        self.disturbance = disturbance
+        self.exact = exact
         self.slots = slots
         self.context = context
         self.jobs = jobs
