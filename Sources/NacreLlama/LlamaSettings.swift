@@ -77,8 +77,8 @@ package struct LlamaSettings: Sendable, Hashable {
     static let extraSequences = 2
     private static let sequencesMax = SequenceSet.capacity - extraSequences
 
-    /// Whether cells are given out in order, for which ids of the engine's own are needed; a model with recurrent layers
-    /// does without.
+    /// Whether cells are given out in order, for which ids of the engine's own are needed; a model with recurrent
+    /// layers does without.
     var isAppendOnly: Bool { exact && sequences + branches > 1 }
 
     /// Ids that libllama must know. It ends the process if a pass cannot hold a node of each.

@@ -46,7 +46,7 @@ struct ThreadTeam: ~Copyable {
 
     /// What `body` makes of 0, 1, ... `items` − 1, in this order.
     ///
-    /// - Parameter body: called once for each item, on any thread of the team; the second argument is which, from 0, and
+    /// - Parameter body: called once for each item, on any thread of the team; the second argument is which, from 0;
     ///   no thread has two calls at a time.
     mutating func map<Value>(_ items: Int, _ body: (_ item: Int, _ thread: Int) -> Value) -> [Value] {
         [Value](unsafeUninitializedCapacity: items) { buffer, initialized in

@@ -80,7 +80,7 @@ package struct ShardOptions: ParsableArguments {
         let plan = Plan(measured, slots: engine.sequences)
         if let disturbance = plan.disturbance {
             log.warning(
-                "the machine had other work during the measurement, so there is one shard; the next start measures again",
+                "the machine had other work during the measurement: one shard, and the next start measures again",
                 metadata: ["measured": "\(disturbance)"])
         }
         return plan

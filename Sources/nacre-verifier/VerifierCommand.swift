@@ -56,8 +56,8 @@ struct VerifierCommand: AsyncParsableCommand {
 
     @Flag(
         help: ArgumentHelp(
-            "Faster passes at long contexts, but rounding depends on what else a pass holds: the output may differ from "
-                + "plain decoding where two tokens are almost tied."))
+            "Faster passes at long contexts, but rounding depends on what else a pass holds: the output may differ "
+                + "from plain decoding where two tokens are almost tied."))
     var inexactRounding = false
 
     @Flag(name: .customLong(EngineChild.flag), help: .hidden)

@@ -22,8 +22,8 @@ struct ClusterModels: ParsableArguments {
 
     @Flag(
         help: ArgumentHelp(
-            "Let verifiers round as is fastest at long contexts: output may differ from plain decoding where two tokens "
-                + "are almost tied."))
+            "Let verifiers round as is fastest at long contexts: output may differ from plain decoding where two "
+                + "tokens are almost tied."))
     var inexactRounding = false
 
     @Option(
