@@ -124,8 +124,8 @@ struct CheckCommand: AsyncParsableCommand {
                 + "\(result.unexplained) unexplained")
         if !result.isExact {
             try terminal.line(
-                "the target's rounding is inexact (--inexact-rounding): plain decoding itself, too, may differ from run "
-                    + "to run where two tokens are almost tied")
+                "the target's rounding is inexact (--inexact-rounding): plain decoding itself, too, may differ from "
+                    + "run to run where two tokens are almost tied")
         }
         for (temperature, noise) in result.noises.sorted(by: { $0.key < $1.key }) {
             let nats = Figures.decimal(Double(noise.nats), digits: 6)

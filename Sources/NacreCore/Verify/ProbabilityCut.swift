@@ -47,11 +47,11 @@ struct ProbabilityCut {
     /// The largest logit kept among sixteen tokens, ties at the cut counted as kept; −∞ if there is none.
     @inline(__always)
     func highest(_ row: UnsafeBufferPointer<Float>, ofSixteenFrom start: Int) -> Float {
-        let logits = row.vector(SIMD16<Float>.self, from: start)
-        let finite = logits.replacing(with: -.infinity, where: .!(logits .<= SIMD16(repeating: largest)))
-        let eight = finite.lowHalf.replacing(with: finite.highHalf, where: finite.highHalf .> finite.lowHalf)
-        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
-        let highest = max(max(four[0], four[1]), max(four[2], four[3]))
+        var highest = -Float.infinity
+        for token in start..<start + 16 {
+            let logit = row[token]
+            if logit > highest && logit <= largest { highest = logit }
+        }
         return highest >= lowest ? highest : -.infinity
     }
 
@@ -69,30 +69,24 @@ struct ProbabilityCut {
         target: (Double) -> Double
     ) {
         // Finite, so that the likeliest token is at depth 0 at the smallest temperature too.
-        let scale = min(inverse * Depths.perNat, .greatestFiniteMagnitude)
+        let scale = min(inverse * Depth.perNat, .greatestFiniteMagnitude)
         let before = self
         scratch.clear()
         scratch.weights.withUnsafeMutableBufferPointer { weights in
-            for start in stride(from: 0, to: row.count, by: Depths.width) {
-                let depths = Depths(row, start, before, scale)
-                guard any(depths.isKept) else { continue }
-                let masses = depths.masses(isCounting: isCounting)
-                for lane in 0..<Depths.width { weights[depths.bucket(lane)] += masses[lane] }
+            for token in row.indices where before.keeps(row[token], at: token) {
+                let depth = Depth(row[token], below: before.largest, scale)
+                weights[depth.bucket] += isCounting ? 1 : depth.mass
             }
         }
         let total = scratch.sum(decaying: !isCounting)
         var missing = target(total)
         guard missing < total, let bucket = scratch.bucket(reaching: &missing) else { return }
         scratch.boundary.removeAll(keepingCapacity: true)
-        let decay = isCounting ? 1 : Depths.decay[bucket]
-        for start in stride(from: 0, to: row.count, by: Depths.width) {
-            let depths = Depths(row, start, before, scale)
-            let isInside = depths.isKept .& (depths.rounded .== Depths.Vector(repeating: Double(bucket)))
-            guard any(isInside) else { continue }
-            let masses = depths.masses(isCounting: isCounting)
-            for lane in 0..<Depths.width where isInside[lane] {
-                scratch.boundary.append((UInt32(truncatingIfNeeded: start + lane), masses[lane] * decay))
-            }
+        let decay = Depth.decay[bucket]
+        for token in row.indices where before.keeps(row[token], at: token) {
+            let depth = Depth(row[token], below: before.largest, scale)
+            guard depth.bucket == bucket else { continue }
+            scratch.boundary.append((UInt32(truncatingIfNeeded: token), isCounting ? 1 : depth.mass * decay))
         }
         select(row, &scratch, missing)
     }
@@ -134,7 +128,7 @@ struct ProbabilityCut {
 extension ProbabilityCut {
     /// Working memory, reused from row to row.
     struct Scratch: Sendable {
-        fileprivate var weights = [Double](repeating: 0, count: Depths.buckets)
+        fileprivate var weights = [Double](repeating: 0, count: Depth.buckets)
         /// Tokens among which the prefix ends, by rising id, with their weights.
         fileprivate var boundary: [(token: UInt32, mass: Double)] = []
 
@@ -145,7 +139,7 @@ extension ProbabilityCut {
         /// The sum of all weights, each first multiplied by its bucket's decay if so asked.
         fileprivate mutating func sum(decaying: Bool) -> Double {
             if decaying {
-                for (bucket, decay) in Depths.decay.enumerated() { weights[bucket] *= decay }
+                for (bucket, decay) in Depth.decay.enumerated() { weights[bucket] *= decay }
             }
             return weights.reduce(0, +)
         }
@@ -163,77 +157,39 @@ extension ProbabilityCut {
         }
     }
 
-    /// How far the logits of a few neighbouring tokens lie below the largest, as whole buckets and a rest.
-    fileprivate struct Depths {
-        typealias Vector = SIMD4<Double>
-
-        static let width = 4
+    /// How far a logit lies below the largest, as a whole bucket and a rest.
+    fileprivate struct Depth {
         static let perNat = 32.0
         static let buckets = 1 << 11
         /// e^−depth of each bucket. The last one holds all that is deeper than 63 nats: even 2³² such tokens weigh less
         /// than a hundredth of the 2⁻⁵³ that any top-p below 1 leaves out.
         static let decay = (0..<buckets).map { $0 < buckets - 1 ? Double.exp(-Double($0) / perNat) : 0 }
 
-        let isKept: SIMDMask<Vector.MaskStorage>
-        /// Bucket numbers.
-        let rounded: Vector
-        private let shifted: Vector
-        private let depths: Vector
+        private let depth: Double
+        private let shifted: Double
 
         @inline(__always)
-        init(_ row: UnsafeBufferPointer<Float>, _ start: Int, _ cut: ProbabilityCut, _ scale: Double) {
-            let logits = Vector(row.vector(SIMD4<Float>.self, from: start))
-            let largest = Vector(repeating: Double(cut.largest))
-            var isKept = logits .<= largest .& (logits .>= Vector(repeating: Double(cut.lowest)))
-            if cut.lastTie < start + Self.width {
-                for lane in 0..<Self.width where start + lane > cut.lastTie && logits[lane] == Double(cut.lowest) {
-                    isKept[lane] = false
-                }
-            }
-            let last = Vector(repeating: Double(Self.buckets - 1))
-            let depths = (largest - logits) * scale
-            // Also NaN, which is not below.
-            self.depths = last.replacing(with: depths, where: isKept .& (depths .< last))
+        init(_ logit: Float, below largest: Float, _ scale: Double) {
+            depth = min((Double(largest) - Double(logit)) * scale, Double(Self.buckets - 1))
             // From 2⁵² on a Double is whole: the sum is rounded, and its low bits are the number.
-            shifted = self.depths + 0x1p52
-            rounded = shifted - 0x1p52
-            self.isKept = isKept
+            shifted = depth + 0x1p52
         }
 
         @inline(__always)
-        func bucket(_ lane: Int) -> Int { Int(truncatingIfNeeded: shifted[lane].bitPattern) & (Self.buckets - 1) }
+        var bucket: Int { Int(truncatingIfNeeded: shifted.bitPattern) & (Self.buckets - 1) }
 
-        /// What the tokens weigh, relative to the decay of their buckets; 0 for those that are not kept.
+        /// What a token weighs, relative to the decay of its bucket.
         ///
         /// The rest r is at most 1/64 nat: its exponential's series has an error of r⁷/5040 < 2⁻⁵⁴ after r⁶.
         @inline(__always)
-        func masses(isCounting: Bool) -> Vector {
-            var masses = Vector(repeating: 1)
-            if !isCounting {
-                let r = (rounded - depths) * (1 / Self.perNat)
-                masses = r * (1.0 / 720) + 1.0 / 120
-                masses = masses * r + 1.0 / 24
-                masses = masses * r + 1.0 / 6
-                masses = masses * r + 0.5
-                masses = masses * r + 1
-                masses = masses * r + 1
-            }
-            masses.replace(with: 0, where: .!isKept)
-            return masses
+        var mass: Double {
+            let r = (shifted - 0x1p52 - depth) * (1 / Self.perNat)
+            var series = r * (1.0 / 720) + 1.0 / 120
+            series = series * r + 1.0 / 24
+            series = series * r + 1.0 / 6
+            series = series * r + 0.5
+            series = series * r + 1
+            return series * r + 1
         }
-    }
-}
-
-extension UnsafeBufferPointer where Element == Float {
-    /// Neighbouring logits from `start` on; behind the row's end −∞.
-    @inline(__always)
-    func vector<Vector: SIMD>(_: Vector.Type, from start: Int) -> Vector where Vector.Scalar == Float {
-        if start + Vector.scalarCount <= count {
-            return UnsafeRawBufferPointer(self).loadUnaligned(
-                fromByteOffset: start * MemoryLayout<Float>.stride, as: Vector.self)
-        }
-        var vector = Vector(repeating: -.infinity)
-        for token in start..<count { vector[token - start] = self[token] }
-        return vector
     }
 }

@@ -15,14 +15,9 @@ struct TopTwo: TopScores {
 
     /// The largest finite logits of a row.
     init(of row: UnsafeBufferPointer<Float>) {
-        for start in stride(from: 0, to: row.count, by: 16) {
-            let logits = row.vector(SIMD16<Float>.self, from: start)
-            // Few groups hold one of the two: the others are passed over at once.
-            guard any(logits .> SIMD16(repeating: Float(second))) else { continue }
-            for token in start..<min(start + 16, row.count) {
-                let logit = Double(row[token])
-                if logit > second, logit < .infinity { offer(logit, token) }
-            }
+        for token in row.indices {
+            let logit = Double(row[token])
+            if logit > second, logit < .infinity { offer(logit, token) }
         }
     }
 
