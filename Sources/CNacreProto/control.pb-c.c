@@ -1049,7 +1049,7 @@ const ProtobufCMessageDescriptor nacre__pass_time__descriptor =
   (ProtobufCMessageInit) nacre__pass_time__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[13] =
+static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[15] =
 {
   {
     "node",
@@ -1207,13 +1207,39 @@ static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[13] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "inexact",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Hello, inexact),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "disturbance",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Hello, disturbance),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__hello__field_indices_by_name[] = {
   8,   /* field[8] = capacity */
   11,   /* field[11] = cores */
   7,   /* field[7] = data_address */
+  14,   /* field[14] = disturbance */
   10,   /* field[10] = engine_version */
   1,   /* field[1] = incarnation */
+  13,   /* field[13] = inexact */
   5,   /* field[5] = model_digest */
   9,   /* field[9] = model_name */
   0,   /* field[0] = node */
@@ -1226,7 +1252,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor nacre__hello__descriptor =
 {
@@ -1236,7 +1262,7 @@ const ProtobufCMessageDescriptor nacre__hello__descriptor =
   "Nacre__Hello",
   "nacre",
   sizeof(Nacre__Hello),
-  13,
+  15,
   nacre__hello__field_descriptors,
   nacre__hello__field_indices_by_name,
   1,  nacre__hello__number_ranges,

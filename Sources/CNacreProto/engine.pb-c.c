@@ -323,7 +323,7 @@ void   nacre__engine_refusal__free_unpacked
   assert(message->base.descriptor == &nacre__engine_refusal__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor nacre__engine_start__field_descriptors[8] =
+static const ProtobufCFieldDescriptor nacre__engine_start__field_descriptors[9] =
 {
   {
     "path",
@@ -421,11 +421,24 @@ static const ProtobufCFieldDescriptor nacre__engine_start__field_descriptors[8] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "inexact",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__EngineStart, inexact),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__engine_start__field_indices_by_name[] = {
   6,   /* field[6] = branches */
   4,   /* field[4] = context_per_job */
   3,   /* field[3] = cpu */
+  8,   /* field[8] = inexact */
   1,   /* field[1] = layers */
   7,   /* field[7] = nodes_max */
   0,   /* field[0] = path */
@@ -435,7 +448,7 @@ static const unsigned nacre__engine_start__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__engine_start__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor nacre__engine_start__descriptor =
 {
@@ -445,7 +458,7 @@ const ProtobufCMessageDescriptor nacre__engine_start__descriptor =
   "Nacre__EngineStart",
   "nacre",
   sizeof(Nacre__EngineStart),
-  8,
+  9,
   nacre__engine_start__field_descriptors,
   nacre__engine_start__field_indices_by_name,
   1,  nacre__engine_start__number_ranges,

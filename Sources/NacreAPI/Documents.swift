@@ -8,6 +8,12 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var method: String?
     /// Draft length γ, 1 ... 32; absent: the verifier's choice.
     package var gamma: Int?
+    /// How draft lengths are chosen, as `adaedl:lambda=0.4`; absent: what the coordinator has for the pair of models.
+    package var policy: String?
+    /// llama.cpp's words for policies: at most and at least so many drafts, and a least probability of each.
+    package var draftNMax: Int?
+    package var draftNMin: Int?
+    package var draftPMin: Double?
     /// How drafts are judged: coupled (default), rejection or block.
     package var rule: String?
     /// Which drafts are proposed: chain (default), widths as in 4,2,2,1, best, best:16 (drafts) or best:16x4 (drafts
@@ -42,7 +48,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
 
     /// Every key the API knows, for naming the nearest one to a misspelt key.
     package static let keys = [
-        "prompt", "method", "gamma", "rule", "tree", "branches", "drafters", "helpers", "payload", "candidates",
+        "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
+        "drafters", "helpers", "payload", "candidates",
         "merge", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
     ]
 }
@@ -94,6 +101,9 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var branches: Int
     package var drafters: Int
     package var helpers: Int
+    /// In force now, and who chose it.
+    package var policy = "goodput"
+    package var policySetBy = "built in"
     package var candidates = "distinct"
     package var merge = 0
     package var seed: UInt64
@@ -105,6 +115,9 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var verifiers: [String]
     /// Models of the drafters it was given.
     package var draftModels: [String] = []
+    /// Whether all of them are exact. If not, the output may differ from plain decoding's where two tokens lie as close
+    /// as rounding.
+    package var exact: Bool
     /// The output was cut at the verifier's context, before `max_tokens`.
     package var contextLimited: Bool
     package var statistics: StatisticsDocument
@@ -113,7 +126,7 @@ package struct JobDocument: Codable, Sendable, Equatable {
         id: String, state: String, outcome: String?, error: String?, method: String, rule: String = "coupled",
         tree: String = "chain", branches: Int = 0, drafters: Int = 1, helpers: Int = 0, seed: UInt64,
         promptTokens: Int, outputTokens: Int, text: String, tokens: [UInt32], verifiers: [String],
-        contextLimited: Bool, statistics: StatisticsDocument
+        exact: Bool = true, contextLimited: Bool, statistics: StatisticsDocument
     ) {
         self.id = id
         self.state = state
@@ -131,6 +144,7 @@ package struct JobDocument: Codable, Sendable, Equatable {
         self.text = text
         self.tokens = tokens
         self.verifiers = verifiers
+        self.exact = exact
         self.contextLimited = contextLimited
         self.statistics = statistics
     }
@@ -175,6 +189,10 @@ package struct NodeDocument: Codable, Sendable, Equatable {
     package var shards: Int
     /// What a pass took at start, by its scored nodes and by the shards that computed at the same time.
     package var passTimes: [PassTimeDocument]
+    /// Why these are not to be trusted: something else kept the machine busy; absent if they may be.
+    package var disturbance: String?
+    /// Whether a verifier's rows are the same in every pass; absent for a drafter, whose need not be.
+    package var exact: Bool?
     package var slots: Int
     package var context: Int
     package var jobs: Int
@@ -186,8 +204,8 @@ package struct NodeDocument: Codable, Sendable, Equatable {
 
     package init(
         name: String, role: String, address: String?, model: String, modelDigest: String, vocabularyDigest: String,
-        engine: String, cores: String, shards: Int, passTimes: [PassTimeDocument], slots: Int, context: Int, jobs: Int,
-        busy: Double, stepMicroseconds: Int, problem: String?
+        engine: String, cores: String, shards: Int, passTimes: [PassTimeDocument], disturbance: String?,
+        exact: Bool?, slots: Int, context: Int, jobs: Int, busy: Double, stepMicroseconds: Int, problem: String?
     ) {
         self.name = name
         self.role = role
@@ -199,6 +217,8 @@ package struct NodeDocument: Codable, Sendable, Equatable {
         self.cores = cores
         self.shards = shards
         self.passTimes = passTimes
+        self.disturbance = disturbance
+        self.exact = exact
         self.slots = slots
         self.context = context
         self.jobs = jobs

@@ -16,7 +16,8 @@ extension JobDocument {
             branches: speculation.branches, drafters: speculation.drafters, helpers: speculation.helpers,
             seed: record.specification.seed, promptTokens: record.promptTokens.count, outputTokens: record.output.count,
             text: String(decoding: text, as: UTF8.self), tokens: record.output.map(\.token.rawValue),
-            verifiers: record.verifiers, contextLimited: record.contextLimited && outcome == .length,
+            verifiers: record.verifiers, exact: record.isExact,
+            contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
         (candidates, merge) = (speculation.siblings.name, speculation.merge)
         draftModels = record.draftModels.sorted()
@@ -99,7 +100,9 @@ extension NodeDocument {
             passTimes: node.hello.passTimes.map {
                 PassTimeDocument(shards: $0.shards, nodes: $0.nodes, microseconds: Int($0.microseconds))
             },
-            slots: node.hello.capacity.sequences, context: node.hello.capacity.context,
+            disturbance: node.hello.disturbance.isEmpty ? nil : node.hello.disturbance,
+            exact: node.isVerifier ? node.hello.isExact : nil, slots: node.hello.capacity.sequences,
+            context: node.hello.capacity.context,
             jobs: node.load.jobs, busy: Double(node.load.busy), stepMicroseconds: Int(node.load.stepMicroseconds),
             problem: problem)
     }

@@ -1,18 +1,5 @@
 package import NacreCore
 
-/// The measured time of a pass of so many nodes, all scored, at a short context.
-package struct PassCost: Sendable, Hashable {
-    /// Nodes in the pass.
-    package var nodes: Int
-    /// The fastest of its measurements.
-    package var microseconds: Double
-
-    package init(nodes: Int, microseconds: Double) {
-        self.nodes = nodes
-        self.microseconds = microseconds
-    }
-}
-
 extension Engine where Self: ~Copyable {
     /// Measures t(n), the time of a pass of n scored nodes of one sequence, for n = 1, 2, 3, 4, 6, 8, 12, 16 as far
     /// as `nodesMax` and the cache allow. The curve has steps (kernels change with the batch), so it is measured and
@@ -28,19 +15,19 @@ extension Engine where Self: ~Copyable {
         let deadline = clock.now + budget
         let sizes = [1, 2, 4, 8, 3, 6, 12, 16].filter { $0 <= min(shape.nodesMax, shape.contextCells) }
         let context = try readContext(before: sizes.max() ?? 0)
-        var fastest: [Int: Double] = [:]
+        var times: [Int: [Double]] = [:]
         // The first passes touch memory for the first time.
         for size in sizes.prefix(2) { _ = try passTime(size, after: context) }
         var round = 0
         measuring: while round == 0 || (clock.now < deadline && round < 32) {
             for (order, size) in sizes.enumerated() {
                 if clock.now >= deadline && !(round == 0 && order < 4) { break measuring }
-                fastest[size] = min(fastest[size] ?? .infinity, try passTime(size, after: context))
+                times[size, default: []].append(try passTime(size, after: context))
             }
             round += 1
         }
         try forgetContext()
-        return fastest.keys.sorted().map { PassCost(nodes: $0, microseconds: fastest[$0] ?? 0) }
+        return times.sorted { $0.key < $1.key }.map { PassCost(nodes: $0.key, repeats: $0.value) }
     }
 
     /// Fills sequence 0 with a short context for measurements, up to 64 tokens.
@@ -74,12 +61,4 @@ extension Engine where Self: ~Copyable {
 
     /// Empties sequence 0 after measurements.
     package mutating func forgetContext() throws(EngineError) { _ = try run(EnginePass(edits: [.release(0)])) }
-}
-
-extension StepCostModel {
-    /// What was measured, up to passes of 64 nodes; what was not is interpolated.
-    package init(_ costs: [PassCost]) {
-        self.init(nodesMax: 64, priorFixed: 1_000, perNode: 100)
-        for cost in costs { record(nodes: cost.nodes, microseconds: cost.microseconds) }
-    }
 }

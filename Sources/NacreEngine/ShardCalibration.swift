@@ -12,7 +12,7 @@ package struct ShardDivision: Sendable, Hashable {
     }
 
     /// For `ShardRule`.
-    package var measured: ShardRule.Division { ShardRule.Division(shards: shards, cost: StepCostModel(costs)) }
+    package var measured: ShardRule.Division { ShardRule.Division(shards: shards, costs: costs) }
 }
 
 /// Measures several divisions of the same threads against each other.
@@ -41,7 +41,7 @@ package enum ShardCalibration {
         let clock = ContinuousClock()
         let largest = sizes.max() ?? 1
         var contexts: [Int] = []
-        var fastest = divisions.map { _ in [Int: Double]() }
+        var measured = divisions.map { _ in [Int: [Double]]() }
         var span = 0.0
         for hosts in divisions {
             contexts.append(
@@ -57,7 +57,7 @@ package enum ShardCalibration {
             for (index, hosts) in divisions.enumerated() {
                 for size in sizes {
                     let time = try await time(hosts, size, after: contexts[index], repetitions: repetitions)
-                    fastest[index][size] = min(fastest[index][size] ?? .infinity, time)
+                    measured[index][size, default: []].append(time)
                 }
             }
             round += 1
@@ -65,10 +65,8 @@ package enum ShardCalibration {
         for hosts in divisions {
             _ = try await all(hosts) { (engine) throws(EngineError) in try engine.forgetContext() }
         }
-        return zip(divisions, fastest).map { hosts, times in
-            ShardDivision(
-                shards: hosts.count,
-                costs: sizes.map { PassCost(nodes: $0, microseconds: times[$0] ?? .infinity) })
+        return zip(divisions, measured).map { hosts, times in
+            ShardDivision(shards: hosts.count, costs: sizes.map { PassCost(nodes: $0, repeats: times[$0] ?? []) })
         }
     }
 

@@ -14,6 +14,8 @@ struct LlamaContext: ~Copyable {
     private let memory: OpaquePointer
     private let pool: OpaquePointer
     private let vocabularySize: Int
+    /// The computing threads, for work between passes.
+    var team: ThreadTeam
     // The C context borrows the weights: this keeps them alive.
     private let model: LlamaModel
     private var batch: NodeBatch
@@ -65,10 +67,16 @@ struct LlamaContext: ~Copyable {
             throw EngineError(
                 .failed, "\(settings.threads) threads could not be started", remedy: "ask for fewer threads")
         }
+        guard let team = ThreadTeam(pool, count: settings.threads) else {
+            ggml_threadpool_free(pool)
+            llama_free(made)
+            throw EngineError(.failed, "there is no memory for a graph of one node")
+        }
         llama_attach_threadpool(made, pool, pool)
         pointer = made
         self.memory = memory
         self.pool = pool
+        self.team = team
         self.model = model
         self.sequences = sequences
         self.cells = Int(llama_n_ctx(made))
@@ -118,10 +126,10 @@ struct LlamaContext: ~Copyable {
         }
     }
 
-    /// The logits of node `index` of the last batch, until the next call; `nil` if it asked for none.
-    func withRow<Result>(_ index: Int, _ body: (Span<Float>) -> Result) -> Result? {
-        guard let row = llama_get_logits_ith(pointer, Int32(index)) else { return nil }
-        return body(UnsafeBufferPointer(start: row, count: vocabularySize).span)
+    /// The logits of node `index` of the last batch, valid until the next call of anything but this; `nil` if it asked
+    /// for none.
+    func row(_ index: Int) -> UnsafeBufferPointer<Float>? {
+        llama_get_logits_ith(pointer, Int32(index)).map { UnsafeBufferPointer(start: $0, count: vocabularySize) }
     }
 
     // MARK: - The cache

@@ -21,7 +21,8 @@ package struct LlamaEngine: ~Copyable, Engine {
     /// Holds cells on the way out of the cache and back.
     private let porter: SequenceID
     private var steps: [CellLedger.Step] = []
-    private var scratch = CoupledScratch()
+    /// One for each of the context's threads.
+    private var scratches: [CoupledScratch]
     /// Sees every scored row before the rule does: the index of the node in its pass, and its logits. For tests.
     package var rowTap: ((_ node: Int, _ row: Span<Float>) -> Void)?
     /// Asked after every operation of a pass whether it should stop there and fail. For tests.
@@ -36,6 +37,9 @@ package struct LlamaEngine: ~Copyable, Engine {
     /// Cells that are not promised to jobs when several share an exact cache, so that dead cells have a place.
     private static let slackCells = 256
 
+    /// From this effort on (`ScoreRequest.effort`) rows are scored on all threads: waking them takes as long.
+    private static let sharedEffortMin = 200_000
+
     /// Call it on the thread that will run the engine.
     ///
     /// - Throws: `.failed` for impossible settings, `.modelUnsupported` when the model has no cache of this kind.
@@ -48,7 +52,7 @@ package struct LlamaEngine: ~Copyable, Engine {
         let sequences = settings.sequences + branches
         // The losers of a tree need cells for one pass, wherever in its context a job is.
         let liveMax = settings.contextPerJob * settings.sequences + (branches > 0 ? settings.nodesMax : 0)
-        let isAppendOnly = settings.exact && !model.isRecurrent && sequences > 1
+        let isAppendOnly = settings.isAppendOnly && !model.isRecurrent
         var context = try LlamaContext(
             model, settings, cells: liveMax + (isAppendOnly ? Self.slackCells : 0),
             sequences: sequences + (isAppendOnly ? LlamaSettings.extraSequences : 0))
@@ -63,6 +67,7 @@ package struct LlamaEngine: ~Copyable, Engine {
         shape = EngineShape(
             vocabularySize: model.vocabularySize, contextCells: liveMax, sequences: sequences, branches: branches,
             nodesMax: min(settings.nodesMax, liveMax), canRewind: canRewind)
+        scratches = (0..<settings.threads).map { _ in CoupledScratch() }
         self.context = consume context
         self.model = model
         self.settings = settings
@@ -91,19 +96,32 @@ package struct LlamaEngine: ~Copyable, Engine {
         return try scores(pass)
     }
 
+    /// Scores the rows of a pass that was evaluated. Rows have nothing to do with each other, so they are divided among
+    /// the threads that computed them as soon as that is worth waking these.
     private mutating func scores(_ pass: EnginePass) throws(EngineError) -> [Score] {
-        var scores: [Score] = []
-        scores.reserveCapacity(pass.nodes.count)
+        var wanted: [(row: UnsafeBufferPointer<Float>, request: ScoreRequest)] = []
+        var effort = 0
         for (index, node) in pass.nodes.enumerated() {
             guard let request = node.score else { continue }
-            let score = context.withRow(index) { row in
-                rowTap?(index, row)
-                return Score(row, request, scratch: &scratch)
+            guard let row = context.row(index) else {
+                throw EngineError(.failed, "libllama gave no logits for node \(index)")
             }
-            guard let score else { throw EngineError(.failed, "libllama gave no logits for node \(index)") }
-            scores.append(score)
+            rowTap?(index, row.span)
+            wanted.append((row, request))
+            effort += request.effort(vocabularySize: shape.vocabularySize)
         }
-        return scores
+        var scratches: [CoupledScratch] = []
+        swap(&scratches, &self.scratches)
+        defer { swap(&scratches, &self.scratches) }
+        return scratches.withUnsafeMutableBufferPointer { scratches in
+            func score(_ item: Int, _ thread: Int) -> Score {
+                Score(wanted[item].row.span, wanted[item].request, scratch: &scratches[thread])
+            }
+            guard wanted.count > 1, scratches.count > 1, effort >= Self.sharedEffortMin else {
+                return wanted.indices.map { score($0, 0) }
+            }
+            return context.team.map(wanted.count, score)
+        }
     }
 
     // MARK: - The cache
@@ -222,5 +240,18 @@ package struct LlamaEngine: ~Copyable, Engine {
             guard context.decode([node], holders: [SequenceSet([0])]) == .done else { return false }
         }
         return context.remove(0, from: 1) && context.length(0) == 1
+    }
+}
+
+extension ScoreRequest {
+    /// About how much scoring a row costs, in tokens whose logits are only compared: some 0.3 ns each.
+    fileprivate func effort(vocabularySize: Int) -> Int {
+        let isFiltered = policy.topK > 0 || policy.topP < 1
+        let perToken =
+            switch kind {
+            case .choice, .candidates: policy.isGreedy ? 1 : isFiltered ? 8 : 4
+            case .weights, .law: 32
+            }
+        return perToken * vocabularySize
     }
 }

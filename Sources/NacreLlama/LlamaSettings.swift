@@ -77,6 +77,13 @@ package struct LlamaSettings: Sendable, Hashable {
     static let extraSequences = 2
     private static let sequencesMax = SequenceSet.capacity - extraSequences
 
+    /// Whether cells are given out in order, for which ids of the engine's own are needed; a model with recurrent
+    /// layers does without.
+    var isAppendOnly: Bool { exact && sequences + branches > 1 }
+
+    /// Ids that libllama must know. It ends the process if a pass cannot hold a node of each.
+    private var identifiers: Int { sequences + branches + (isAppendOnly ? Self.extraSequences : 0) }
+
     /// What is wrong with these numbers, in words for the person who wrote them; `nil` if they are usable.
     package var complaint: String? {
         if !(1...Self.threadsMax).contains(threads) { return "threads must be 1 to \(Self.threadsMax), not \(threads)" }
@@ -87,6 +94,10 @@ package struct LlamaSettings: Sendable, Hashable {
             return "\(branches) branches beside \(sequences) sequences; together they may be \(Self.sequencesMax)"
         }
         if !(1...65_536).contains(nodesMax) { return "a pass must hold 1 to 65536 nodes, not \(nodesMax)" }
+        if identifiers > nodesMax {
+            return "passes of \(nodesMax) nodes are too small for \(identifiers) sequences (\(sequences) of jobs, "
+                + "\(branches) of branches and the engine's own): allow that many nodes, or use fewer slots"
+        }
         if movedCellsMax < 0 { return "cells that move cannot be fewer than none (\(movedCellsMax))" }
         if deadCellsMin < 0 { return "dead cells cannot be fewer than none (\(deadCellsMin))" }
         if contextPerJob < 1 || contextPerJob > (1 << 28) / sequences {

@@ -1,3 +1,4 @@
+package import NacreCore
 package import NacreEngine
 
 /// A model ready to work: its engines on threads of their own, its weights, its tokenizer.
@@ -10,6 +11,8 @@ package struct LoadedModel: Sendable {
     package let tokenizer: LlamaTokenizer
     /// Tokens that one job may have.
     package let contextPerJob: Int
+    /// Whether rows are the same in every pass (`LlamaSettings.exact`).
+    package let isExact: Bool
 
     /// The first engine.
     package var host: EngineHost<LlamaEngine> { hosts[0] }
@@ -48,7 +51,9 @@ package struct LoadedModel: Sendable {
         }
         let tokenizer = try LlamaTokenizer(model)
         let hosts = try await hosts(of: model, settings.divided(into: shards), name: name)
-        return LoadedModel(hosts: hosts, model: model, tokenizer: tokenizer, contextPerJob: settings.contextPerJob)
+        return LoadedModel(
+            hosts: hosts, model: model, tokenizer: tokenizer, contextPerJob: settings.contextPerJob,
+            isExact: settings.exact)
     }
 
     /// Measures ways to divide the settings' threads and cores among engines, with small caches that are gone again

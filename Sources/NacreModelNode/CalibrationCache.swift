@@ -1,4 +1,5 @@
 import Foundation
+import NacreCore
 package import NacreEngine
 
 /// Measurements of models on this machine, kept from one start to the next: a JSON file each in `nacre/calibration` of
@@ -37,6 +38,7 @@ package struct CalibrationCache: Sendable {
         struct Pass: Codable {
             var nodes: Int
             var microseconds: Double
+            var spread: Double
         }
         struct Division: Codable {
             var shards: Int
@@ -51,7 +53,7 @@ package struct CalibrationCache: Sendable {
     }
 
     /// Of the files' content. A file of another version counts as damaged.
-    private static let version = 1
+    private static let version = 2
 
     private let folder: URL
 
@@ -80,12 +82,14 @@ package struct CalibrationCache: Sendable {
         for count in shards {
             guard let division = document.divisions.first(where: { $0.shards == count }),
                 division.passes.map(\.nodes) == ShardCalibration.sizes,
-                division.passes.allSatisfy({ $0.microseconds > 0 && $0.microseconds.isFinite })
+                division.passes.allSatisfy({ $0.microseconds > 0 && $0.microseconds.isFinite && $0.spread >= 0 })
             else { return nil }
             divisions.append(
                 ShardDivision(
                     shards: count,
-                    costs: division.passes.map { PassCost(nodes: $0.nodes, microseconds: $0.microseconds) }))
+                    costs: division.passes.map {
+                        PassCost(nodes: $0.nodes, microseconds: $0.microseconds, spread: $0.spread)
+                    }))
         }
         return divisions
     }
@@ -99,7 +103,9 @@ package struct CalibrationCache: Sendable {
             divisions: divisions.map { division in
                 Document.Division(
                     shards: division.shards,
-                    passes: division.costs.map { Document.Pass(nodes: $0.nodes, microseconds: $0.microseconds) })
+                    passes: division.costs.map {
+                        Document.Pass(nodes: $0.nodes, microseconds: $0.microseconds, spread: $0.spread)
+                    })
             })
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

@@ -27,13 +27,14 @@ package enum EngineChild {
     }
 
     private static func load(_ start: EngineStart) throws(EngineError) -> LlamaEngine {
-        let model = try LlamaModel(path: start.path, layers: start.layers)
+        let model = try LlamaModel(path: start.path, exact: start.isExact, layers: start.layers)
         let engine = try LlamaEngine(
             model: model,
             settings: LlamaSettings(
                 threads: start.threads, cpus: start.cpus,
                 contextPerJob: start.contextPerJob ?? LoadedModel.contextDefault(of: model),
-                sequences: start.sequences, branches: start.branches, nodesMax: start.nodesMax))
+                sequences: start.sequences, branches: start.branches, nodesMax: start.nodesMax,
+                exact: start.isExact))
         LayerGuard.watch()
         return engine
     }

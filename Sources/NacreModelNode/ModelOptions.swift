@@ -62,19 +62,20 @@ package struct ModelOptions: ParsableArguments {
 
     /// Loads the model as the settings say.
     ///
-    /// - Parameter shards: decides, once the weights are there, into how many engines the threads are divided.
+    /// - Parameters:
+    ///   - exact: whether rows must be the same in every pass.
+    ///   - shards: decides, once the weights are there, into how many engines the threads are divided.
     /// - Throws: `NacreError` for cores that are not to be had, `EngineError` for a model that is not, and what
     ///   `shards` throws.
     package func load(
-        _ settings: Settings, role: Role, log: Logger,
+        _ settings: Settings, role: Role, exact: Bool, log: Logger,
         shards: (LlamaModel, LlamaSettings) async throws -> Int = { _, _ in 1 }
     ) async throws -> LoadedModel {
         let threads = try CPUList.threads(settings[Self.threads], on: settings[Self.cpus])
         let engine = LlamaSettings(
             threads: threads, cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context] ?? 1,
             sequences: settings[Self.slots], branches: Self.branches(beside: settings[Self.slots]),
-            // What a drafter proposes is a hint: its last bits may depend on what else it computes.
-            exact: role == .verifier)
+            exact: exact)
         let model = try await LlamaModel.load(path: settings[Self.model], exact: engine.exact)
         let loaded = try await LoadedModel.start(
             model, settings: engine, hasTrainedContext: settings[Self.context] == nil,
@@ -85,7 +86,7 @@ package struct ModelOptions: ParsableArguments {
                 "model": "\(loaded.model.description)", "threads": "\(threads)",
                 "cores": "\(settings[Self.cpus]?.description ?? "any")", "context": "\(loaded.contextPerJob)",
                 "slots": "\(settings[Self.slots])", "shards": "\(loaded.hosts.count)",
-                "libllama": "\(LlamaBackend.version)",
+                "rounding": exact ? "exact" : "inexact", "libllama": "\(LlamaBackend.version)",
             ])
         return loaded
     }
@@ -98,13 +99,13 @@ package struct ModelOptions: ParsableArguments {
 
     /// What an engine in a child process is to load, its layers on these servers.
     /// - Throws: `NacreError` for cores that are not to be had.
-    package func remoteStart(_ settings: Settings, layers: LayerAddresses) throws -> EngineStart {
+    package func remoteStart(_ settings: Settings, layers: LayerAddresses, exact: Bool) throws -> EngineStart {
         let threads = try CPUList.threads(settings[Self.threads], on: settings[Self.cpus])
         return EngineStart(
             path: settings[Self.model], layers: layers.addresses.map(\.description), threads: threads,
             cpus: settings[Self.cpus]?.cores, contextPerJob: settings[Self.context],
             sequences: settings[Self.slots], branches: Self.branches(beside: settings[Self.slots]),
-            nodesMax: Self.nodesMax)
+            nodesMax: Self.nodesMax, isExact: exact)
     }
 
     package func nodeName(_ settings: Settings, role: Role) -> String {
@@ -129,7 +130,7 @@ package struct ModelOptions: ParsableArguments {
                 sequences: model.slots, context: model.contextPerJob, nodesMax: model.shape.nodesMax,
                 shards: model.shards),
             modelName: "\(file) (\(model.description))", engineVersion: model.engine,
-            cores: settings[Self.cpus]?.description ?? "any")
+            cores: settings[Self.cpus]?.description ?? "any", isExact: role == .drafter || model.isExact)
     }
 
     /// Measured pass times for the log: `1: 980, 2: 1410, ...`.

@@ -95,7 +95,7 @@ package actor RemoteTarget {
                 try RemoteEngine(process.link, start: start, whyLost: process.whyLost)
             }
             let ready = try await host.withEngine { (engine) throws(EngineError) in engine.ready }
-            let model = ServedModel(ready, tokenizer: tokenizer, servers: start.layers.count)
+            let model = ServedModel(ready, of: start, tokenizer: tokenizer)
             log.notice(
                 "model loaded",
                 metadata: [

@@ -18,8 +18,11 @@ package struct ServedModel: Sendable {
     package let description: String
     /// What computes it: two nodes agree bit for bit only if this is equal and their processors are of one kind.
     package let engine: String
+    /// Whether rows are the same in every pass.
+    package let isExact: Bool
 
     package init(_ loaded: LoadedModel) {
+        isExact = loaded.isExact
         shape = loaded.host.shape
         shards = loaded.hosts.count
         slots = loaded.hosts.reduce(0) { $0 + $1.shape.jobs }
@@ -30,7 +33,9 @@ package struct ServedModel: Sendable {
         engine = Self.build
     }
 
-    init(_ ready: EngineReady, tokenizer: LlamaTokenizer, servers: Int) {
+    init(_ ready: EngineReady, of start: EngineStart, tokenizer: LlamaTokenizer) {
+        let servers = start.layers.count
+        isExact = start.isExact
         shape = ready.shape
         shards = 1
         slots = ready.shape.jobs

@@ -1,7 +1,7 @@
 package import ArgumentParser
 import Foundation
 package import Logging
-import NacreCore
+package import NacreCore
 package import NacreEngine
 package import NacreLlama
 package import NacreNode
@@ -28,12 +28,26 @@ package struct ShardOptions: ParsableArguments {
 
     /// How the threads are divided, and what was measured to decide it: nothing, if there was no choice.
     package struct Plan: Sendable {
-        package var shards: Int
-        package var measured: [ShardDivision] = []
+        package let shards: Int
+        package let measured: [ShardDivision]
+
+        /// Without a choice.
+        fileprivate init(shards: Int) {
+            self.shards = shards
+            measured = []
+        }
+
+        fileprivate init(_ measured: [ShardDivision], slots: Int) {
+            shards = ShardRule.shards(of: measured.map(\.measured), slots: slots)
+            self.measured = measured
+        }
+
+        /// Why what was measured did not decide; `nil` if it did, or nothing was.
+        package var disturbance: String? { ShardRule.disturbance(of: measured.map(\.measured)) }
     }
 
     /// Decides how the threads of `engine` are divided. Measuring takes some seconds, once: what comes of it is kept in
-    /// the user's cache.
+    /// the user's cache, and measured anew if the machine was disturbed.
     ///
     /// - Throws: `.badUsage` for more shards than threads or slots; `EngineError` if measuring fails.
     package func plan(
@@ -48,24 +62,28 @@ package struct ShardOptions: ParsableArguments {
         let candidates = Self.candidates(for: engine)
         guard candidates.count > 1 else { return Plan(shards: 1) }
         let key = CalibrationCache.Key(
-            model: model.digest, engine: LlamaBackend.stamp,
+            model: model.digest, engine: LlamaBackend.stamp + (engine.exact ? "" : "-inexact"),
             cores: engine.cpus.flatMap { CPUList(cores: $0) }?.description ?? "any", threads: engine.threads)
         let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment)
-        var measured = recalibrate ? nil : cache?.read(key, shards: candidates)
-        if measured == nil {
-            log.notice(
-                "measuring how to divide the threads", metadata: ["shards": "\(candidates)", "once": "\(cache != nil)"])
-            let fresh = try await LoadedModel.measure(model, settings: engine, candidates: candidates)
-            do {
-                try cache?.write(fresh, as: key)
-            } catch {
-                log.warning("cannot keep the measurement", metadata: ["error": "\(error)"])
-            }
-            measured = fresh
+        if !recalibrate, let kept = cache?.read(key, shards: candidates) {
+            let plan = Plan(kept, slots: engine.sequences)
+            if plan.disturbance == nil { return plan }
         }
-        let divisions = measured ?? []
-        return Plan(
-            shards: ShardRule.shards(of: divisions.map(\.measured), slots: engine.sequences), measured: divisions)
+        log.notice(
+            "measuring how to divide the threads", metadata: ["shards": "\(candidates)", "once": "\(cache != nil)"])
+        let measured = try await LoadedModel.measure(model, settings: engine, candidates: candidates)
+        do {
+            try cache?.write(measured, as: key)
+        } catch {
+            log.warning("cannot keep the measurement", metadata: ["error": "\(error)"])
+        }
+        let plan = Plan(measured, slots: engine.sequences)
+        if let disturbance = plan.disturbance {
+            log.warning(
+                "the machine had other work during the measurement: one shard, and the next start measures again",
+                metadata: ["measured": "\(disturbance)"])
+        }
+        return plan
     }
 
     /// For a target that only one engine can run.

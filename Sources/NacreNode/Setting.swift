@@ -102,6 +102,17 @@ extension Int: SettingValue {
     package var settingText: String { String(self) }
 }
 
+extension Bool: SettingValue {
+    package init(settingText: String) throws(NacreError) {
+        guard let value = Bool(settingText) else {
+            throw NacreError(.badUsage, "must be true or false, not '\(settingText)'")
+        }
+        self = value
+    }
+
+    package var settingText: String { self ? "true" : "false" }
+}
+
 extension HostPort: SettingValue {
     package init(settingText: String) throws(NacreError) { try self.init(settingText) }
     package var settingText: String { description }

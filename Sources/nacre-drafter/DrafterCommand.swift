@@ -52,7 +52,8 @@ struct DrafterCommand: AsyncParsableCommand {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         // A port that cannot be had shall be known before the model is loaded, which can take minutes.
         try await PeerListener.listen(at: PeerAddress(settings[Self.listen]), on: loop) { _, _ in }.close()
-        let loaded = try await options.load(settings, role: .drafter, log: log)
+        // What a drafter proposes is a hint: its last bits may depend on what else it computes.
+        let loaded = try await options.load(settings, role: .drafter, exact: false, log: log)
         let shape = loaded.host.shape
         guard shape.canRewind else {
             throw NacreError(

@@ -1,4 +1,5 @@
 import Logging
+import NacreCore
 import NacreEngine
 import NacreModelNode
 import NacreProtocol

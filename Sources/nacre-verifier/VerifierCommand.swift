@@ -32,6 +32,7 @@ struct VerifierCommand: AsyncParsableCommand {
 
     private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 0))
     private static let advertise = OptionalSetting<HostPort>("advertise")
+    private static let inexactRounding = Setting("inexact-rounding", default: false)
     private static let rpc = OptionalSetting<LayerAddresses>("rpc")
 
     @OptionGroup var options: ModelOptions
@@ -53,15 +54,26 @@ struct VerifierCommand: AsyncParsableCommand {
             valueName: "host:port,..."))
     var rpc: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Faster passes at long contexts, but rounding depends on what else a pass holds: the output may differ "
+                + "from plain decoding where two tokens are almost tied."))
+    var inexactRounding = false
+
     @Flag(name: .customLong(EngineChild.flag), help: .hidden)
     var isEngineChild = false
 
     func run() async throws {
         guard !isEngineChild else { await EngineChild.run() }
         let settings = try common.settings(
-            ModelOptions.declarations + ShardOptions.declarations + [Self.listen, Self.advertise, Self.rpc],
+            ModelOptions.declarations + ShardOptions.declarations + [
+                Self.listen, Self.advertise, Self.rpc, Self.inexactRounding,
+            ],
             flags: options.flags.merging(sharding.flags) { $1 }
-                .merging(["listen": listen, "advertise": advertise, "rpc": rpc]) { $1 })
+                .merging([
+                    "listen": listen, "advertise": advertise, "rpc": rpc,
+                    "inexact-rounding": inexactRounding ? true.settingText : nil,
+                ]) { $1 })
         let log = Telemetry.logger("nacre-verifier", level: settings[Settings.logLevel])
         let addresses = VerifierAddresses(listen: settings[Self.listen], advertise: settings[Self.advertise])
         guard !["0.0.0.0", "::"].contains(addresses.listen.host) || addresses.advertise != nil else {
@@ -84,18 +96,20 @@ struct VerifierCommand: AsyncParsableCommand {
     /// The target in this process.
     private func local(_ settings: Settings, at addresses: VerifierAddresses, log: Logger) async throws -> UntilStopped
     {
-        var tried: [ShardDivision] = []
-        let loaded = try await options.load(settings, role: .verifier, log: log) { model, engine in
-            let plan = try await sharding.plan(settings, model, engine, log: log)
-            tried = plan.measured
-            return plan.shards
+        var plan: ShardOptions.Plan?
+        let loaded = try await options.load(
+            settings, role: .verifier, exact: !settings[Self.inexactRounding], log: log
+        ) { model, engine in
+            let made = try await sharding.plan(settings, model, engine, log: log)
+            plan = made
+            return made.shards
         }
         let shards = zip(loaded.hosts, try await loaded.calibrate()).map { host, costs in
             VerifierShard(shape: host.shape, costs: costs) { host.submit($0, done: $1) }
         }
         let service = try await VerifierService(
             ServedModel(loaded), hello: options.hello(settings, loaded, role: .verifier, dataAddress: ""),
-            shards: shards, tried: tried, at: addresses, log: log)
+            shards: shards, plan: plan, at: addresses, log: log)
         service.announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])
         return UntilStopped(
@@ -110,7 +124,8 @@ struct VerifierCommand: AsyncParsableCommand {
         _ settings: Settings, _ layers: LayerAddresses, at addresses: VerifierAddresses, log: Logger
     ) async throws -> UntilStopped {
         try sharding.requireOne(settings)
-        let target = try RemoteTarget(options.remoteStart(settings, layers: layers), log: log)
+        let start = try options.remoteStart(settings, layers: layers, exact: !settings[Self.inexactRounding])
+        let target = try RemoteTarget(start, log: log)
         let first = try await target.begin()
         let verifier = RemoteVerifier(target, coordinator: PeerAddress(settings[ModelOptions.coordinator]), log: log) {
             [options] model, costs, submit in

@@ -34,10 +34,10 @@ struct VerifierService: Sendable {
     /// - Parameters:
     ///   - hello: without the address for other verifiers.
     ///   - shards: its engines.
-    ///   - tried: what was measured to decide how many.
+    ///   - plan: why so many; `nil` if there can only be one.
     /// - Throws: `TransportError` if the port cannot be had.
     init(
-        _ model: ServedModel, hello: Hello, shards: [VerifierShard], tried: [ShardDivision] = [],
+        _ model: ServedModel, hello: Hello, shards: [VerifierShard], plan: ShardOptions.Plan? = nil,
         at addresses: VerifierAddresses, log: Logger
     ) async throws {
         let tokenizer = model.tokenizer
@@ -59,7 +59,8 @@ struct VerifierService: Sendable {
         data = addresses.advertise ?? HostPort(host: listener.address.host, port: listener.address.port)
         var greeting = hello
         greeting.dataAddress = data.description
-        greeting.passTimes = ShardOptions.passTimes(of: shards.map(\.costs), tried: tried)
+        greeting.passTimes = ShardOptions.passTimes(of: shards.map(\.costs), tried: plan?.measured ?? [])
+        greeting.disturbance = plan?.disturbance ?? ""
         self.hello = greeting
     }
 

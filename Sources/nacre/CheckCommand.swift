@@ -50,6 +50,8 @@ struct CheckCommand: AsyncParsableCommand {
 
         let target: String
         let draft: String
+        /// Whether the target's rows are the same in every pass.
+        let exact: Bool
         /// Whether no output differs.
         let same: Bool
         /// Output tokens held against plain decoding's.
@@ -94,7 +96,8 @@ struct CheckCommand: AsyncParsableCommand {
 
     private func report(_ result: Comparison.Result, _ plan: ClusterPlan) -> Report {
         Report(
-            target: plan.target, draft: plan.draft, same: result.divergences == 0, tokens: result.tokens,
+            target: plan.target, draft: plan.draft, exact: result.isExact, same: result.divergences == 0,
+            tokens: result.tokens,
             divergences: result.divergences, unexplained: result.unexplained,
             noise: result.noises.sorted { $0.key < $1.key }.map {
                 Report.MeasuredNoise(temperature: $0.key, nats: $0.value.nats, tokens: $0.value.tokens)
@@ -119,6 +122,11 @@ struct CheckCommand: AsyncParsableCommand {
         try terminal.line(
             "\(compared) combinations, \(result.tokens) tokens compared: \(result.divergences) divergences, "
                 + "\(result.unexplained) unexplained")
+        if !result.isExact {
+            try terminal.line(
+                "the target's rounding is inexact (--inexact-rounding): plain decoding itself, too, may differ from "
+                    + "run to run where two tokens are almost tied")
+        }
         for (temperature, noise) in result.noises.sorted(by: { $0.key < $1.key }) {
             let nats = Figures.decimal(Double(noise.nats), digits: 6)
             try terminal.line(

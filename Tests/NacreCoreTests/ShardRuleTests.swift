@@ -6,9 +6,11 @@ import Testing
 @Suite struct ShardRuleTests {
     /// Passes of 1, 2, 4 and 8 nodes, in microseconds.
     private static func division(_ shards: Int, _ times: [Double]) -> ShardRule.Division {
-        ShardDivision(
-            shards: shards, costs: zip(ShardCalibration.sizes, times).map { PassCost(nodes: $0, microseconds: $1) }
-        ).measured
+        ShardRule.Division(shards: shards, costs: costs(times))
+    }
+
+    private static func costs(_ times: [Double], spread: Double = 0) -> [PassCost] {
+        zip(ShardCalibration.sizes, times).map { PassCost(nodes: $0, microseconds: $1, spread: spread) }
     }
 
     @Test("tokens per second add up over the shards")
@@ -50,9 +52,11 @@ import Testing
         let wide = Self.division(1, [1_000, 2_000, 4_000, 8_000])
         // A lone job is as fast as in one pass, two jobs together 4 % faster: 2 % on the mean.
         let hardly = Self.division(2, [1_000, 1_925, 3_846, 7_692])
-        let gain = ShardRule.gain(of: hardly, over: Self.division(1, [1_000, 1_040, 4_000, 8_000]), slots: 2)
+        let near = Self.division(1, [1_000, 1_040, 3_000, 6_000])
+        let gain = ShardRule.gain(of: hardly, over: near, slots: 2)
         #expect(gain > 1.01 && gain < 1.03)
-        #expect(ShardRule.shards(of: [Self.division(1, [1_000, 1_040, 4_000, 8_000]), hardly], slots: 2) == 1)
+        #expect(ShardRule.shards(of: [near, hardly], slots: 2) == 1)
+        #expect(ShardRule.shards(of: [Self.division(1, [1_000, 1_080, 3_000, 6_000]), hardly], slots: 2) == 2)
         let free = Self.division(4, [100, 100, 100, 100])
         #expect(ShardRule.shards(of: [wide, free], slots: 3) == 1)
         #expect(ShardRule.shards(of: [wide, free], slots: 4) == 4)
@@ -68,6 +72,45 @@ import Testing
         #expect(ShardRule.shards(of: [wide, two], slots: 8) == 2)
         #expect(ShardRule.shards(of: [wide, two, four], slots: 8) == 4)
         #expect(ShardRule.shards(of: [wide, two, four], slots: 2) == 2)
+    }
+
+    @Test("a table whose measurements disagree decides for one shard, whatever it promises")
+    func disagreeing() {
+        func division(_ shards: Int, _ times: [Double], spread: Double) -> ShardRule.Division {
+            ShardRule.Division(shards: shards, costs: Self.costs(times, spread: spread))
+        }
+        let times = (wide: [1_000.0, 2_000, 4_000, 8_000], two: [1_000.0, 1_000, 2_000, 4_000])
+        let (calm, busy) = (division(1, times.wide, spread: 0.14), division(1, times.wide, spread: 0.16))
+        #expect(ShardRule.shards(of: [calm, division(2, times.two, spread: 0.14)], slots: 8) == 2)
+        #expect(ShardRule.shards(of: [busy, division(2, times.two, spread: 0)], slots: 8) == 1)
+        #expect(ShardRule.shards(of: [calm, division(2, times.two, spread: 0.16)], slots: 8) == 1)
+        #expect(ShardRule.disturbance(of: [calm]) == nil)
+        let reason = ShardRule.disturbance(of: [calm, division(2, times.two, spread: 0.5)])
+        #expect(reason?.contains("50 % longer than the fastest") == true && reason?.hasSuffix("2 shards") == true)
+    }
+
+    @Test("a time that no kernel explains decides for one shard; the steps that kernels make do not")
+    func implausible() {
+        let two = Self.division(2, [1_000, 1_000, 2_000, 4_000])
+        func shards(_ wide: [Double]) -> Int { ShardRule.shards(of: [Self.division(1, wide), two], slots: 8) }
+        #expect(shards([1_000, 2_000, 4_000, 8_000]) == 2)
+        // Two nodes at 1.8 and four at 1.3 times the time of one: interleaved weights.
+        #expect(shards([2_000, 3_600, 2_600, 5_200]) == 2)
+        // A peak on each size.
+        #expect(shards([4_100, 2_000, 2_700, 8_000]) == 1)
+        #expect(shards([1_000, 6_100, 4_000, 8_000]) == 1)
+        #expect(shards([1_000, 2_000, 12_100, 8_000]) == 1)
+        #expect(shards([1_000, 2_000, 4_000, 12_100]) == 1)
+        #expect(Self.costs([1_000, 6_100, 4_000, 8_000]).disturbance?.contains("a pass of 2 tokens") == true)
+        #expect(Self.costs([1_000, 2_000, 4_000, 12_100]).disturbance?.contains("a pass of 8 tokens") == true)
+    }
+
+    @Test("the spread is that of the median over the fastest, and one measurement has none")
+    func spread() {
+        #expect(PassCost(nodes: 2, repeats: [300]) == PassCost(nodes: 2, microseconds: 300, spread: 0))
+        #expect(PassCost(nodes: 2, repeats: [250, 200]) == PassCost(nodes: 2, microseconds: 200, spread: 0.25))
+        // One slow round among many is not the machine's state.
+        #expect(PassCost(nodes: 2, repeats: [200, 900, 225, 200, 900]).spread == 0.125)
     }
 
     @Test("every division is measured at every size, and the caches are left empty")

@@ -10,7 +10,7 @@ import Testing
 struct RemoteEngineTests {
     static let start = EngineStart(
         path: "/models/large.gguf", layers: ["10.0.0.2:7420", "10.0.0.3:7420"], threads: 2, cpus: [1, 3],
-        contextPerJob: nil, sequences: 4, branches: 3, nodesMax: 8)
+        contextPerJob: nil, sequences: 4, branches: 3, nodesMax: 8, isExact: false)
 
     private static func reference() -> ReferenceEngine {
         ReferenceEngine(

@@ -166,6 +166,9 @@ import Testing
             (LlamaSettings(threads: 1, contextPerJob: 10, branches: -1), "branches"),
             (LlamaSettings(threads: 1, contextPerJob: 10, movedCellsMax: -1), "move"),
             (LlamaSettings(threads: 1, contextPerJob: 10, nodesMax: 0), "nodes"),
+            (LlamaSettings(threads: 1, contextPerJob: 10, sequences: 5, nodesMax: 6), "7 sequences"),
+            (LlamaSettings(threads: 1, contextPerJob: 10, sequences: 3, branches: 2, nodesMax: 6), "2 of branches"),
+            (LlamaSettings(threads: 1, contextPerJob: 10, sequences: 7, nodesMax: 6, exact: false), "7 sequences"),
             (LlamaSettings(threads: 2, cpus: [0], contextPerJob: 10), "pinned"),
             (LlamaSettings(threads: 2, cpus: [0, 0], contextPerJob: 10), "twice"),
             (LlamaSettings(threads: 1, cpus: [511], contextPerJob: 10), "core 511"),
@@ -174,6 +177,15 @@ import Testing
             #expect(settings.complaint?.contains(word) == true)
             #expect(throws: EngineError.self) { _ = try engine(settings) }
         }
+    }
+
+    @Test("a pass may be as small as the number of sequences, not smaller", arguments: [false, true])
+    func smallestPass(exact: Bool) throws {
+        let nodesMax = exact ? 7 : 5
+        var engine = try engine(
+            LlamaSettings(threads: 1, contextPerJob: 10, sequences: 3, branches: 2, nodesMax: nodesMax, exact: exact))
+        let nodes = ForestNode.chain([3, 1, 4, 1, 5], from: 0, sequence: 2)
+        #expect(try engine.run(EnginePass(nodes: nodes)).count == 5)
     }
 
     @Test("calibration measures the sizes it can and leaves the cache empty", arguments: [512, 5])

@@ -1,4 +1,5 @@
 import Foundation
+import NacreCore
 import NacreEngine
 import NacreModelNode
 import Testing
@@ -9,7 +10,9 @@ import Testing
     private static let divisions = [1, 2].map { shards in
         ShardDivision(
             shards: shards,
-            costs: ShardCalibration.sizes.map { PassCost(nodes: $0, microseconds: Double($0 * 100 + shards)) })
+            costs: ShardCalibration.sizes.map {
+                PassCost(nodes: $0, microseconds: Double($0 * 100 + shards), spread: 0.0625)
+            })
     }
 
     /// A cache in a folder of its own, which goes away afterwards.
@@ -59,7 +62,8 @@ import Testing
             let damages = [
                 "", String(text.prefix(text.count / 2)), text.replacing("\"nodes\" : 8", with: "\"nodes\" : 9"),
                 text.replacing("102", with: "0"), text.replacing("\"threads\" : 2", with: "\"threads\" : 3"),
-                text.replacing("\"version\" : 1", with: "\"version\" : 2"),
+                text.replacing("\"version\" : 2", with: "\"version\" : 1"),
+                text.replacing("0.0625", with: "-0.5"),
             ]
             for damage in damages {
                 #expect(damage != text, "the damage is none")

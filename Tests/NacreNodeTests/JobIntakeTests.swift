@@ -66,7 +66,7 @@ import Testing
         let hello = Hello(
             node: "v", incarnation: 1, role: .verifier, wireMin: 1, wireMax: 1, modelDigest: 5, vocabularyDigest: 7,
             dataAddress: "", capacity: Capacity(sequences: 1, context: 64, nodesMax: 16), modelName: "",
-            engineVersion: "", cores: "")
+            engineVersion: "", cores: "", isExact: false)
         let entry = VocabularyChunk.Entry(piece: [97], endsGeneration: false, isControl: false)
         let job = JobID(high: 0, low: 1)
         step(.opened(1))
@@ -82,6 +82,7 @@ import Testing
         #expect(document.rule == "rejection" && document.tree == "4,2" && document.branches == 0)
         #expect(document.drafters == 2 && document.helpers == 1)
         #expect(document.candidates == "independent" && document.merge == 0)
+        #expect(!document.exact)
         let statistics = document.statistics
         #expect(statistics.verified == 30 && statistics.stale == 4 && statistics.wasted == 28)
         #expect(statistics.meanDraftsInFlight == 6.5 && statistics.outcomesPredicted == 0.75)

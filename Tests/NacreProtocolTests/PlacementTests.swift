@@ -60,6 +60,7 @@ import Testing
         rig.join(4, .verifier, model: 6)
         rig.join(5, .verifier, address: "")
         rig.join(6, .verifier, engine: "another build")
+        rig.join(7, .verifier, isExact: false)
         rig.joinDrafter(10)
         rig.submit(Speculation(.stream, helpers: 16), job: JobID(high: 0, low: 2))
         #expect(rig.placed?.link == 1)
@@ -69,6 +70,20 @@ import Testing
         #expect(rig.placed?.assignment.helpers.map(\.address) == ["a3"], "verifier 1 has a job already")
         rig.submit(Speculation(.stream))
         #expect(rig.placed?.assignment.helpers == [], "none that it did not ask for")
+    }
+
+    @Test("a job that ran on a verifier with inexact rounding says so for ever, another one does not")
+    func rounding() {
+        var rig = Rig()
+        rig.join(1, .verifier, isExact: false)
+        rig.submit()
+        #expect(rig.placed?.link == 1 && rig.record?.isExact == false)
+        rig.join(2, .verifier)
+        rig.step(.closed(1))
+        #expect(rig.placed?.link == 2 && rig.record?.isExact == false)
+        let other = JobID(high: 0, low: 2)
+        rig.submit(job: other)
+        #expect(rig.machine.jobs[other]?.isExact == true)
     }
 
     @Test("what was asked for reaches the verifier as it is")

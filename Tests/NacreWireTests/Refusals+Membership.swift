@@ -81,6 +81,10 @@ extension Refusal {
             payload.hello()
             payload.data(12, [0x80])
         },
+        Refusal(.hello, "disturbance", "is too long") { payload in
+            payload.hello()
+            payload.text(15, String(repeating: "a", count: 256))
+        },
         Refusal(.welcome, "heartbeatMilliseconds", "is 0") { $0.number(4, 9) },
         Refusal(.welcome, "heartbeatMilliseconds", "is beyond the lease") { payload in
             payload.number(3, 10)

@@ -167,10 +167,18 @@ struct  Nacre__Hello
    */
   size_t n_pass_time;
   Nacre__PassTime **pass_time;
+  /*
+   * a verifier's: its rows may differ by rounding with what else a pass holds
+   */
+  protobuf_c_boolean inexact;
+  /*
+   * for people: why pass_time is not that of a calm machine; empty if it may be
+   */
+  char *disturbance;
 };
 #define NACRE__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hello__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string }
 
 
 /*

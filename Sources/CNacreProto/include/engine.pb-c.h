@@ -56,10 +56,14 @@ struct  Nacre__EngineStart
   uint32_t sequences;
   uint32_t branches;
   uint32_t nodes_max;
+  /*
+   * rows may differ by rounding with what else a pass holds
+   */
+  protobuf_c_boolean inexact;
 };
 #define NACRE__ENGINE_START__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__engine_start__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0,NULL, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0,NULL, 0, 0, 0, 0, 0 }
 
 
 /*

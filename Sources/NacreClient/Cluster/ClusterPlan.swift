@@ -13,6 +13,8 @@ package struct ClusterPlan: Sendable {
     /// Tokens per job, and jobs at once, of each node; `nil` for the node's own default.
     package var context: Int?
     package var slots: Int?
+    /// Whether verifiers may round differently from pass to pass.
+    package var hasInexactRounding = false
     package var logLevel: String?
 
     /// Most processes of one role: enough for any one machine, and few enough to list.
@@ -66,6 +68,7 @@ package struct ClusterPlan: Sendable {
             arguments += ["--threads", "\(share.threads)", "--cpus", "\(share.cores)"]
             if let context { arguments += ["--context", "\(context)"] }
             if let slots { arguments += ["--slots", "\(slots)"] }
+            if hasInexactRounding, role == "verifier" { arguments.append("--inexact-rounding") }
             return Process(
                 name: "\(role)-\(number)", role: role, executable: "nacre-\(role)", arguments: arguments + logArguments)
         }

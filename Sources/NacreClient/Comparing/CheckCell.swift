@@ -23,6 +23,8 @@ package struct CheckCell: Sendable, Codable, Equatable {
     package private(set) var divergences: [Divergence] = []
     /// Divergences that the engine's noise does not explain.
     package private(set) var unexplained = 0
+    /// Whether every output compared is of a target whose rows are the same in every pass.
+    package private(set) var exact = true
     /// Why the coordinator refuses this combination; absent if it does not.
     package var refusal: String?
     /// Why a job of it failed, if one did.
@@ -50,6 +52,7 @@ package struct CheckCell: Sendable, Codable, Equatable {
         tokens += finished.document.tokens.count
         accepted += finished.document.statistics.accepted
         judged += finished.document.statistics.judged
+        if !finished.document.exact || !plain.document.exact { exact = false }
         let divergence = Divergence(
             prompt: prompt, plain: plain.document.tokens, margins: plain.margins, other: finished.document.tokens)
         if let divergence { divergences.append(divergence) }

@@ -110,6 +110,7 @@ extension Comparison {
 
         package var tokens: Int { cells.reduce(0) { $0 + $1.tokens } }
         package var divergences: Int { cells.reduce(0) { $0 + $1.divergences.count } }
+        package var isExact: Bool { cells.allSatisfy(\.exact) }
         package var unexplained: Int { cells.reduce(0) { $0 + $1.unexplained } }
 
         package func noise(of cell: CheckCell) -> Noise { noises[cell.temperature] ?? Noise() }

@@ -16,6 +16,7 @@ package enum JobText {
         if job.rule != "coupled" { parts.append(job.rule) }
         if job.tree != "chain" { parts.append("tree \(job.tree)") }
         parts.append("seed \(job.seed)")
+        if !job.exact { parts.append("inexact rounding") }
         if job.contextLimited { parts.append("cut at the context's end") }
         if job.state == "cancelled" { parts.append("cancelled") }
         return parts.joined(separator: ", ")
@@ -25,6 +26,7 @@ package enum JobText {
     package static func write(_ job: JobDocument, to terminal: Terminal) throws(NacreError) {
         var rows = settings(of: job) + figures(of: job.statistics)
         rows.append(("verifiers", job.verifiers.joined(separator: ",")))
+        rows.append(("rounding", job.exact ? "exact" : "inexact"))
         if let waiting = job.waiting { rows.insert(("waiting", waiting), at: 2) }
         if !terminal.isInteractive { rows.append(("text", job.text)) }
         try write(rows, to: terminal)

@@ -8,6 +8,10 @@ import RealModule
 /// computing at once (they share the memory's bandwidth), so j jobs on n shards, q or q + 1 on each, get Σ k / t_n(k).
 /// A lone job leaves all shards but one idle, so it always prefers the widest pass.
 ///
+/// A machine that had other work to do during the measurement makes any division look better than it is. So a table
+/// that shows it (`disturbance`), or that cannot be compared with such a one, decides for one shard: the only choice
+/// that is never much worse than another.
+///
 /// How many jobs there will be is not known at start. Loads of 1, 2, 4, ... jobs up to all slots count alike, and what
 /// counts of each is the ratio to one wide pass: the geometric mean of the ratios decides.
 package enum ShardRule {
@@ -15,11 +19,15 @@ package enum ShardRule {
     package struct Division: Sendable {
         package var shards: Int
         /// The time of a pass while all shards compute.
-        package var cost: StepCostModel
+        package let cost: StepCostModel
+        /// Why the measurement is not that of a machine that did nothing else; `nil` if it may be.
+        package let disturbance: String?
 
-        package init(shards: Int, cost: StepCostModel) {
+        /// - Parameter costs: what was measured while all shards computed.
+        package init(shards: Int, costs: [PassCost]) {
             self.shards = shards
-            self.cost = cost
+            cost = StepCostModel(costs)
+            disturbance = costs.disturbance
         }
 
         /// Tokens per second of so many jobs together, spread evenly.
@@ -39,13 +47,22 @@ package enum ShardRule {
     ///   - divisions: that of one shard among them.
     ///   - slots: jobs at once, over all shards; a shard without a slot would be of no use.
     package static func shards(of divisions: [Division], slots: Int) -> Int {
-        guard let wide = divisions.first(where: { $0.shards == 1 }) else { return 1 }
+        guard let wide = divisions.first(where: { $0.shards == 1 }), disturbance(of: divisions) == nil else { return 1 }
         var best = (shards: 1, gain: 1.0)
         for division in divisions where division.shards > 1 && division.shards <= slots {
             let gain = gain(of: division, over: wide, slots: slots)
             if gain > best.gain * gainMin { best = (division.shards, gain) }
         }
         return best.shards
+    }
+
+    /// Why the table does not decide, for people; `nil` if it does.
+    package static func disturbance(of divisions: [Division]) -> String? {
+        for division in divisions {
+            guard let reason = division.disturbance else { continue }
+            return "\(reason), with \(division.shards) shard\(division.shards == 1 ? "" : "s")"
+        }
+        return nil
     }
 
     /// The geometric mean, over loads of 1, 2, 4, ... `slots` jobs, of the ratio of tokens per second.

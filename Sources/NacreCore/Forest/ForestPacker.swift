@@ -9,7 +9,7 @@
 /// (ALGORITHMS 10.5): for every number n the n most valuable drafts of all are the best n, and as no draft is worth
 /// more than its parent they hold their ancestors by themselves. t_p has steps and plateaus, so every n is tried.
 ///
-///     ForestPacker.pack([.init(tree: tree, worth: tree.pathWorth)], cost: cost, limits: .init(nodesMax: 64))
+///     ForestPacker.pack([.init(tree: tree, worth: acceptance.worth(of: tree))], cost: cost, limits: limits)
 ///
 /// Every job's mandatory nodes are in the pass in any case. `FairShare` gives the weights that keep the rest fair.
 package enum ForestPacker {

@@ -74,15 +74,6 @@ package struct CoupledRule: VerifyRule {
         return few
     }
 
-    /// How many tokens of `chain` are accepted: the longest prefix in which every token is the one that the target
-    /// chose at its place. This is the whole rule of selection: `choices[accepted]`, if there is one, is committed
-    /// too, as the correction or bonus token, and ends the run (ALGORITHMS 9.1).
-    package static func accept(choices: [Choice], chain: [TokenID]) -> Int {
-        var accepted = 0
-        while accepted < min(choices.count, chain.count), choices[accepted].token == chain[accepted] { accepted += 1 }
-        return accepted
-    }
-
     /// Tokens handled at a time: eight blocks of the generator, two tokens each.
     private static let group = 16
 

@@ -68,12 +68,12 @@ extension CoordinatorMachine {
     }
 
     /// Verifiers that may score for a job of `home`: they hold the same weights, compute them with the same engine
-    /// (others may differ in the last bits), say where they are reached, and have room for its text. The least loaded
-    /// ones come first.
+    /// (others may differ in the last bits), as exactly, say where they are reached, and have room for its text. The
+    /// least loaded ones come first.
     func helpers(for job: JobRecord, of home: NodeRecord) -> [Offer] {
         let others = verifiers(of: home.hello.modelDigest).filter {
             $0.link != home.link && !$0.hello.dataAddress.isEmpty
-                && $0.hello.engineVersion == home.hello.engineVersion
+                && $0.hello.engineVersion == home.hello.engineVersion && $0.hello.isExact == home.hello.isExact
                 && $0.hello.capacity.context > job.length.rawValue
         }
         return others.map { (node: $0, jobs: jobs(on: $0.link)) }

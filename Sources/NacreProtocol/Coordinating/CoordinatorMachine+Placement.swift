@@ -71,6 +71,7 @@ extension CoordinatorMachine {
         jobs[job.id]?.contextLimited = lengthMax < asked
         jobs[job.id]?.lengthMax = Position(rawValue: lengthMax)
         jobs[job.id]?.verifiers.append(verifier.hello.node)
+        if !verifier.hello.isExact { jobs[job.id]?.isExact = false }
         jobs[job.id]?.state = .running(verifier.link, attempt)
         let offers = offer(for: job.id, verifier: verifier)
         let helpers = helpers(for: job, of: verifier)

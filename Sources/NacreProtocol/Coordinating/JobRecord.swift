@@ -91,6 +91,8 @@ package struct JobRecord: Sendable {
     package internal(set) var trace: [JobTrace.Event] = []
     /// The verifiers this job ran on, by name, in order.
     package internal(set) var verifiers: [String] = []
+    /// Whether all of them are exact (`Hello.isExact`).
+    package internal(set) var isExact = true
     /// Failover goes only to the same weights: another model's tokens would not be this target's own.
     package internal(set) var modelDigest: UInt64?
     /// The target's name for people; empty until it is known.

@@ -56,11 +56,16 @@ package struct Hello: Sendable, Equatable {
     package var cores: String
     /// For people: what was measured at start.
     package var passTimes: [PassTime]
+    /// Whether a verifier's rows are the same in every pass. If not, what it puts out may differ from plain decoding
+    /// where two tokens lie as close as rounding.
+    package var isExact: Bool
+    /// For people: why `passTimes` are not those of a calm machine; empty if they may be.
+    package var disturbance: String
 
     package init(
         node: String, incarnation: Incarnation, role: Role, wireMin: UInt32, wireMax: UInt32, modelDigest: UInt64,
         vocabularyDigest: UInt64, dataAddress: String, capacity: Capacity, modelName: String, engineVersion: String,
-        cores: String, passTimes: [PassTime] = []
+        cores: String, passTimes: [PassTime] = [], isExact: Bool = true, disturbance: String = ""
     ) {
         self.node = node
         self.incarnation = incarnation
@@ -75,6 +80,8 @@ package struct Hello: Sendable, Equatable {
         self.engineVersion = engineVersion
         self.cores = cores
         self.passTimes = passTimes
+        self.isExact = isExact
+        self.disturbance = disturbance
     }
 }
 

@@ -30,6 +30,8 @@ extension Hello {
         for (index, time) in told.enumerated() { times[index] = try time.pack(writer) }
         wire.pointee.n_pass_time = told.count
         wire.pointee.pass_time = times
+        wire.pointee.inexact = isExact ? 0 : 1
+        wire.pointee.disturbance = writer.prose(disturbance, bytesMax: Limits.nameBytesMax)
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -50,7 +52,8 @@ extension Hello {
             modelName: try fields.prose(wire.model_name, "modelName", bytesMax: Limits.nameBytesMax),
             engineVersion: try fields.prose(wire.engine_version, "engineVersion", bytesMax: Limits.nameBytesMax),
             cores: try fields.prose(wire.cores, "cores", bytesMax: Limits.nameBytesMax),
-            passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields))
+            passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields), isExact: wire.inexact == 0,
+            disturbance: try fields.prose(wire.disturbance, "disturbance", bytesMax: Limits.nameBytesMax))
     }
 }
 

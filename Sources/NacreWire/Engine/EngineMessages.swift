@@ -24,10 +24,12 @@ package struct EngineStart: Sendable, Equatable {
     package var sequences: Int
     package var branches: Int
     package var nodesMax: Int
+    /// Whether rows must be the same in every pass.
+    package var isExact: Bool
 
     package init(
         path: String, layers: [String], threads: Int, cpus: [Int]? = nil, contextPerJob: Int?, sequences: Int,
-        branches: Int, nodesMax: Int
+        branches: Int, nodesMax: Int, isExact: Bool = true
     ) {
         self.path = path
         self.layers = layers
@@ -37,6 +39,7 @@ package struct EngineStart: Sendable, Equatable {
         self.sequences = sequences
         self.branches = branches
         self.nodesMax = nodesMax
+        self.isExact = isExact
     }
 }
 

@@ -18,6 +18,7 @@ extension EngineStart {
         wire.pointee.sequences = try writer.number(sequences, "sequences")
         wire.pointee.branches = try writer.number(branches, "branches")
         wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
+        wire.pointee.inexact = isExact ? 0 : 1
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -37,7 +38,8 @@ extension EngineStart {
             cpus: cpus.isEmpty ? nil : cpus, contextPerJob: context == 0 ? nil : context,
             sequences: try fields.count(wire.sequences, "sequences", max: EngineLinkLimits.sequencesMax),
             branches: try fields.count(wire.branches, "branches", max: EngineLinkLimits.sequencesMax),
-            nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: EngineLinkLimits.nodesMax))
+            nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: EngineLinkLimits.nodesMax),
+            isExact: wire.inexact == 0)
     }
 }
 
