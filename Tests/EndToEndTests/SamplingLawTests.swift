@@ -6,7 +6,7 @@ import Testing
 
 /// Rules that do not couple: what real processes draw has the law of plain sampling from the target.
 ///
-/// Thousands of jobs of a few tokens, each with a seed of its own, are held against the exact law of these tokens, which
+/// Hundreds of jobs of a few tokens, each with a seed of its own, are held against the exact law of these tokens, which
 /// is enumerated in this process, one token at a time. Of top-k 3 four tokens have at most 81 outcomes.
 ///
 /// Seeds are fixed, so that a run differs from the last one only where a draft came earlier or later. Were all drawn
