@@ -127,8 +127,11 @@ let package = Package(
         .executableTarget(
             name: "nacre-sim", dependencies: ["NacreSimulator", arguments], swiftSettings: house),
         // Tests.
+        .target(
+            name: "TestStatistics", dependencies: [real], path: "Tests/TestStatistics", swiftSettings: house),
         .testTarget(
-            name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine", real], swiftSettings: house),
+            name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine", "TestStatistics", real],
+            swiftSettings: house),
         .testTarget(
             name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", real],
             swiftSettings: house),
@@ -160,8 +163,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["NacreAPI", "NacreClient", "NacreCore", "NacreEngine", "NacreLlama", "NacreNode"],
-            swiftSettings: house),
+            dependencies: [
+                "NacreAPI", "NacreClient", "NacreCore", "NacreEngine", "NacreLlama", "NacreNode", "TestStatistics",
+            ], swiftSettings: house),
         .testTarget(name: "TidyTests", swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]

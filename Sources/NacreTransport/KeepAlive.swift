@@ -10,5 +10,8 @@ enum KeepAlive {
         (ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPIDLE)), 3),
         (ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPINTVL)), 2),
         (ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPCNT)), 3),
+        // As long, in milliseconds, for what was sent and not acknowledged: as long as something is on its way nothing
+        // is probed, and TCP would send it again for a quarter of an hour.
+        (ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT)), 9_000),
     ]
 }

@@ -1,4 +1,5 @@
 import NacreCore
+import TestStatistics
 import Testing
 
 /// Sun et al. 2024, "Block verification accelerates speculative decoding".

@@ -1,5 +1,6 @@
 import NacreCore
 import RealModule
+import TestStatistics
 import Testing
 
 /// `CoupledRule.choose` the plain way: sort, filter, perturb all, compare all.

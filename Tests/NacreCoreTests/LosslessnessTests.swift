@@ -1,4 +1,5 @@
 import NacreCore
+import TestStatistics
 import Testing
 
 @Suite("Losslessness of the published algorithms")

@@ -1,5 +1,6 @@
 import NacreCore
 import RealModule
+import TestStatistics
 import Testing
 
 @Suite("Philox and the noise drawn from it")

@@ -1,4 +1,5 @@
 import NacreCore
+import TestStatistics
 import Testing
 
 /// ALGORITHMS 11, T1, T2 and T8, for trees of every payload.

@@ -37,4 +37,49 @@ struct PlainDecoder {
         }
         return output
     }
+
+    /// The laws of the first `count` tokens after `prompt`, by exact enumeration: for every output of fewer tokens that
+    /// `policy` allows, the probability of each token behind it. An output that has ended has no entry.
+    ///
+    /// - Parameter outputs: whose laws are wanted instead, for comparison with another model's.
+    func laws(
+        _ prompt: String, _ policy: SamplingPolicy, tokens count: Int, of outputs: [[UInt32]]? = nil
+    ) throws -> [[UInt32]: [UInt32: Double]] {
+        let text = try tokenizer.tokenize(Array(prompt.utf8), addSpecial: true, parseSpecial: false)
+        var engine = try LlamaEngine(
+            model: model, settings: LlamaSettings(threads: 1, contextPerJob: text.count + count))
+        var laws: [[UInt32]: [UInt32: Double]] = [:]
+        var level = outputs ?? [[]]
+        while !level.isEmpty {
+            for output in level {
+                let tokens = text + output.map { TokenID(rawValue: $0) }
+                laws[output] = try Self.law(behind: tokens, output.count, policy, by: &engine)
+            }
+            guard outputs == nil else { break }
+            level = level.filter { $0.count + 1 < count }.flatMap { output in
+                (laws[output] ?? [:]).keys.filter { !tokenizer.isEndOfGeneration(TokenID(rawValue: $0)) }
+                    .map { output + [$0] }
+            }
+        }
+        return laws
+    }
+
+    private static func law(
+        behind tokens: [TokenID], _ index: Int, _ policy: SamplingPolicy, by engine: inout LlamaEngine
+    ) throws -> [UInt32: Double] {
+        var law: [UInt32: Double] = [:]
+        let request = ScoreRequest(key: 0, index: index, policy: policy, kind: .law)
+        for (place, token) in tokens.enumerated() {
+            let node = ForestNode(
+                token: token, position: Position(rawValue: place), sequence: 0,
+                score: place == tokens.count - 1 ? request : nil)
+            let edits: [CacheEdit] = place == 0 ? [.release(0)] : []
+            for case .law(let row) in try engine.run(EnginePass(edits: edits, nodes: [node])) {
+                for (id, probability) in row.probabilities.enumerated() where probability > 0 {
+                    law[UInt32(id)] = probability
+                }
+            }
+        }
+        return law
+    }
 }

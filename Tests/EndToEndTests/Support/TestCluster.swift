@@ -19,19 +19,24 @@ final class TestCluster {
 
     let http: HostPort
     let control: HostPort
+    private let network: HostNetwork?
     private var children: [String: ChildProcess] = [:]
 
-    private init(coordinator: ChildProcess, http: HostPort, control: HostPort) {
+    private init(coordinator: ChildProcess, http: HostPort, control: HostPort, network: HostNetwork?) {
         children = ["coordinator": coordinator]
         self.http = http
         self.control = control
+        self.network = network
     }
 
     /// A cluster whose nodes are all registered, for as long as `body` runs.
+    ///
+    /// - Parameter network: where each process runs on a host of its own, that of its name; `nil`: all run on this one.
     static func with<Result>(
-        verifiers: Int = 1, drafters: Int = 1, _ body: (TestCluster) async throws -> Result
+        verifiers: Int = 1, drafters: Int = 1, on network: HostNetwork? = nil,
+        _ body: (TestCluster) async throws -> Result
     ) async throws -> Result {
-        let cluster = try await start()
+        let cluster = try await start(on: network)
         do {
             for number in 1...max(1, verifiers) where verifiers > 0 { try cluster.startVerifier("verifier-\(number)") }
             for number in 1...max(1, drafters) where drafters > 0 { try cluster.startDrafter("drafter-\(number)") }
@@ -120,11 +125,11 @@ final class TestCluster {
 
     // MARK: processes
 
-    private static func start() async throws -> TestCluster {
-        let child = try ChildProcess(
-            "coordinator", executable: try installation.executable("nacre-coordinator"),
-            arguments: ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--exit-with-stdin"],
-            attachment: .attached { _ in })
+    private static func start(on network: HostNetwork?) async throws -> TestCluster {
+        let listen = network?.address(of: "coordinator") ?? "127.0.0.1"
+        let child = try start(
+            "coordinator", "nacre-coordinator", on: network,
+            ["--listen", "\(listen):0", "--http", "\(network?.console ?? "127.0.0.1"):0", "--exit-with-stdin"])
         do {
             var ready: ReadyLine?
             try await Deadline.wait(for: "the coordinator is ready", details: child.errors.joined(separator: "\n")) {
@@ -134,7 +139,7 @@ final class TestCluster {
             let line = try #require(ready)
             return TestCluster(
                 coordinator: child, http: try #require(line.addresses["http"]),
-                control: try #require(line.addresses["control"]))
+                control: try #require(line.addresses["control"]), network: network)
         } catch {
             child.signal(SIGKILL)
             throw error
@@ -145,10 +150,17 @@ final class TestCluster {
         precondition(children[name] == nil, "'\(name)' is running already")
         let own = [
             "--model", model, "--coordinator", "\(control)", "--name", name, "--threads", "1", "--exit-with-stdin",
+            "--listen", "\(network?.address(of: name) ?? "127.0.0.1"):0",
         ]
-        children[name] = try ChildProcess(
-            name, executable: try Self.installation.executable(executable), arguments: own + arguments,
-            attachment: .attached { _ in })
+        children[name] = try Self.start(name, executable, on: network, own + arguments)
+    }
+
+    private static func start(
+        _ name: String, _ executable: String, on network: HostNetwork?, _ arguments: [String]
+    ) throws -> ChildProcess {
+        let words = (network?.launcher(on: name) ?? []) + [try installation.executable(executable)] + arguments
+        return try ChildProcess(
+            name, executable: words[0], arguments: Array(words.dropFirst()), attachment: .attached { _ in })
     }
 
     // With force: a test may have stopped a process, and how processes end by themselves is tested elsewhere.

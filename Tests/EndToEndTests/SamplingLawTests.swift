@@ -1,0 +1,109 @@
+import NacreAPI
+import NacreClient
+import NacreCore
+import TestStatistics
+import Testing
+
+/// Rules that do not couple: what real processes draw has the law of plain sampling from the target.
+///
+/// Hundreds of jobs of a few tokens, each with a seed of its own, are held against the exact law of these tokens, which
+/// is enumerated in this process, one token at a time. Of top-k 3 four tokens have at most 81 outcomes.
+///
+/// Seeds are fixed, so that a run differs from the last one only where a draft came earlier or later. Were all drawn
+/// anew, a right implementation would fail with a probability of `pMin` per case: once in 200,000 runs of this suite.
+@Suite(.serialized) struct SamplingLawTests {
+    private static let pMin = 1e-6
+    private static let jobs = 400
+    private static let tokens = 4
+    private static let policy = SamplingPolicy(temperature: 1.2, topK: 3)
+    private static let prompt = "def split_bill(total, people, tip=0.1):\n    if people < 1:\n"
+
+    typealias Laws = [[UInt32]: [UInt32: Double]]
+
+    /// A way to decode whose output is not the same for every drafter, and what its drafts come with.
+    struct Way: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        var method = "speculative"
+        var rule = "rejection"
+        var tree = "chain"
+        var payload = "rows"
+
+        func request(seed: UInt64) -> JobRequest {
+            var request = JobRequest(prompt: SamplingLawTests.prompt)
+            request.method = method
+            request.gamma = tree == "chain" ? 3 : nil
+            request.rule = rule
+            request.tree = tree
+            request.payload = payload
+            request.maxTokens = SamplingLawTests.tokens
+            request.temperature = SamplingLawTests.policy.temperature
+            request.topK = SamplingLawTests.policy.topK
+            request.seed = seed
+            return request
+        }
+    }
+
+    @Test(
+        "the tokens have the law of plain sampling",
+        arguments: [
+            Way(testDescription: "rejection, rows of q (SPARSE_RENORM)"),
+            Way(testDescription: "rejection, rows, a tree", method: "stream", tree: "2,2,1"),
+            Way(testDescription: "rejection, one number and the row at need (SCALAR + LAZY)", payload: "scalar"),
+            Way(testDescription: "rejection, the draft's best tokens (DET)", method: "stream", tree: "best"),
+            Way(testDescription: "block, rows", rule: "block"),
+        ])
+    func law(_ way: Way) async throws {
+        let laws = try PlainDecoder(Jobs.target).laws(Self.prompt, Self.policy, tokens: Self.tokens)
+        let law = Self.joint(laws)
+        let finished = try await TestCluster.with { cluster in
+            try await cluster.withClient { coordinator in
+                try await coordinator.runAll((0..<Self.jobs).map { way.request(seed: UInt64($0)) })
+            }
+        }
+        let counts = Dictionary(finished.map { ($0.document.tokens, 1) }, uniquingKeysWith: +)
+        let p = chiSquarePValue(counts: counts, expected: law)
+        #expect(p > Self.pMin, "\(counts.count) of \(law.count) outcomes")
+        // Enough was decided by drafts, both ways: of the first token often none is here in time.
+        let statistics = finished.map(\.document.statistics)
+        let (judged, accepted) = (statistics.map(\.judged).reduce(0, +), statistics.map(\.accepted).reduce(0, +))
+        #expect(accepted > Self.jobs / 4 && judged - accepted > Self.jobs / 4, "\(accepted) of \(judged)")
+    }
+
+    @Test("as many jobs tell the laws of broken rules from that of plain sampling")
+    func power() throws {
+        let laws = try PlainDecoder(Jobs.target).laws(Self.prompt, Self.policy, tokens: Self.tokens)
+        let drafts = try PlainDecoder(Jobs.draft).laws(
+            Self.prompt, Self.policy, tokens: Self.tokens, of: Array(laws.keys))
+        let law = Self.joint(laws)
+        func p(of broken: Laws) -> Double {
+            let counts = Self.joint(broken).mapValues { Int(($0 * Double(Self.jobs)).rounded()) }
+            return chiSquarePValue(counts: counts.filter { $0.value > 0 }, expected: law)
+        }
+        #expect(p(of: laws) > 0.5)
+        // Every draft is accepted.
+        #expect(p(of: drafts) < Self.pMin)
+        // Tests are right, and what replaces a rejected draft is drawn from all of p.
+        #expect(p(of: laws.merging(drafts) { Self.forgetful($0, $1) }) < Self.pMin)
+    }
+
+    /// The law of outputs from the laws of their tokens.
+    private static func joint(_ laws: Laws) -> [[UInt32]: Double] {
+        var joint: [[UInt32]: Double] = [:]
+        var open: [(output: [UInt32], probability: Double)] = [([], 1)]
+        while let (output, probability) = open.popLast() {
+            guard let law = laws[output] else {
+                joint[output] = probability
+                continue
+            }
+            for (token, share) in law { open.append((output + [token], probability * share)) }
+        }
+        return joint
+    }
+
+    /// The law of a rejection rule that draws from all of p where it should draw from what p has over q.
+    private static func forgetful(_ p: [UInt32: Double], _ q: [UInt32: Double]) -> [UInt32: Double] {
+        let kept = p.reduce(into: [:]) { $0[$1.key] = min($1.value, q[$1.key] ?? 0) }
+        let rest = 1 - kept.values.reduce(0, +)
+        return p.reduce(into: [:]) { $0[$1.key] = (kept[$1.key] ?? 0) + rest * $1.value }
+    }
+}
