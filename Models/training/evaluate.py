@@ -4,7 +4,9 @@
 
 Models are GGUF files of weights.py. Printed, and with --json written:
   loss            of each model on the held-out documents: nats per token and bits per byte (comparable across vocabularies)
-  loops           greedy text of the target after each held-out prompt; a loop is an n-gram of 8 tokens that occurs more than twice
+  loops           greedy text of the target after each held-out prompt; a loop is an n-gram of 8 tokens that occurs more than twice.
+                  The same after --rows places of held-out documents, where the text seldom ends at once: a target that ends
+                  everything early, or has no text for a longer context, passes the prompts alone
   greedy          share of positions of the target's own greedy text where the drafter's likeliest token is the target's
   chain           the same in rounds of --gamma drafts: accepted / (accepted + rejected), and tokens per round
   on code         the same share along the held-out documents themselves: text of people, without loops
@@ -54,6 +56,11 @@ def ended(tokens, length):
     return length + int(end[0]) if len(end) else len(tokens)
 
 
+def has_loop(new):
+    """Whether an n-gram of 8 tokens occurs more than twice."""
+    return len(new) >= 8 and bool((repeats(new[None])[0] > 1).any())
+
+
 def loops(model, tokenizer, texts, count=CONTINUATION):
     """Per prompt: (looping, tokens written, text)."""
     out = []
@@ -61,8 +68,7 @@ def loops(model, tokenizer, texts, count=CONTINUATION):
         prompt = torch.tensor([[0] + tokenizer.encode(text).ids])
         written = generate(model, prompt, count)[0][0]
         new = written[prompt.shape[1]:ended(written, prompt.shape[1])]
-        looping = len(new) >= 8 and bool((repeats(new[None])[0] > 1).any())
-        out.append((looping, len(new), tokenizer.decode(new.tolist())))
+        out.append((has_loop(new), len(new), tokenizer.decode(new.tolist())))
     return out
 
 
@@ -78,9 +84,9 @@ def held_out_prompts(tokenizer, documents, count=48, length=64):
 
 
 @torch.no_grad()
-def agreement(target, drafter, starts, gamma):
-    """Acceptance of a drafter of the same vocabulary: (greedy, chain, tokens per round, sampled)."""
-    greedy, _ = generate(target, starts, CONTINUATION)
+def agreement(target, drafter, starts, greedy, gamma):
+    """Acceptance of a drafter of the same vocabulary: (greedy, chain, tokens per round, sampled). greedy: the target's text
+    after starts."""
     length = starts.shape[1]
     right = total = accepted = rejected = rounds = 0
     guess = drafter(greedy[:, :-1]).argmax(-1) == greedy[:, 1:]
@@ -109,17 +115,16 @@ def on_text(target, drafter, tokenizer, documents, windows=32):
 
 
 @torch.no_grad()
-def slem(target, tokens_t, drafter, tokens_d, starts, gamma):
-    """String-level exact match, greedy: (accepted target tokens / judged ones, tokens per round).
+def slem(tokens_t, drafter, tokens_d, greedy, length, gamma):
+    """String-level exact match along the target's greedy text behind `length` tokens of prompt: (accepted target tokens /
+    judged ones, tokens per round).
 
     A round encodes the committed text for the drafter, drafts `gamma` of its tokens, encodes their text for the target
     and compares. The last token of that encoding is left out, as later text might be merged into it.
     """
-    greedy, _ = generate(target, starts, CONTINUATION)
     accepted = judged = rounds = committed = 0
     for row in greedy.tolist():
-        end = ended(torch.tensor(row), starts.shape[1])
-        at = starts.shape[1]
+        at, end = length, ended(torch.tensor(row), length)
         while at < end:
             text = tokens_t.decode(row[1:at], skip_special_tokens=False)
             context = torch.tensor([[0] + tokens_d.encode(text).ids])
@@ -171,13 +176,18 @@ def main(argv=None):
     report("target: prompts without a loop", f"{sum(not w[0] for w in written)} of {len(written)}")
     report("target: texts it ended itself", sum(w[1] < CONTINUATION for w in written))
     starts = held_out_prompts(tokenizer, documents, a.rows)
+    length = starts.shape[1]
+    greedy, _ = generate(target, starts, CONTINUATION)
+    texts = [row[length:ended(row, length)] for row in greedy]
+    report("target: places without a loop", f"{sum(not has_loop(t) for t in texts)} of {len(texts)}")
+    report("target: tokens per text there", round(sum(map(len, texts)) / len(texts), 1))
     if "drafter" in models:
         keys = ("greedy acceptance", "chain acceptance", "tokens per round", "sampled acceptance, T 0.8")
-        for key, value in zip(keys, agreement(target, models["drafter"][0], starts, a.gamma)):
+        for key, value in zip(keys, agreement(target, models["drafter"][0], starts, greedy, a.gamma)):
             report(f"drafter: {key}", round(value, 3))
         report("drafter: agreement on code", round(on_text(target, models["drafter"][0], tokenizer, documents), 3))
     if "other" in models:
-        accepted, per_round = slem(target, tokenizer, *models["other"], starts[:a.rows // 3], a.gamma)
+        accepted, per_round = slem(tokenizer, *models["other"], greedy[:a.rows // 3], length, a.gamma)
         report("other: SLEM greedy acceptance", round(accepted, 3))
         report("other: tokens per round", round(per_round, 3))
     if a.show:

@@ -13,9 +13,12 @@ def next_token_loss(logits, targets):
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
 
+KEPT = 24  # likeliest tokens of the teacher per position
+
+
 def imitation(logits, ids, teacher):
-    """KL(teacher || student) at each position; the teacher by its likeliest tokens (ids, logits: [..., kept])."""
-    p = teacher.softmax(-1)  # of the kept tokens: what is outside has next to no mass
+    """KL(teacher || student) at each position; the teacher by its likeliest tokens (ids, logits: [..., KEPT])."""
+    p = teacher.float().softmax(-1)  # of the kept tokens: what is outside has next to no mass
     logq = logits.float().log_softmax(-1).gather(-1, ids)
     return (p * (p.clamp(min=1e-9).log() - logq)).sum(-1)
 
@@ -74,7 +77,7 @@ class Unloop:
         x = torch.cat((self.texts[torch.from_numpy(pick).to(DEVICE)], self.loops(step, self.half, self.LENGTH).to(DEVICE)))
         logits = compiled(model)(x[:, :-1])
         own, repeated = (over(l, rows, self.NGRAM) for l, rows in zip(logits.split(self.half), x.split(self.half)))
-        words = f"({self.words}; above the bound {own:.3f}, {repeated:.3f})"
+        words = f"({self.words}; text {loss:.3f}, above the bound {own:.3f}, {repeated:.3f})"
         return loss + self.OWN * own + self.REPEATED * repeated, tokens + x.numel(), words
 
 
@@ -91,13 +94,22 @@ def over(logits, x, n):
 
 
 class Distil:
-    """Imitates the teacher on its own text: `shards` of (tokens, ids, logits) as teach.py writes them."""
+    """Imitates the teacher: along the corpus until share = begin, which is always new text, then on the teacher's own
+    text, where a drafter works (DistillSpec, Zhou et al. 2024): `shards` of (tokens, ids, logits) as teach.py writes
+    them."""
 
-    def __init__(self, shards, batch):
-        self.shards, self.batch = shards, batch
+    def __init__(self, teacher, windows, shards, batch, begin):
+        self.teacher = copy.deepcopy(teacher).bfloat16().eval()
+        self.windows, self.shards, self.batch, self.begin = windows, shards, batch, begin
 
     def __call__(self, model, step, share):
-        text, ids, teacher, length = self.shards(step, self.batch)
-        text, ids, teacher = text.to(DEVICE), ids.to(DEVICE), teacher.to(DEVICE).float()
-        logits = compiled(model)(text[:, :-1])[:, length - 1:]
+        if share < self.begin:
+            text = self.windows[step].to(DEVICE)[:, :-1]
+            with torch.no_grad():
+                teacher, ids = compiled(self.teacher)(text).float().topk(KEPT)
+            logits = compiled(model)(text)
+        else:
+            text, ids, teacher, length = self.shards(step, self.batch)
+            text, ids, teacher = text.to(DEVICE), ids.to(DEVICE), teacher.to(DEVICE)
+            logits = compiled(model)(text[:, :-1])[:, length - 1:]
         return imitation(logits, ids, teacher).mean(), ids.shape[0] * ids.shape[1], ""

@@ -21,6 +21,7 @@ from trainer import DEVICE, Stage, load, say, train
 
 LENGTH = 256
 UNLOOP_FROM = 0.3  # of the target's time
+TAUGHT_FROM = 0.55  # of the drafter's time
 HEAD = 64  # width of a head in all presets
 
 
@@ -132,8 +133,9 @@ class Pipeline:
                     layer.load_state_dict({k: pooled(theirs[k], v) for k, v in layer.state_dict().items()})
                 notes = {"start": "outer layers of the target"}
             return model, notes
-        return train(Stage("drafter", self.seconds["drafter"], self.preset.rate / 2), start, self.out / "drafter.pt",
-                     Distil(shards, self.preset.drafter_batch))[0]
+        batch = self.preset.drafter_batch
+        imitate = Distil(target, self.mixed(LENGTH, batch, 5), shards, batch, TAUGHT_FROM)
+        return train(Stage("drafter", self.seconds["drafter"], self.preset.rate / 2), start, self.out / "drafter.pt", imitate)[0]
 
     def other(self, tokenizer, target_tokenizer, shards):
         """Sequence-level distillation (Kim & Rush 2016): the text that the target writes is the corpus."""

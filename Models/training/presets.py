@@ -24,4 +24,4 @@ PRESETS = {
 }
 
 # Of the time budget. What is left is for the corpus, the vocabularies and the evaluation.
-SHARES = dict(target=0.70, teach=0.08, drafter=0.12, other=0.06)
+SHARES = dict(target=0.575, teach=0.10, drafter=0.20, other=0.05)

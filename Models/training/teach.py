@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from generate import generate
+from objectives import KEPT
 from trainer import DEVICE, say
 
-KEPT = 24  # likeliest tokens per position
 LENGTHS = (8, 24, 64, 256)  # of prompts
 COUNT = 160  # tokens written after each
 TEMPERATURES = (0.0, 0.0, 0.0, 0.8)  # by turns of the rows

@@ -14,7 +14,7 @@ from optim import Optimiser
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CHECKPOINT_SECONDS = 120
-PAUSE_SECONDS = 10  # a longer step was a stopped process: only so much of it counts
+PAUSE_SECONDS = 60  # a longer step was a stopped process: only so much of it counts
 
 
 @functools.cache
