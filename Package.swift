@@ -91,7 +91,9 @@ let package = Package(
             name: "NacreCoordinator",
             dependencies: ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP", log, nio],
             swiftSettings: house),
-        .target(name: "NacreClient", dependencies: ["NacreAPI", "NacreHTTP", "NacreNode"], swiftSettings: house),
+        .target(
+            name: "NacreClient", dependencies: ["NacreCore", "NacreAPI", "NacreHTTP", "NacreNode"], swiftSettings: house
+        ),
         .target(
             name: "NacreSimulator", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "NacreWire"],
             swiftSettings: house),

@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -26,6 +27,31 @@ def run(arguments, **options):
     return done.stdout
 
 
+def at_once(count, job):
+    """What job(0) ... job(count - 1) return, all run at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(job, range(count)))
+
+
+class Node:
+    """A process, and the file that takes what it writes to its standard error."""
+
+    def __init__(self, role, arguments, environment):
+        self.role = role
+        self.errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([os.path.join(BIN, f"nacre-{role}"), *arguments, "--exit-with-stdin"],
+                                        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors, text=True)
+
+    def fail(self, what):
+        """Ends the script with the last lines that the process wrote."""
+        size = os.fstat(self.errors.fileno()).st_size
+        # Without moving the file's position, at which the process writes.
+        tail = os.pread(self.errors.fileno(), 4096, max(0, size - 4096)).decode(errors="replace")
+        lines = "\n".join(tail.strip().splitlines()[-20:])
+        sys.exit(f"{os.path.basename(sys.argv[0])}: a {self.role} {what}; it wrote last:\n{lines or '(nothing)'}")
+
+
 class Nodes:
     """A coordinator and the nodes started with it, stopped at the end."""
 
@@ -33,8 +59,12 @@ class Nodes:
         self.environment = dict(os.environ, **environment)
         self.processes = []
         self.expected = 0
-        ready = self.start("coordinator", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0").stdout.readline()
+        coordinator = self.start("coordinator", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+        ready = coordinator.process.stdout.readline()
         words = dict(part.split("=", 1) for part in ready.split() if "=" in part)
+        if not {"http", "control"} <= words.keys():
+            self.stop()
+            coordinator.fail("did not start")
         self.http, self.control = words["http"], words["control"]
 
     def __enter__(self):
@@ -44,17 +74,27 @@ class Nodes:
         self.stop()
 
     def stop(self):
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            process.wait()
+        for node in self.processes:
+            node.process.terminate()
+        for node in self.processes:
+            node.process.wait()
 
     def start(self, role, *arguments):
-        process = subprocess.Popen([os.path.join(BIN, f"nacre-{role}"), *arguments, "--exit-with-stdin"],
-                                   env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, text=True)
-        self.processes.append(process)
-        return process
+        self.processes.append(Node(role, arguments, self.environment))
+        return self.processes[-1]
+
+    def check(self):
+        """Ends the script if a process has ended."""
+        for node in self.processes:
+            if node.process.poll() is not None:
+                node.fail(f"has ended ({node.process.returncode})")
+
+    def call(self, *arguments, **options):
+        try:
+            return run([NACRE, *arguments, "--json", "--coordinator", self.http], **options)
+        except SystemExit:
+            self.check()  # says more, if that is why
+            raise
 
     def node(self, role, model, slots, *arguments, context=512):
         self.expected += 1
@@ -63,23 +103,20 @@ class Nodes:
 
     def until_ready(self):
         while len(self.nodes()) < self.expected:
-            if any(process.poll() is not None for process in self.processes):
-                sys.exit(f"{os.path.basename(sys.argv[0])}: a process has ended")
+            self.check()
             time.sleep(0.2)
         return self
 
     def nodes(self):
-        return json.loads(run([NACRE, "nodes", "--json", "--coordinator", self.http]))["nodes"]
+        return json.loads(self.call("nodes"))["nodes"]
 
     def job(self, prompt, *options, tokens):
-        return json.loads(run([NACRE, "run", "--json", "--coordinator", self.http, "--max-tokens", str(tokens),
-                               *options, "-"], input=prompt))
+        return json.loads(self.call("run", "--max-tokens", str(tokens), *options, "-", input=prompt))
 
     def together(self, texts, *options, tokens):
         """The jobs of all prompts at once, and their tokens per second, all together, by the clock on the wall."""
         began = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(len(texts)) as pool:
-            done = list(pool.map(lambda text: self.job(text, *options, tokens=tokens), texts))
+        done = at_once(len(texts), lambda number: self.job(texts[number], *options, tokens=tokens))
         return done, sum(job["output_tokens"] for job in done) / (time.monotonic() - began)
 
 
@@ -106,6 +143,14 @@ def quartiles(values):
         return values[0], values[0], values[0]
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return middle, low, high
+
+
+def agreement(rows):
+    """Of the statistics of jobs: the share of the judged drafts that was accepted, as text, and mean tokens per pass."""
+    judged = sum(row["judged"] for row in rows)
+    accepted = sum(row["accepted"] for row in rows)
+    per_pass = statistics.mean(row["mean_accepted_tokens"] + 1 for row in rows)
+    return f"{accepted / judged:.2f}" if judged else "–", per_pass
 
 
 def alternated(variants, repetition):

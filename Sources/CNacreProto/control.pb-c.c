@@ -728,6 +728,51 @@ void   nacre__offers__free_unpacked
   assert(message->base.descriptor == &nacre__offers__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__job_policy__init
+                     (Nacre__JobPolicy         *message)
+{
+  static const Nacre__JobPolicy init_value = NACRE__JOB_POLICY__INIT;
+  *message = init_value;
+}
+size_t nacre__job_policy__get_packed_size
+                     (const Nacre__JobPolicy *message)
+{
+  assert(message->base.descriptor == &nacre__job_policy__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__job_policy__pack
+                     (const Nacre__JobPolicy *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__job_policy__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__job_policy__pack_to_buffer
+                     (const Nacre__JobPolicy *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__job_policy__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__JobPolicy *
+       nacre__job_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__JobPolicy *)
+     protobuf_c_message_unpack (&nacre__job_policy__descriptor,
+                                allocator, len, data);
+}
+void   nacre__job_policy__free_unpacked
+                     (Nacre__JobPolicy *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__job_policy__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__vocabulary_chunk__init
                      (Nacre__VocabularyChunk         *message)
 {
@@ -1564,7 +1609,7 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[22] =
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[23] =
 {
   {
     "job_hi",
@@ -1830,6 +1875,18 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[22] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "policy",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__assign_job__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
@@ -1849,6 +1906,7 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   11,   /* field[11] = method */
   10,   /* field[10] = offer */
   18,   /* field[18] = payload */
+  22,   /* field[22] = policy */
   6,   /* field[6] = prompt_length */
   3,   /* field[3] = rule */
   5,   /* field[5] = sampling */
@@ -1860,7 +1918,7 @@ static const ProtobufCIntRange nacre__assign_job__number_ranges[3 + 1] =
   { 1, 0 },
   { 8, 6 },
   { 14, 11 },
-  { 0, 22 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -1870,7 +1928,7 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  22,
+  23,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
   3,  nacre__assign_job__number_ranges,
@@ -2675,6 +2733,83 @@ const ProtobufCMessageDescriptor nacre__offers__descriptor =
   nacre__offers__field_indices_by_name,
   1,  nacre__offers__number_ranges,
   (ProtobufCMessageInit) nacre__offers__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__job_policy__field_descriptors[4] =
+{
+  {
+    "job_hi",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobPolicy, job_hi),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_lo",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobPolicy, job_lo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobPolicy, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "policy",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobPolicy, policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__job_policy__field_indices_by_name[] = {
+  2,   /* field[2] = attempt */
+  0,   /* field[0] = job_hi */
+  1,   /* field[1] = job_lo */
+  3,   /* field[3] = policy */
+};
+static const ProtobufCIntRange nacre__job_policy__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor nacre__job_policy__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.JobPolicy",
+  "JobPolicy",
+  "Nacre__JobPolicy",
+  "nacre",
+  sizeof(Nacre__JobPolicy),
+  4,
+  nacre__job_policy__field_descriptors,
+  nacre__job_policy__field_indices_by_name,
+  1,  nacre__job_policy__number_ranges,
+  (ProtobufCMessageInit) nacre__job_policy__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor nacre__vocabulary_chunk__field_descriptors[6] =

@@ -323,6 +323,51 @@ void   nacre__verdict__free_unpacked
   assert(message->base.descriptor == &nacre__verdict__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__stream_policy__init
+                     (Nacre__StreamPolicy         *message)
+{
+  static const Nacre__StreamPolicy init_value = NACRE__STREAM_POLICY__INIT;
+  *message = init_value;
+}
+size_t nacre__stream_policy__get_packed_size
+                     (const Nacre__StreamPolicy *message)
+{
+  assert(message->base.descriptor == &nacre__stream_policy__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__stream_policy__pack
+                     (const Nacre__StreamPolicy *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__stream_policy__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__stream_policy__pack_to_buffer
+                     (const Nacre__StreamPolicy *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__stream_policy__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__StreamPolicy *
+       nacre__stream_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__StreamPolicy *)
+     protobuf_c_message_unpack (&nacre__stream_policy__descriptor,
+                                allocator, len, data);
+}
+void   nacre__stream_policy__free_unpacked
+                     (Nacre__StreamPolicy *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__stream_policy__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__draft_close__init
                      (Nacre__DraftClose         *message)
 {
@@ -593,7 +638,7 @@ void   nacre__score_close__free_unpacked
   assert(message->base.descriptor == &nacre__score_close__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[19] =
+static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[20] =
 {
   {
     "stream",
@@ -823,6 +868,18 @@ static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[19] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "policy",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft_open__field_indices_by_name[] = {
   3,   /* field[3] = attempt */
@@ -837,6 +894,7 @@ static const unsigned nacre__draft_open__field_indices_by_name[] = {
   18,   /* field[18] = merge */
   16,   /* field[16] = nodes_max */
   15,   /* field[15] = payload */
+  19,   /* field[19] = policy */
   12,   /* field[12] = position_limit */
   13,   /* field[13] = prompt_length */
   5,   /* field[5] = rule */
@@ -849,7 +907,7 @@ static const ProtobufCIntRange nacre__draft_open__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 11, 9 },
-  { 0, 19 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
 {
@@ -859,7 +917,7 @@ const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
   "Nacre__DraftOpen",
   "nacre",
   sizeof(Nacre__DraftOpen),
-  19,
+  20,
   nacre__draft_open__field_descriptors,
   nacre__draft_open__field_indices_by_name,
   2,  nacre__draft_open__number_ranges,
@@ -1447,6 +1505,57 @@ const ProtobufCMessageDescriptor nacre__verdict__descriptor =
   nacre__verdict__field_indices_by_name,
   3,  nacre__verdict__number_ranges,
   (ProtobufCMessageInit) nacre__verdict__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__stream_policy__field_descriptors[2] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__StreamPolicy, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "policy",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__StreamPolicy, policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__stream_policy__field_indices_by_name[] = {
+  1,   /* field[1] = policy */
+  0,   /* field[0] = stream */
+};
+static const ProtobufCIntRange nacre__stream_policy__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor nacre__stream_policy__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.StreamPolicy",
+  "StreamPolicy",
+  "Nacre__StreamPolicy",
+  "nacre",
+  sizeof(Nacre__StreamPolicy),
+  2,
+  nacre__stream_policy__field_descriptors,
+  nacre__stream_policy__field_indices_by_name,
+  1,  nacre__stream_policy__number_ranges,
+  (ProtobufCMessageInit) nacre__stream_policy__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor nacre__draft_close__field_descriptors[2] =

@@ -45,6 +45,12 @@ package struct CoordinatorAPI: Sendable {
         case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "trace":
             try await sendTrace(of: path[2], responder)
         case ("GET", ["metrics"]): try await sendMetrics(responder)
+        case ("GET", ["v1", "policies"]): try await send(await policies, responder)
+        case ("PUT", ["v1", "policies"]):
+            let change = try PolicyIntake.change(
+                request.body, pairs: await node.pairs, listed: await node.policies.map(\.scope))
+            await node.setPolicy(change.entry, for: change.scope)
+            try await send(await policies, responder)
         case ("GET", ["v1", "nodes"]):
             let nodes = await node.nodes.map { NodeDocument($0.record, problem: $0.problem) }
             try await send(NodeListDocument(nodes: nodes), responder)
@@ -120,6 +126,16 @@ package struct CoordinatorAPI: Sendable {
 
     private func unknownJob(_ text: String) -> JobIntake.Refusal {
         JobIntake.Refusal(status: 404, message: "there is no job '\(text)': GET /v1/jobs lists those there are")
+    }
+
+    private var policies: PolicyListDocument {
+        get async {
+            PolicyListDocument(
+                policies: await node.policies.map { PolicyDocument($0.scope, $0.entry) },
+                known: PolicySpecification.Name.allCases.map {
+                    PolicyManualDocument(PolicySpecification($0).manual)
+                })
+        }
     }
 
     private var status: StatusDocument {

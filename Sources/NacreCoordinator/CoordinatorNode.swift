@@ -1,7 +1,7 @@
 package import Logging
 package import NIOCore
 import NacreCore
-import NacreProtocol
+package import NacreProtocol
 package import NacreTransport
 
 /// The shell around `CoordinatorMachine`: node connections, and wake-ups for whoever follows a job.
@@ -17,11 +17,13 @@ package actor CoordinatorNode: EventLoopActor {
     private var ticks = 0
     private var ticker: RepeatedTask?
 
-    package init(on eventLoop: any EventLoop, log: Logger) {
+    /// - Parameter policy: the default draft-length policy and who chose it; `nil` for the built-in one.
+    package init(on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil) {
         self.eventLoop = eventLoop
         self.log = log
-        machine = CoordinatorMachine(
-            CoordinatorMachine.Configuration(generation: Generation(rawValue: .random(in: 1 ... .max))))
+        var configuration = CoordinatorMachine.Configuration(generation: Generation(rawValue: .random(in: 1 ... .max)))
+        if let policy { configuration.policy = policy }
+        machine = CoordinatorMachine(configuration)
     }
 
     /// Starts the clock. Ends with `stop`.
@@ -122,6 +124,23 @@ package actor CoordinatorNode: EventLoopActor {
     /// The nodes in the order they joined, each with the reason why it cannot be used, if any.
     var nodes: [(record: NodeRecord, problem: String?)] {
         machine.nodes.values.sorted { $0.link < $1.link }.map { ($0, machine.incompatibility(of: $0)) }
+    }
+
+    // MARK: - Policies
+
+    var policies: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] { machine.policies.all }
+
+    func setPolicy(_ entry: PolicyBook.Entry?, for scope: PolicyBook.Scope) { step(.setPolicy(scope, entry)) }
+
+    /// Targets and drafters of one vocabulary that are here.
+    var pairs: [PolicyBook.Scope] {
+        let nodes = machine.nodes.values
+        let pairs = nodes.filter(\.isVerifier).flatMap { target in
+            nodes.filter { !$0.isVerifier && $0.hello.vocabularyDigest == target.hello.vocabularyDigest }.map {
+                PolicyBook.Scope.pair(target: target.hello.fileName, draft: $0.hello.fileName)
+            }
+        }
+        return Set(pairs).sorted()
     }
 
     /// The page for Prometheus.

@@ -53,7 +53,8 @@ package enum JobIntake {
             temperature: request.temperature ?? 0, topK: request.topK ?? 0, topP: request.topP ?? 1,
             minP: request.minP ?? 0)
         if let complaint = sampling.complaint { throw Refusal(status: 400, message: complaint) }
-        let speculation = try speculation(of: request)
+        let policy = try PolicyIntake.policy(of: request)
+        let speculation = try speculation(of: request, policy ?? .goodput)
         if let complaint = speculation.complaint(under: sampling) { throw Refusal(status: 400, message: complaint) }
         let prompt = Array(request.prompt.utf8)
         guard prompt.count <= Limits.promptBytesMax else {
@@ -71,12 +72,14 @@ package enum JobIntake {
                     + "each of 1 to \(Limits.stopStringBytesMax) bytes")
         }
         return JobSpecification(
-            prompt: prompt, speculation: speculation, sampling: sampling, seed: seed, tokensMax: tokensMax,
-            stops: stops)
+            prompt: prompt, speculation: speculation, namesPolicy: policy != nil, sampling: sampling, seed: seed,
+            tokensMax: tokensMax, stops: stops)
     }
 
     /// How the job is speculated on: each value by itself.
-    private static func speculation(of request: JobRequest) throws(Refusal) -> Speculation {
+    private static func speculation(
+        of request: JobRequest, _ policy: PolicySpecification
+    ) throws(Refusal) -> Speculation {
         func checked(_ value: Int?, _ key: String, _ range: ClosedRange<Int>) throws(Refusal) -> Int? {
             guard let value, !range.contains(value) else { return value }
             throw Refusal(
@@ -85,7 +88,7 @@ package enum JobIntake {
         return Speculation(
             try named(request.method, "method", DecodingMethod.init(name:), DecodingMethod.allCases.map(\.name))
                 ?? .stream,
-            gamma: try checked(request.gamma, "gamma", 1...Limits.gammaMax) ?? 0,
+            gamma: try checked(request.gamma, "gamma", 1...Limits.gammaMax) ?? 0, policy: policy,
             rule: try named(request.rule, "rule", VerifyRuleKind.init(name:), VerifyRuleKind.allCases.map(\.name))
                 ?? .coupled,
             shape: try shape(request.tree ?? "chain"),

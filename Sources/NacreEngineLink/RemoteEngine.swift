@@ -98,6 +98,8 @@ extension Score {
         case (.choice(let choice), .choice): return exists(choice.token)
         case (.candidates(let candidates), .candidates(let count)):
             return candidates.count <= count && candidates.allSatisfy { exists($0.token) }
+        case (.measured(let measured), .measured(let count)):
+            return measured.candidates.count <= count && measured.candidates.allSatisfy { exists($0.token) }
         case (.weights(let row), .weights(let entriesMax)):
             return row.entries.count <= entriesMax && row.entries.allSatisfy { exists($0.token) }
         case (.law(let law), .law): return law.probabilities.count == vocabularySize

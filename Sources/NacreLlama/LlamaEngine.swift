@@ -249,7 +249,7 @@ extension ScoreRequest {
         let isFiltered = policy.topK > 0 || policy.topP < 1
         let perToken =
             switch kind {
-            case .choice, .candidates: policy.isGreedy ? 1 : isFiltered ? 8 : 4
+            case .choice, .candidates, .measured: policy.isGreedy ? 1 : isFiltered ? 8 : 4
             case .weights, .law: 32
             }
         return perToken * vocabularySize

@@ -29,7 +29,8 @@ package struct Campaign: Sendable {
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
             unions   \(tally.united) of several drafters; \(tally.sharedPrefixes) prefixes shared by jobs
-            rows     \(tally.drawn) proposals drawn, \(tally.rowsFetched) rows fetched
+            rows     \(tally.drawn) proposals drawn, \(tally.redrawn) with repeats; \(tally.rowsFetched) rows fetched
+            merges   \(tally.merging) streams whose hypotheses may meet again
             shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
             outcomes \(tally.prepared) prepared
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
@@ -51,7 +52,7 @@ package struct Campaign: Sendable {
             ("epochs", tally.epochs), ("coalesced", tally.coalesced), ("passes", tally.passes),
             ("branched", tally.branched), ("adopted", tally.adopted), ("forked", tally.forked),
             ("united", tally.united), ("sharedPrefixes", tally.sharedPrefixes), ("drawn", tally.drawn),
-            ("rowsFetched", tally.rowsFetched),
+            ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
             ("sideBySide", tally.sideBySide),
             ("messages", tally.messages),

@@ -83,6 +83,8 @@ struct Scenario: Sendable {
     var verifiers: [Verifier] = []
     var drafters: [Drafter] = []
     var jobs: [Job] = []
+    /// The default policy at these times; `nil` is the built-in one.
+    var policies: [(at: Instant, policy: PolicySpecification?)] = []
     var faults = Faults()
     /// From then on nothing new goes wrong.
     var healed: Instant
@@ -125,6 +127,10 @@ struct Scenario: Sendable {
         var division = Chance(seed: seed ^ 0x5A4D)
         for index in verifiers.indices where verifiers[index].node.sequences > 1 {
             verifiers[index].shards = division.pick([1, 1, 2])
+        }
+        for _ in 0..<division.pick([0, 0, 1, 4]) {
+            let policy = Scenario.policy(&division)
+            policies.append((Instant(rawValue: division.int(0...2_000_000)), policy == .goodput ? nil : policy))
         }
     }
 
@@ -183,10 +189,20 @@ struct Scenario: Sendable {
                 speculation.shape = .fixed(shape)
             }
             speculation.branches = chance.pick([0, 0, 3, 12])
+            speculation.policy = policy(&chance)
             speculation.merge = chance.pick([0, 0, 1, 2])
             speculation.siblings = chance.pick([.withoutReplacement, .withoutReplacement, .independent])
             if speculation.complaint(under: sampling) == nil { return speculation }
         }
+    }
+
+    /// The default twice as often as each other one; thresholds that stop at once and never.
+    private static func policy(_ chance: inout Chance) -> PolicySpecification {
+        let texts = [
+            "goodput", "goodput", "fixed:gamma=3", "ratio", "threshold:theta=0.3", "threshold:theta=0.6,keep=0",
+            "threshold:theta=0.9,min=1,max=2", "heuristic", "adaedl:lambda=0.4", "svip", "thompson", "ema",
+        ]
+        return (try? PolicySpecification(parsing: chance.pick(texts))) ?? .goodput
     }
 
     private static func job(_ index: Int, _ chance: inout Chance) -> Job {
@@ -201,10 +217,10 @@ struct Scenario: Sendable {
             ? (0..<chance.int(1...3)).map { _ in
                 chance.happens(0.3) ? Array("é".utf8) : letters(chance.int(1...3))
             } : []
-        let specification = JobSpecification(
+        var specification = JobSpecification(
             prompt: letters(chance.int(1...10)), speculation: speculation(sampling, &chance), sampling: sampling,
-            seed: chance.next(),
-            tokensMax: chance.pick([1, 2, 8, 16, 24, 24]), stops: stops)
+            seed: chance.next(), tokensMax: chance.pick([1, 2, 8, 16, 24, 24]), stops: stops)
+        specification.namesPolicy = specification.speculation.policy != .goodput
         let submitted = Instant(rawValue: chance.int(0...1_500_000))
         return Job(
             id: JobID(high: chance.next(), low: UInt64(index)), specification: specification, submitted: submitted,

@@ -29,6 +29,10 @@ package struct Tally: Sendable, Equatable {
     /// Drafts that came with the row that they were drawn from, and rows that were fetched after a failed test.
     package var drawn = 0
     package var rowsFetched = 0
+    /// Of the drawn ones those among which a token came again.
+    package var redrawn = 0
+    /// Streams that continue hypotheses that meet again once.
+    package var merging = 0
     /// Jobs that opened a stream with a second drafter.
     package var united = 0
     /// Drafts that other verifiers scored, and those of them that were committed by it.
@@ -62,6 +66,8 @@ package struct Tally: Sendable, Equatable {
         sharedPrefixes += other.sharedPrefixes
         drawn += other.drawn
         rowsFetched += other.rowsFetched
+        redrawn += other.redrawn
+        merging += other.merging
         united += other.united
         shards += other.shards
         shardsUsed += other.shardsUsed

@@ -21,6 +21,7 @@ final class World {
         case passed(HostID, life: Int, ShardIndex, PassOutcome)
         case submit(Int)
         case cancel(Int)
+        case setPolicy(PolicySpecification?)
         case mischief
     }
 
@@ -114,6 +115,7 @@ final class World {
             queue.schedule(.submit(index), at: job.submitted)
             if let cancelled = job.cancelled { queue.schedule(.cancel(index), at: cancelled) }
         }
+        for change in scenario.policies { queue.schedule(.setPolicy(change.policy), at: change.at) }
         if areFaultsOn { schedule(.mischief, in: World.tick) }
         let deadline = scenario.healed + World.patience
         advance { self.laws.areAllOver || self.now > deadline }
@@ -170,6 +172,8 @@ final class World {
             let job = scenario.jobs[index]
             laws.willCancel(coordinator?.machine.jobs[job.id])
             coordinator?.step(.cancel(job.id))
+        case .setPolicy(let policy):
+            coordinator?.step(.setPolicy(.all, policy.map { PolicyBook.Entry($0, setBy: "somebody") }))
         case .mischief: mischief()
         }
     }
@@ -180,7 +184,7 @@ final class World {
         case .tick(let host, _), .wake(let host, _, _), .passed(let host, _, _, _), .dialFailed(let host, _, _): host
         case .opened(let id, let side, _), .flush(let id, let side, _), .lost(let id, let side):
             connections[id]?.ends[side.rawValue].host
-        case .boot, .connect, .submit, .cancel, .mischief: nil
+        case .boot, .connect, .submit, .cancel, .setPolicy, .mischief: nil
         }
     }
 }

@@ -26,6 +26,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 7400))
     private static let http = Setting("http", default: HostPort(host: "127.0.0.1", port: 7401))
 
+    private static let policy = Setting("policy", default: "goodput", check: PolicyIntake.complaint(about:))
+
     @Option(
         help: ArgumentHelp(
             "Where nodes register (default 127.0.0.1:7400; port 0: any free one).", valueName: "host:port"))
@@ -36,13 +38,23 @@ struct CoordinatorCommand: AsyncParsableCommand {
             "Where clients talk HTTP/2 (default 127.0.0.1:7401; port 0: any free one).", valueName: "host:port"))
     var http: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How draft lengths are chosen where nobody says otherwise, as in adaedl:lambda=0.4 (default goodput; "
+                + "`nacre policy list` knows more).",
+            valueName: "policy"))
+    var policy: String?
+
     @OptionGroup var common: SettingsOptions
 
     func run() async throws {
-        let settings = try common.settings([Self.listen, Self.http], flags: ["listen": listen, "http": http])
+        let settings = try common.settings(
+            [Self.listen, Self.http, Self.policy], flags: ["listen": listen, "http": http, "policy": policy])
         let log = Telemetry.logger("nacre-coordinator", level: settings[Settings.logLevel])
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let node = CoordinatorNode(on: loop, log: log)
+        let source = settings.lines.first { $0.name == "policy" }?.source ?? "default"
+        let node = CoordinatorNode(
+            on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source))
         let api = CoordinatorAPI(node: node, version: NacreVersion.current)
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)

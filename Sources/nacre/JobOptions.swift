@@ -43,6 +43,28 @@ struct SpeculationOptions: ParsableArguments {
     @Option(help: "autoregressive, speculative, pearl or stream (default stream).")
     var method: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How draft lengths are chosen, as in adaedl:lambda=0.4; `nacre policy list` names them (default: the "
+                + "coordinator's).",
+            valueName: "policy"))
+    var policy: String?
+
+    @Option(help: ArgumentHelp("As llama.cpp's: most drafts of a round.", valueName: "n"))
+    var specDraftNMax: Int?
+
+    @Option(help: ArgumentHelp("As llama.cpp's: fewest drafts of a round.", valueName: "n"))
+    var specDraftNMin: Int?
+
+    @Option(help: ArgumentHelp("As llama.cpp's: drafts less probable than this end a round.", valueName: "p"))
+    var specDraftPMin: Double?
+
+    @Option(name: .customLong("draft-max"), help: .hidden)
+    var draftMax: Int?
+
+    @Option(name: .customLong("draft-min"), help: .hidden)
+    var draftMin: Int?
+
     @Option(help: "How drafts are judged: coupled, rejection or block; all lossless (default coupled).")
     var rule: String?
 
@@ -84,6 +106,14 @@ struct SpeculationOptions: ParsableArguments {
 
     func apply(to request: inout JobRequest) {
         request.method = method
+        request.policy = policy
+        if draftMax != nil || draftMin != nil {
+            Terminal.standard().note(
+                "--draft-max and --draft-min have gone from llama.cpp: here they are --spec-draft-n-max and -n-min")
+        }
+        request.draftNMax = specDraftNMax ?? draftMax
+        request.draftNMin = specDraftNMin ?? draftMin
+        request.draftPMin = specDraftPMin
         request.rule = rule
         request.tree = tree
         request.branches = branches

@@ -34,9 +34,9 @@ struct NacreCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Cluster",
                 subcommands: [
-                    UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self,
+                    UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self, PolicyCommand.self,
                 ]),
-            CommandGroup(name: "Models", subcommands: [ModelsCommand.self]),
+            CommandGroup(name: "Models", subcommands: [ModelsCommand.self, SimulateCommand.self]),
             CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self]),
         ])
 }

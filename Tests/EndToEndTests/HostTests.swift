@@ -72,7 +72,12 @@ struct HostTests {
                 for (id, method) in zip(ids, Jobs.speculating) {
                     let job = try await cluster.end(of: id)
                     #expect(job.tokens == plain.tokens && job.state == "done", "\(method)")
-                    #expect(job.statistics.draftersLost >= (method == "stream" ? 0 : 1), "\(method)")
+                    // The free-running method waits for nobody: it may be done before the silence is long. Then it
+                    // was short of drafts, which otherwise are more than the text has tokens.
+                    let statistics = job.statistics
+                    let isShort = method == "stream" && statistics.drafted < job.outputTokens
+                    #expect(statistics.draftersLost >= 1 || isShort, "\(method): \(statistics)")
+                    #expect(statistics.drafted > 0, "\(method) had no drafter to lose")
                 }
             }
         }
@@ -87,11 +92,11 @@ struct HostTests {
                 request.helpers = 1
                 let whole = try await cluster.withClient { try await $0.run(request).document }
                 let id = try await cluster.submit(request)
-                try await cluster.withClient { try await $0.reach(60, of: id) }
+                try await cluster.withClient { try await $0.reach(120, of: id) }
                 let home = try await cluster.verifier(of: id)
                 try await network.unplug(home == "verifier-1" ? "verifier-2" : "verifier-1")
                 let job = try await cluster.end(of: id)
-                #expect(whole.statistics.shardsSent > 0)
+                #expect(whole.statistics.shardsSent > 0 && job.statistics.shardsSent > 0)
                 #expect(job.tokens == whole.tokens && job.state == "done")
                 #expect(job.verifiers == [home] && job.statistics.attempts == 1)
             }
@@ -136,6 +141,7 @@ struct HostTests {
     private static func whileBusy<Result: Sendable>(
         _ process: ChildProcess, _ body: () async throws -> Result
     ) async throws -> Result {
+        // Cancelled when `body` is done. Nobody awaits it: it ends by itself then, and with the process running.
         let pauses = Task {
             while !Task.isCancelled {
                 process.signal(SIGSTOP)

@@ -6,8 +6,8 @@ import Testing
 
 /// Rules that do not couple: what real processes draw has the law of plain sampling from the target.
 ///
-/// Hundreds of jobs of a few tokens, each with a seed of its own, are held against the exact law of these tokens, which
-/// is enumerated in this process, one token at a time. Of top-k 3 four tokens have at most 81 outcomes.
+/// Thousands of jobs of a few tokens, each with a seed of its own, are held against the exact law of these tokens,
+/// which is enumerated in this process, one token at a time. Of top-k 3 four tokens have at most 81 outcomes.
 ///
 /// Seeds are fixed, so that a run differs from the last one only where a draft came earlier or later. Were all drawn
 /// anew, a right implementation would fail with a probability of `pMin` per case: once in 200,000 runs of this suite.
@@ -27,6 +27,7 @@ import Testing
         var rule = "rejection"
         var tree = "chain"
         var payload = "rows"
+        var candidates = "distinct"
 
         func request(seed: UInt64) -> JobRequest {
             var request = JobRequest(prompt: SamplingLawTests.prompt)
@@ -35,6 +36,7 @@ import Testing
             request.rule = rule
             request.tree = tree
             request.payload = payload
+            request.candidates = candidates
             request.maxTokens = SamplingLawTests.tokens
             request.temperature = SamplingLawTests.policy.temperature
             request.topK = SamplingLawTests.policy.topK
@@ -48,6 +50,9 @@ import Testing
         arguments: [
             Way(testDescription: "rejection, rows of q (SPARSE_RENORM)"),
             Way(testDescription: "rejection, rows, a tree", method: "stream", tree: "2,2,1"),
+            Way(
+                testDescription: "rejection, rows, a tree of independent draws", method: "stream", tree: "2,2,1",
+                candidates: "independent"),
             Way(testDescription: "rejection, one number and the row at need (SCALAR + LAZY)", payload: "scalar"),
             Way(testDescription: "rejection, the draft's best tokens (DET)", method: "stream", tree: "best"),
             Way(testDescription: "block, rows", rule: "block"),

@@ -1,4 +1,5 @@
 import NacreCore
+import TestStatistics
 import Testing
 
 /// ALGORITHMS 7 and 0.5: every policy inside speculative decoding, on models small enough to know the law of.

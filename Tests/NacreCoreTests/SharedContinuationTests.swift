@@ -51,4 +51,54 @@ struct SharedContinuationTests {
         #expect(asked.filter { $0.count == 2 }.count == 4 && asked.filter { $0.count == 3 }.count == 3)
         #expect(growth.sharedExpansions == 1 && growth.tree.count == 2 + 4 + 4 + 4)
     }
+
+    /// Grown so far that [0, 8] and [1, 8], which share, are to be expanded next.
+    private func twins() throws -> TreeGrowth {
+        var growth = TreeGrowth(root: 0, plan: .fixed(try TreeShape(parsing: "2,1,1")), sharingRecent: 1)
+        for row in [[0, 1], [8], [8]] as [[TokenID]] {
+            let expansion = try #require(growth.next().first)
+            growth.supply(row.map { .init(token: $0, probability: 0.5) }, for: expansion)
+        }
+        return growth
+    }
+
+    @Test("Proposals that are awaited and do not come are asked for again, or those of the twin")
+    func givenUp() throws {
+        let (first, twin) = ([0, 8] as [TokenID], [1, 8] as [TokenID])
+        var growth = try twins()
+        func paths(_ wanted: [TreeGrowth.Expansion]) -> [[TokenID]] {
+            wanted.map { growth.proposed.tokens(to: $0.node) }
+        }
+        var wanted = growth.next(4)
+        let further = growth.next(4)
+        #expect(paths(wanted) == [first] && further.isEmpty, "the twin waits")
+        growth.abandon(try #require(wanted.first))
+        wanted = growth.next(4)
+        #expect(paths(wanted) == [first], "nobody would have been asked again")
+        growth.supply([], for: try #require(wanted.first))
+        wanted = growth.next(4)
+        #expect(paths(wanted) == [twin] && growth.sharedExpansions == 0, "an empty answer is nobody else's")
+        growth.supply([TreeGrowth.Proposal(token: 9, probability: 0.5)], for: try #require(wanted.first))
+        #expect(growth.isComplete && growth.tree.count == 5)
+    }
+
+    @Test("A node that takes over proposals takes as many as it would have been given")
+    func width() throws {
+        // Three below each node of the spine, one below a node of a branch.
+        let plan = TreePlan.outcomes(.init(spineMax: 2, fanOut: 2, branchesMax: 20, depthMax: 3))
+        var growth = TreeGrowth(root: 0, plan: plan, sharingRecent: 1)
+        var asked: [[TokenID]] = []
+        while let expansion = growth.next().first {
+            let path = growth.proposed.tokens(to: expansion.node)
+            asked.append(path)
+            let rows: [[TokenID]] = [[0, 1, 2], [5, 6, 7], [8, 9, 10]]
+            growth.supply(
+                zip(rows[path.count], [0.5, 0.3, 0.1]).map { .init(token: $0, probability: $1) }, for: expansion)
+        }
+        let (spine, branch) = ([0, 5] as [TokenID], [1, 5] as [TokenID])
+        #expect(asked.contains(spine) && !asked.contains(branch), "the branch takes over: \(asked)")
+        let node = growth.proposed.follow(branch)
+        #expect(node.matched == 2 && growth.proposed.children(of: node.node).map { growth.proposed[$0].token } == [8])
+        #expect(Array(growth.proposed.children(of: growth.proposed.follow(spine).node)).count == 3)
+    }
 }

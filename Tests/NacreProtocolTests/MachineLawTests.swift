@@ -16,7 +16,7 @@ import Testing
         var testDescription: String {
             let s = speculation
             return "\(s.method) \(s.rule) \(s.shape) γ \(s.gamma) \(s.payload) b \(s.branches) d \(s.drafters) "
-                + "\(s.siblings.name) m \(s.merge)"
+                + "\(s.siblings.name) m \(s.merge) \(s.policy)"
         }
     }
 
@@ -34,6 +34,15 @@ import Testing
                 Case(speculation: Speculation(method, gamma: 2, rule: .rejection, payload: .scalar)),
                 Case(speculation: Speculation(method, gamma: 3, rule: .block)),
             ]
+        }
+        for name in PolicySpecification.Name.allCases {
+            let policy = PolicySpecification(name)
+            let ways: [(DecodingMethod, VerifyRuleKind)] = [
+                (.speculative, .rejection), (.stream, .block), (.pearl, .rejection),
+            ]
+            for (method, rule) in ways {
+                cases.append(Case(speculation: Speculation(method, policy: policy, rule: rule)))
+            }
         }
         for method in methods.dropLast() {
             for shape in [tree(2, 2), tree(1, 3), tree(3)] {
@@ -102,7 +111,15 @@ import Testing
         }
     }
 
-    @Test("what is committed is the target's own choice, token for token", arguments: own)
+    /// Every policy, also those that may not be used where drafts are drawn.
+    static let ownByPolicy: [Case] = methods.flatMap { method in
+        (PolicySpecification.Name.allCases.map(PolicySpecification.init)
+            + ["threshold:theta=0.5,keep=0", "adaedl:lambda=0.9,min=1", "fixed:gamma=1"].compactMap {
+                try? PolicySpecification(parsing: $0)
+            }).map { Case(speculation: Speculation(method, policy: $0)) }
+    }
+
+    @Test("what is committed is the target's own choice, token for token", arguments: own + ownByPolicy)
     func tokens(of tested: Case) {
         let language = TabularLanguage(vocabulary: 5, seed: 12)
         for sampling in [.greedy, SamplingPolicy(temperature: 1)] {

@@ -147,6 +147,7 @@ struct MachineLoop {
         case .toCoordinator(.jobEnded(let ended)):
             #expect(ended.reason == .length || ended.reason == .endOfGeneration, "\(ended)")
             statistics.accepted += ended.statistics.accepted
+            statistics.drafted += ended.statistics.drafted
             openJobs.remove(ended.job)
         case .toCoordinator(.hire): Issue.record("a drafter was lost")
         case .toCoordinator: break

@@ -146,14 +146,14 @@ import Testing
         var pace = DraftPace()
         #expect(pace.nextExpected == nil)
         pace.told(standing: 0, at: 1_000)
-        pace.arrived(standing: 1, end: .open, computed: 100, at: 1_400)
+        pace.arrived(standing: 1, end: .open, computed: 100, tokens: 1, at: 1_400)
         #expect(pace.response == 400 && pace.nextExpected == nil)
-        pace.arrived(standing: 2, end: .open, computed: 100, at: 1_500)
+        pace.arrived(standing: 2, end: .open, computed: 100, tokens: 1, at: 1_500)
         #expect(pace.interval == 100 && pace.nextExpected == 1_600)
         pace.told(standing: 0, at: 2_000)
         #expect(pace.nextExpected == 2_400)
         // A draft of an epoch that is over is no answer.
-        pace.arrived(standing: 0, end: .open, computed: 100, at: 2_100)
+        pace.arrived(standing: 0, end: .open, computed: 100, tokens: 1, at: 2_100)
         #expect(pace.nextExpected == 2_400 && pace.response == 400)
     }
 
@@ -161,8 +161,8 @@ import Testing
     func paused() {
         var pace = DraftPace()
         pace.told(standing: 0, at: 0)
-        pace.arrived(standing: 1, end: .open, computed: 100, at: 400)
-        pace.arrived(standing: 2, end: .windowFull, computed: 100, at: 500)
+        pace.arrived(standing: 1, end: .open, computed: 100, tokens: 1, at: 400)
+        pace.arrived(standing: 2, end: .windowFull, computed: 100, tokens: 1, at: 500)
         #expect(pace.nextExpected == nil)
         pace.told(standing: 1, at: 900)
         #expect(pace.nextExpected == 1_000)

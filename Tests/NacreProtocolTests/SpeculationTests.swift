@@ -40,6 +40,9 @@ import Testing
         }
     }
 
+    private static let svip = PolicySpecification(.svip)
+    private static let dropping = (try? PolicySpecification(parsing: "threshold:keep=0")) ?? svip
+
     struct Refusal: Sendable {
         var speculation: Speculation
         var word: String
@@ -61,6 +64,10 @@ import Testing
             Refusal(speculation: Speculation(.stream, shape: tree, siblings: .independent), word: "rule rejection"),
             Refusal(speculation: Speculation(.stream, rule: .rejection, siblings: .independent), word: "4,2,2"),
             Refusal(speculation: Speculation(.stream, merge: 2), word: "tree or with branches"),
+            Refusal(speculation: Speculation(.autoregressive, policy: svip), word: "drafts nothing"),
+            Refusal(speculation: Speculation(.stream, gamma: 2, policy: svip), word: "gamma or a policy"),
+            Refusal(speculation: Speculation(.stream, policy: svip, shape: tree), word: "tree chain"),
+            Refusal(speculation: Speculation(.stream, policy: dropping, rule: .rejection), word: "keep=1"),
             Refusal(speculation: Speculation(.stream, rule: .rejection, shape: tree, merge: 2), word: "rule coupled"),
         ])
     func refused(_ refusal: Refusal) throws {

@@ -46,6 +46,14 @@ extension Refusal {
             payload.assignJob()
             payload.part(12) { _ in }
         },
+        Refusal(.assignJob, "policy", "is unknown") { payload in
+            payload.assignJob()
+            payload.text(25, "fastest")
+        },
+        Refusal(.jobPolicy, "policy", "is out of range") { payload in
+            payload.number(3, 1)
+            payload.text(4, "fixed:gamma=1000")
+        },
         Refusal(.assignJob, "rule", "is unknown") { payload in
             payload.assignJob()
             payload.number(4, 3)
@@ -53,6 +61,14 @@ extension Refusal {
         Refusal(.assignJob, "payload", "is unknown") { payload in
             payload.assignJob()
             payload.number(21, 2)
+        },
+        Refusal(.assignJob, "siblings", "are unknown") { payload in
+            payload.assignJob()
+            payload.number(23, 2)
+        },
+        Refusal(.assignJob, "merge", "is too large") { payload in
+            payload.assignJob()
+            payload.number(24, 17)
         },
         Refusal(.assignJob, "shape.widths", "make too many nodes") { payload in
             payload.assignJob()

@@ -106,6 +106,14 @@ extension Refusal {
             payload.draftOpen()
             payload.number(17, 2)
         },
+        Refusal(.draftOpen, "siblings", "are unknown") { payload in
+            payload.draftOpen()
+            payload.number(19, 2)
+        },
+        Refusal(.draftOpen, "merge", "is too large") { payload in
+            payload.draftOpen()
+            payload.number(20, 17)
+        },
         Refusal(.draftOpen, "branches", "are too many") { payload in
             payload.draftOpen()
             payload.number(16, 257)

@@ -24,7 +24,7 @@ import Testing
             "NacreTransport", "NacreWire",
         ],
         "NacreCoordinator": ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP"],
-        "NacreClient": ["NacreAPI", "NacreHTTP", "NacreNode"],
+        "NacreClient": ["NacreCore", "NacreAPI", "NacreHTTP", "NacreNode"],
         "NacreSimulator": ["NacreCore", "NacreProtocol", "NacreEngine", "NacreWire"],
         "nacre": ["NacreAPI", "NacreClient", "NacreLlama", "NacreModels", "NacreNode"],
         "nacre-coordinator": ["NacreCoordinator", "NacreHTTP", "NacreNode", "NacreTransport"],

@@ -33,6 +33,7 @@ typedef struct Nacre__JobEnded Nacre__JobEnded;
 typedef struct Nacre__CancelJob Nacre__CancelJob;
 typedef struct Nacre__Hire Nacre__Hire;
 typedef struct Nacre__Offers Nacre__Offers;
+typedef struct Nacre__JobPolicy Nacre__JobPolicy;
 typedef struct Nacre__VocabularyChunk Nacre__VocabularyChunk;
 typedef struct Nacre__Tokenize Nacre__Tokenize;
 typedef struct Nacre__Tokenized Nacre__Tokenized;
@@ -330,7 +331,14 @@ struct  Nacre__AssignJob
    */
   uint32_t helpers;
   Nacre__PayloadKind payload;
+  /*
+   * how several drawn candidates for one position come to be
+   */
   Nacre__SiblingDraw siblings;
+  /*
+   * of draft lengths, as people write it, at most 256 bytes; empty: goodput
+   */
+  char *policy;
   /*
    * recent tokens in which hypotheses meet again, at most 16; 0: they are not merged
    */
@@ -343,7 +351,7 @@ struct  Nacre__AssignJob
 };
 #define NACRE__ASSIGN_JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__assign_job__descriptor) \
-    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, 0, 0,NULL }
+    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL }
 
 
 /*
@@ -529,6 +537,22 @@ struct  Nacre__Offers
 #define NACRE__OFFERS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__offers__descriptor) \
     , 0, 0, 0,NULL, 0 }
+
+
+/*
+ * Frame type 32, coordinator → verifier: from the next round on the job's drafts are as many as this policy says.
+ */
+struct  Nacre__JobPolicy
+{
+  ProtobufCMessage base;
+  uint64_t job_hi;
+  uint64_t job_lo;
+  uint32_t attempt;
+  char *policy;
+};
+#define NACRE__JOB_POLICY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__job_policy__descriptor) \
+    , 0, 0, 0, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -949,6 +973,25 @@ Nacre__Offers *
 void   nacre__offers__free_unpacked
                      (Nacre__Offers *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__JobPolicy methods */
+void   nacre__job_policy__init
+                     (Nacre__JobPolicy         *message);
+size_t nacre__job_policy__get_packed_size
+                     (const Nacre__JobPolicy   *message);
+size_t nacre__job_policy__pack
+                     (const Nacre__JobPolicy   *message,
+                      uint8_t             *out);
+size_t nacre__job_policy__pack_to_buffer
+                     (const Nacre__JobPolicy   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__JobPolicy *
+       nacre__job_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__job_policy__free_unpacked
+                     (Nacre__JobPolicy *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__VocabularyChunk methods */
 void   nacre__vocabulary_chunk__init
                      (Nacre__VocabularyChunk         *message);
@@ -1075,6 +1118,9 @@ typedef void (*Nacre__Hire_Closure)
 typedef void (*Nacre__Offers_Closure)
                  (const Nacre__Offers *message,
                   void *closure_data);
+typedef void (*Nacre__JobPolicy_Closure)
+                 (const Nacre__JobPolicy *message,
+                  void *closure_data);
 typedef void (*Nacre__VocabularyChunk_Closure)
                  (const Nacre__VocabularyChunk *message,
                   void *closure_data);
@@ -1112,6 +1158,7 @@ extern const ProtobufCMessageDescriptor nacre__job_ended__descriptor;
 extern const ProtobufCMessageDescriptor nacre__cancel_job__descriptor;
 extern const ProtobufCMessageDescriptor nacre__hire__descriptor;
 extern const ProtobufCMessageDescriptor nacre__offers__descriptor;
+extern const ProtobufCMessageDescriptor nacre__job_policy__descriptor;
 extern const ProtobufCMessageDescriptor nacre__vocabulary_chunk__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenize__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenized__descriptor;

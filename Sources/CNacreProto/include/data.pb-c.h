@@ -24,6 +24,7 @@ typedef struct Nacre__Draft Nacre__Draft;
 typedef struct Nacre__RowRequest Nacre__RowRequest;
 typedef struct Nacre__DraftRow Nacre__DraftRow;
 typedef struct Nacre__Verdict Nacre__Verdict;
+typedef struct Nacre__StreamPolicy Nacre__StreamPolicy;
 typedef struct Nacre__DraftClose Nacre__DraftClose;
 typedef struct Nacre__Greeting Nacre__Greeting;
 typedef struct Nacre__ScoreOpen Nacre__ScoreOpen;
@@ -110,7 +111,14 @@ struct  Nacre__DraftOpen
    * drafts below the committed text, prepared ones not counted; 0: as shape and limit say
    */
   uint32_t nodes_max;
+  /*
+   * how several drawn candidates for one position come to be
+   */
   Nacre__SiblingDraw siblings;
+  /*
+   * as people write it, at most 256 bytes; empty: goodput
+   */
+  char *policy;
   /*
    * hypotheses that agree in so many last tokens are continued once, at most 16; 0 never
    */
@@ -118,7 +126,7 @@ struct  Nacre__DraftOpen
 };
 #define NACRE__DRAFT_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_open__descriptor) \
-    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, 0 }
+    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
@@ -296,6 +304,20 @@ struct  Nacre__Verdict
 #define NACRE__VERDICT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__verdict__descriptor) \
     , 0, 0, 0,NULL, 0, 0, 0 }
+
+
+/*
+ * Frame type 5, verifier → drafter: drafts are as many as this policy says from now on.
+ */
+struct  Nacre__StreamPolicy
+{
+  ProtobufCMessage base;
+  uint32_t stream;
+  char *policy;
+};
+#define NACRE__STREAM_POLICY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__stream_policy__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -560,6 +582,25 @@ Nacre__Verdict *
 void   nacre__verdict__free_unpacked
                      (Nacre__Verdict *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__StreamPolicy methods */
+void   nacre__stream_policy__init
+                     (Nacre__StreamPolicy         *message);
+size_t nacre__stream_policy__get_packed_size
+                     (const Nacre__StreamPolicy   *message);
+size_t nacre__stream_policy__pack
+                     (const Nacre__StreamPolicy   *message,
+                      uint8_t             *out);
+size_t nacre__stream_policy__pack_to_buffer
+                     (const Nacre__StreamPolicy   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__StreamPolicy *
+       nacre__stream_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__stream_policy__free_unpacked
+                     (Nacre__StreamPolicy *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__DraftClose methods */
 void   nacre__draft_close__init
                      (Nacre__DraftClose         *message);
@@ -697,6 +738,9 @@ typedef void (*Nacre__DraftRow_Closure)
 typedef void (*Nacre__Verdict_Closure)
                  (const Nacre__Verdict *message,
                   void *closure_data);
+typedef void (*Nacre__StreamPolicy_Closure)
+                 (const Nacre__StreamPolicy *message,
+                  void *closure_data);
 typedef void (*Nacre__DraftClose_Closure)
                  (const Nacre__DraftClose *message,
                   void *closure_data);
@@ -731,6 +775,7 @@ extern const ProtobufCMessageDescriptor nacre__draft__descriptor;
 extern const ProtobufCMessageDescriptor nacre__row_request__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_row__descriptor;
 extern const ProtobufCMessageDescriptor nacre__verdict__descriptor;
+extern const ProtobufCMessageDescriptor nacre__stream_policy__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_close__descriptor;
 extern const ProtobufCMessageDescriptor nacre__greeting__descriptor;
 extern const ProtobufCMessageDescriptor nacre__score_open__descriptor;

@@ -196,7 +196,7 @@ struct  Nacre__EngineScore
 {
   ProtobufCMessage base;
   /*
-   * 1 choice, 2 candidates, 3 weights, 4 law
+   * 1 choice, 2 candidates, 3 weights, 4 law, 5 measured candidates
    */
   uint32_t kind;
   /*
@@ -214,7 +214,7 @@ struct  Nacre__EngineScore
   size_t n_weight;
   uint32_t *weight;
   /*
-   * of candidates and of a law: probabilities
+   * of candidates and of a law: probabilities; of measured ones then entropy, largest q, margin, q of the first
    */
   size_t n_number;
   double *number;

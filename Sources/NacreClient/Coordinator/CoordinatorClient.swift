@@ -90,6 +90,13 @@ package struct CoordinatorClient: Sendable {
         return list.nodes
     }
 
+    package func policies() async throws -> PolicyListDocument { try await call("GET", "/v1/policies") }
+
+    /// Changes a policy and returns what is set now.
+    package func setPolicy(_ change: PolicyChange) async throws -> PolicyListDocument {
+        try await call("PUT", "/v1/policies", body: try JSON.encode(change))
+    }
+
     package func status() async throws -> StatusDocument { try await call("GET", "/v1/status") }
 
     /// The id of the one job that begins with `prefix`.

@@ -33,13 +33,20 @@ package enum JobText {
         if terminal.isInteractive { try terminal.write("\n\(job.text)\n") }
     }
 
-    private static func settings(of job: JobDocument) -> [(String, String)] {
-        [
+    /// What was asked for and what became of it, as names and values; of the rarer settings only what is no default.
+    package static func settings(of job: JobDocument) -> [(String, String)] {
+        var rows: [(String, String)] = [
             ("id", job.id), ("state", job.state), ("outcome", job.outcome ?? "-"), ("error", job.error ?? "-"),
             ("method", job.method), ("rule", job.rule), ("tree", job.tree), ("branches", "\(job.branches)"),
-            ("drafters", "\(job.drafters)"), ("helpers", "\(job.helpers)"), ("seed", "\(job.seed)"),
-            ("prompt_tokens", "\(job.promptTokens)"), ("output_tokens", "\(job.outputTokens)"),
+            ("drafters", "\(job.drafters)"), ("helpers", "\(job.helpers)"),
         ]
+        if job.candidates != "distinct" { rows.append(("candidates", job.candidates)) }
+        if job.merge > 0 { rows.append(("merge", "\(job.merge)")) }
+        if !job.draftModels.isEmpty { rows.append(("draft_models", job.draftModels.joined(separator: ","))) }
+        rows += [
+            ("seed", "\(job.seed)"), ("prompt_tokens", "\(job.promptTokens)"), ("output_tokens", "\(job.outputTokens)"),
+        ]
+        return rows
     }
 
     private static func figures(of statistics: StatisticsDocument) -> [(String, String)] {

@@ -12,8 +12,9 @@
 ///
 /// A proposed tree that exists is consistent: every token could have been drawn as its payload says. What it cannot
 /// know is whether the drafter chose *which* draws to send by looking at them, which rejection-type rules forbid
-/// (ALGORITHMS 0.5, `TreePlan`): drop no draw, reorder none, and let the number of a node's draws depend on its
-/// ancestors only.
+/// (ALGORITHMS 0.5, `TreePlan`): drop no draw and reorder none. The number of draws below a node must be fixed before
+/// the first of them, and may depend on nothing that they decide: not on their tokens, nor on how many nodes these
+/// make.
 ///
 /// - Source: Miao et al., "SpecInfer", ASPLOS 2024 (the token tree).
 package struct ProposedTree: Sendable, Hashable {

@@ -84,6 +84,9 @@ package struct ScoreRequest: Sendable, Hashable {
         /// The so many best tokens under the coupled noise (`CoupledRule.candidates`): what a drafter proposes below a
         /// node. Greedy, those with the largest logits.
         case candidates(Int)
+        /// The same, with what q is like there: what a drafter proposes that decides token by token how far to draft
+        /// (`DraftPolicy`).
+        case measured(Int)
         /// The row as integers to draw from (`WeightRow`): what a drafter under a rejection rule proposes.
         case weights(entriesMax: Int)
         /// The whole law after the sampler transform: what the rejection rules divide by.
@@ -110,6 +113,7 @@ package enum Score: Sendable, Hashable {
     case choice(Choice)
     /// Best first, at least one.
     case candidates([Candidate])
+    case measured(MeasuredCandidates)
     case weights(WeightRow)
     case law(Distribution)
 }

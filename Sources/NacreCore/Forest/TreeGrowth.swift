@@ -83,7 +83,7 @@ package struct TreeGrowth: Sendable {
     package mutating func next(_ most: Int = 1) -> [Expansion] {
         while let (node, proposals) = remembered() {
             sharedExpansions += 1
-            accept(proposals, below: node)
+            accept(Array(proposals.prefix(width(below: node))), below: node)
         }
         var wanted: [Expansion] = []
         for node in expandable() where wanted.count < most {

@@ -6,7 +6,8 @@ package struct DraftLengthPolicy: Sendable {
     package let specification: PolicySpecification
     private var policy: any DraftPolicy
     private let least: Int
-    private let most: Int
+    /// Drafts at which every round ends.
+    package let most: Int
 
     package init(_ specification: PolicySpecification, key: StreamKey) {
         self.specification = specification

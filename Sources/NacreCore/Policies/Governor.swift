@@ -84,14 +84,16 @@ package struct Governor: Sendable {
 
     /// Takes in a round that was decoded as `next` said.
     package mutating func record(_ round: GovernedRound) {
-        guard round.microseconds > 0, round.microseconds.isFinite, round.forecast.isUsable else { return }
+        // A round that tells nothing passes all the same: a state that counts rounds must come to its end.
         since += 1
-        pay(for: round)
+        let isUsable = round.microseconds > 0 && round.microseconds.isFinite && round.forecast.isUsable
+        if isUsable { pay(for: round) }
         switch state {
         case .probing(let left, let extensions): state = .probing(left: left - 1, extensions: extensions)
         case .checking(let left, let isFull): state = .checking(left: left - 1, isFull: isFull)
         case .full, .shortened, .resting: break
         }
+        guard isUsable else { return }
         guard !isSettling else {
             isSettling = false
             return
@@ -211,7 +213,7 @@ extension Governor {
         /// That of rounds of `drafts`.
         package init(_ conditions: RoundConditions, drafts: Int) {
             plain = conditions.tokensPerMicrosecond(drafts: 0)
-            speculative = conditions.tokensPerMicrosecond(drafts: max(1, drafts))
+            speculative = conditions.tokensPerMicrosecond(drafts: max(conditions.pacing.draftsMin, drafts))
         }
 
         var isUsable: Bool { plain > 0 && speculative > 0 && plain.isFinite && speculative.isFinite }
@@ -238,7 +240,8 @@ extension Governor {
         /// The drafts of a round whose policy wants `drafts`.
         package func drafts(wanted drafts: Int, _ conditions: RoundConditions) -> Int {
             guard mayDraft else { return 0 }
-            return isShortened ? min(max(1, drafts), max(1, conditions.best.drafts)) : drafts
+            let least = conditions.pacing.draftsMin
+            return isShortened ? min(max(least, drafts), max(least, conditions.best.drafts)) : drafts
         }
     }
 

@@ -50,6 +50,12 @@ package struct PolicySpecification: Sendable, Hashable, CustomStringConvertible 
     ///
     /// `draft-n-min` means nearly the same: a shorter draft is there not used at all, here not made.
     package init?(draftMax: Int?, draftMin: Int?, draftProbabilityMin: Double?) throws(PolicyFault) {
+        if let draftMin, let draftMax, draftMin > draftMax {
+            throw PolicyFault("draft-n-min \(draftMin) is above draft-n-max \(draftMax): give min at most max")
+        }
+        if let draftProbabilityMin, !(0...1).contains(draftProbabilityMin) {
+            throw PolicyFault("draft-p-min \(draftProbabilityMin) is no probability: give one from 0 to 1")
+        }
         var settings: [String] = []
         if let draftMin { settings.append("min=\(draftMin)") }
         if let draftProbabilityMin, draftProbabilityMin > 0 {

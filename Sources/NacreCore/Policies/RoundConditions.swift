@@ -8,6 +8,9 @@ package struct RoundConditions: Sendable {
         case lockStep
         /// The stream: passes take what is here.
         case stream
+
+        /// Fewest drafts of a round that is not plain: a window of one leaves PEARL nothing to post-verify.
+        package var draftsMin: Int { self == .lockStep ? 2 : 1 }
     }
 
     package var pacing: Pacing

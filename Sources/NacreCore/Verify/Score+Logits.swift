@@ -7,6 +7,8 @@ extension Score {
             self = .choice(CoupledRule.choose(logits, request, scratch: &scratch))
         case .candidates(let count):
             self = .candidates(CoupledRule.candidates(logits, request, count: count, scratch: &scratch))
+        case .measured(let count):
+            self = .measured(MeasuredCandidates(logits, request, count: count, scratch: &scratch))
         case .weights(let entriesMax):
             let law = Distribution(logits, request.policy, scratch: &scratch)
             self = .weights(WeightRow(law, entriesMax: entriesMax))
@@ -28,9 +30,10 @@ extension ScoreRequest {
     package var complaint: String? {
         if index < 0 { return "index \(index) is below 0" }
         switch kind {
-        case .candidates(let count) where count < 1: return "\(count) candidates were asked for"
+        case .candidates(let count) where count < 1, .measured(let count) where count < 1:
+            return "\(count) candidates were asked for"
         case .weights(let entriesMax) where entriesMax < 1: return "a row of \(entriesMax) weights was asked for"
-        case .choice, .candidates, .weights, .law: return policy.complaint
+        case .choice, .candidates, .measured, .weights, .law: return policy.complaint
         }
     }
 }

@@ -37,6 +37,7 @@ extension CoordinatorMachine {
             let offers = offer(for: id, verifier: verifier)
             guard !offers.isEmpty else { continue }
             effects.append(.send(link, .offers(Offers(job: id, attempt: attempt, offers: offers))))
+            refreshPolicy(of: id, into: &effects)
         }
     }
 

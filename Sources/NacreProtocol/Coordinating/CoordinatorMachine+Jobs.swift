@@ -132,7 +132,7 @@ extension CoordinatorMachine {
             target: job.modelName, draft: job.draftModels.sorted().joined(separator: "+"),
             method: job.specification.speculation.method.name,
             rule: job.specification.speculation.rule.name)
-        totals[kind, default: JobTotals()].add(job)
+        totals.add(job, as: kind)
         jobs[id] = job
         hired[id] = nil
         wishes.remove(id)

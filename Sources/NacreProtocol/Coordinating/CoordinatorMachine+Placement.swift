@@ -75,6 +75,12 @@ extension CoordinatorMachine {
         jobs[job.id]?.state = .running(verifier.link, attempt)
         let offers = offer(for: job.id, verifier: verifier)
         let helpers = helpers(for: job, of: verifier)
+        var speculation = job.specification.speculation
+        if let placed = jobs[job.id] {
+            let entry = policy(for: placed)
+            jobs[job.id]?.policy = entry
+            speculation.policy = entry.policy
+        }
         for start in stride(from: 0, to: context.count, by: Limits.contextChunkTokens) {
             let part = context[start..<min(start + Limits.contextChunkTokens, context.count)]
             effects.append(
@@ -82,7 +88,7 @@ extension CoordinatorMachine {
                     verifier.link,
                     .assignJob(
                         AssignJob(
-                            job: job.id, attempt: attempt, speculation: job.specification.speculation,
+                            job: job.id, attempt: attempt, speculation: speculation,
                             key: job.specification.key, sampling: job.specification.sampling,
                             lengthMax: Position(rawValue: lengthMax),
                             promptLength: Position(rawValue: job.promptTokens.count), contextTotal: context.count,

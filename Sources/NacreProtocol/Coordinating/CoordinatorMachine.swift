@@ -23,6 +23,7 @@ package struct CoordinatorMachine: Machine, Sendable {
         package var finishedJobsMax = 1_024
         /// Jobs whose events are kept: some 100 KB each at most.
         package var tracesMax = 64
+        package var policy = PolicyBook.builtIn
 
         package init(generation: Generation) { self.generation = generation }
     }
@@ -33,6 +34,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         case closed(LinkID)
         case submit(JobID, JobSpecification)
         case cancel(JobID)
+        /// Takes effect on running jobs too; `nil` takes back what was set.
+        case setPolicy(PolicyBook.Scope, PolicyBook.Entry?)
         /// Time has gone on; at least every 100 ms.
         case tick
     }
@@ -68,10 +71,15 @@ package struct CoordinatorMachine: Machine, Sendable {
     /// Jobs a verifier had no room for: not to be placed before.
     var notBefore: [JobID: Instant] = [:]
     var nextRequest: UInt64 = 1
+    /// Draft-length policies of jobs that name none.
+    package internal(set) var policies: PolicyBook
     /// Commits and ends that named an attempt which was no longer theirs.
     package internal(set) var staleMessages = 0
 
-    package init(_ configuration: Configuration) { self.configuration = configuration }
+    package init(_ configuration: Configuration) {
+        self.configuration = configuration
+        policies = PolicyBook(initial: configuration.policy)
+    }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
         switch input {
@@ -93,6 +101,9 @@ package struct CoordinatorMachine: Machine, Sendable {
             forgetOldJobs()
         case .cancel(let id):
             cancel(id, at: now, into: &effects)
+        case .setPolicy(let scope, let entry):
+            guard policies.set(entry, for: scope) else { break }
+            for id in order { refreshPolicy(of: id, into: &effects) }
         case .tick:
             expire(at: now, into: &effects)
         }

@@ -4,6 +4,8 @@ package import NacreCore
 package struct JobSpecification: Sendable, Equatable {
     package var prompt: [UInt8]
     package var speculation: Speculation
+    /// Whether the client chose the policy; else the coordinator's is used.
+    package var namesPolicy: Bool
     package var sampling: SamplingPolicy
     package var seed: UInt64
     /// Most output tokens.
@@ -11,11 +13,12 @@ package struct JobSpecification: Sendable, Equatable {
     package var stops: [[UInt8]]
 
     package init(
-        prompt: [UInt8], speculation: Speculation, sampling: SamplingPolicy, seed: UInt64, tokensMax: Int,
-        stops: [[UInt8]]
+        prompt: [UInt8], speculation: Speculation, namesPolicy: Bool = false, sampling: SamplingPolicy, seed: UInt64,
+        tokensMax: Int, stops: [[UInt8]]
     ) {
         self.prompt = prompt
         self.speculation = speculation
+        self.namesPolicy = namesPolicy
         self.sampling = sampling
         self.seed = seed
         self.tokensMax = tokensMax
@@ -99,6 +102,8 @@ package struct JobRecord: Sendable {
     package internal(set) var modelName = ""
     /// The models of the drafters it was given, by the same kind of name.
     package internal(set) var draftModels: Set<String> = []
+    /// Its draft-length policy, and who chose it.
+    package internal(set) var policy = PolicyBook.builtIn
     package internal(set) var contextLimited = false
     /// Length at which the current attempt ends the job.
     var lengthMax: Position = 0

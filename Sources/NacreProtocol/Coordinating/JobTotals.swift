@@ -1,7 +1,8 @@
-/// What jobs are counted by: few values each, whatever the load.
+/// What jobs are counted by. Names of models are the nodes' own words: there may be any number of kinds, of which
+/// `Limits.jobKindsMax` are told apart.
 package struct JobKind: Sendable, Hashable, Comparable {
     package var target: String
-    /// Models of the drafters it was given, in the order of their names, with a + between them; empty for none.
+    /// Models of the drafters it was offered, in the order of their names, with a + between them; empty for none.
     package var draft: String
     package var method: String
     package var rule: String
@@ -12,6 +13,9 @@ package struct JobKind: Sendable, Hashable, Comparable {
         self.method = method
         self.rule = rule
     }
+
+    /// That of all jobs whose own kind came when there were as many as are told apart.
+    package static let other = JobKind(target: "other", draft: "other", method: "other", rule: "other")
 
     package static func < (left: JobKind, right: JobKind) -> Bool {
         (left.target, left.draft, left.method, left.rule) < (right.target, right.draft, right.method, right.rule)
@@ -34,5 +38,13 @@ package struct JobTotals: Sendable, Equatable {
         promptTokens += job.promptTokens.count
         outputTokens += job.output.count
         statistics.add(job.statistics)
+    }
+}
+
+extension [JobKind: JobTotals] {
+    mutating func add(_ job: JobRecord, as kind: JobKind) {
+        let others = self[.other] == nil ? 0 : 1
+        let isCounted = self[kind] != nil || count - others < Limits.jobKindsMax
+        self[isCounted ? kind : .other, default: JobTotals()].add(job)
     }
 }

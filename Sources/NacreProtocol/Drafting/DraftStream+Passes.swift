@@ -34,7 +34,7 @@ extension DraftStream {
         }
         guard part.count == pending else { return work }
         let most = min(expansionsMax, max(0, room - pending) + (pending > 0 ? 1 : 0))
-        var isPostponed = false
+        var isPostponed = isPaused
         // Where nothing can be placed others are tried: a stream that may draft and has no part in a pass would wait
         // for ever.
         while !isPostponed, work.expansions.isEmpty, case let wanted = growth.next(most), !wanted.isEmpty {
@@ -90,7 +90,8 @@ extension DraftStream {
         if draws { return ScoreRequest(key: key, index: index, policy: sampling, kind: .weights(entriesMax: 64)) }
         // Without the noise, proposals are functions of the text, as rules that do not couple need them.
         let policy = rule == .coupled ? sampling : .greedy
-        return ScoreRequest(key: key, index: index, policy: policy, kind: .candidates(width))
+        return ScoreRequest(
+            key: key, index: index, policy: policy, kind: pace == nil ? .candidates(width) : .measured(width))
     }
 
     /// Whether drafts are draws from q.
@@ -102,20 +103,36 @@ extension DraftStream {
     package mutating func take(_ score: Score, for expansion: TreeGrowth.Expansion) {
         guard let node = growth.node(of: expansion) else { return }
         switch score {
-        case .candidates(let candidates):
-            growth.supply(
-                candidates.map { TreeGrowth.Proposal(token: $0.token, probability: $0.probability) }, for: expansion)
+        case .candidates(let candidates): supply(candidates, for: expansion)
+        case .measured(let measured):
+            guard mayDraft(measured.statistics, score, for: expansion),
+                mayKeep(measured.statistics, probability: measured.probability, score, for: expansion)
+            else { return }
+            supply(measured.candidates, for: expansion)
         case .choice(let choice):
             growth.supply([TreeGrowth.Proposal(token: choice.token, probability: 1)], for: expansion)
         case .weights(let row):
-            let tokens = draw(min(expansion.width, growth.room), from: row, below: node)
-            drawn[node] = Drawn(row: row, tokens: tokens)
+            guard mayDraft(TokenStatistics(row), score, for: expansion) else { return }
+            // A static tree's siblings go out together: those without a place now have none later.
+            let count = if case .fixed = shape { min(expansion.width, growth.room) } else { expansion.width }
+            let tokens = draw(count, from: row, below: node)
+            // A drawn token is a draft whatever it is: a policy that would drop it is refused with the job.
+            if pace != nil, let first = tokens.first {
+                _ = mayKeep(TokenStatistics(row), probability: row[first], score, for: expansion)
+                pace?.heldBack = nil
+            }
+            if !tokens.isEmpty { drawn[node] = Drawn(row: row, tokens: tokens) }
             var seen: Set<TokenID> = []
             let distinct = tokens.filter { seen.insert($0).inserted }
             growth.supply(
                 distinct.map { TreeGrowth.Proposal(token: $0, probability: row[$0]) }, for: expansion)
         case .law: growth.supply([], for: expansion)
         }
+    }
+
+    private mutating func supply(_ candidates: [Candidate], for expansion: TreeGrowth.Expansion) {
+        growth.supply(
+            candidates.map { TreeGrowth.Proposal(token: $0.token, probability: $0.probability) }, for: expansion)
     }
 
     /// Draws children as the job asks for, each at a place of its own. How many are drawn is known before the first:
@@ -188,7 +205,7 @@ extension DraftStream {
     }
 
     private var end: DraftEnd {
-        guard growth.isComplete else { return .open }
+        guard growth.isComplete || isPaused else { return .open }
         if growth.endsGeneration { return .endOfGeneration }
         return positionLimit.rawValue > contextMax ? .contextFull : .windowFull
     }

@@ -56,6 +56,8 @@ package struct DraftStream: Sendable {
     var drawn: [NodeIndex?: Drawn] = [:]
     /// Rows that stay here until they are asked for, by the number + 1 of their node.
     var rows: [Int: WeightRow] = [:]
+    /// Where the policy decides token by token.
+    var pace: TokenPace?
     /// Draws so far: no two draws of the stream take the same number.
     var drawCount = 0
 
@@ -82,13 +84,14 @@ package struct DraftStream: Sendable {
         growth = TreeGrowth(root: root, plan: .bestFirst(.init(nodesMax: 0, width: 1)), endTokens: endTokens)
         cache = TreeCache(trunk: sequence)
         growth = newGrowth(at: root)
+        if open.policy.manual.decidesPerToken { pace = TokenPace(open.policy, key: open.key) }
     }
 
     package var length: Position { Position(rawValue: tokens.count) }
     package var hasContext: Bool { tokens.count >= contextTotal }
     /// Tokens of the text that are not cached.
     package var uncached: Int { tokens.count - cache.cached(upTo: length).rawValue }
-    package var canDraft: Bool { hasContext && !growth.isComplete }
+    package var canDraft: Bool { hasContext && !growth.isComplete && !isPaused }
 
     /// Takes the next part of the context.
     package mutating func receive(_ open: DraftOpen) throws(ProtocolFault) {
@@ -143,7 +146,11 @@ package struct DraftStream: Sendable {
         nodesMax = verdict.nodesMax
         heard = verdict.nextEpoch
         let before = growth
-        let wasSent = before.tree.follow(verdict.tokens).matched == verdict.tokens.count
+        let sent = before.tree.follow(verdict.tokens)
+        let wasSent = sent.matched == verdict.tokens.count
+        pace?.observe(
+            accepted: sent.matched, rejected: !wasSent && before.tree.firstChild(of: sent.node) != nil,
+            committed: verdict.tokens.count, hitLimit: before.isComplete)
         tokens += verdict.tokens
         if let commit = growth.commit(verdict.tokens) {
             let path = before.proposed.path(to: commit.root)
@@ -158,9 +165,11 @@ package struct DraftStream: Sendable {
             growth = newGrowth(at: length)
             drawn = [:]
             rollbacks += 1
+            pace?.forget()
             begin(verdict.nextEpoch)
         }
         growth.replan(plan)
+        resume()
     }
 
     private mutating func begin(_ next: Epoch) {

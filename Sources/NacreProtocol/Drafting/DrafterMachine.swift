@@ -145,6 +145,9 @@ package struct DrafterMachine: Machine, Sendable {
             if streams[index].stream.length.rawValue >= configuration.contextMax {
                 end(streams[index].address, .contextTooLong, into: &effects)
             }
+        case .streamPolicy(let change) where hasGreeted:
+            guard let index = index(of: StreamAddress(link: link, stream: change.stream)) else { return }
+            streams[index].stream.adopt(change.policy)
         case .rowRequest(let request) where hasGreeted:
             guard let index = index(of: StreamAddress(link: link, stream: request.stream)),
                 let row = streams[index].stream.row(for: request)

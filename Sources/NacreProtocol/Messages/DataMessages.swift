@@ -20,6 +20,7 @@ package struct DraftOpen: Sendable, Equatable {
     package var payload: PayloadKind
     package var siblings: SiblingDraw
     package var merge: Int
+    package var policy: PolicySpecification
     /// Most drafts below the committed text, prepared ones not counted; 0 leaves it to shape and position limit.
     package var nodesMax: Int
     package var contextTotal: Int
@@ -30,7 +31,8 @@ package struct DraftOpen: Sendable, Equatable {
         stream: StreamID, job: JobID, attempt: Attempt, epoch: Epoch, key: StreamKey, sampling: SamplingPolicy,
         promptLength: Position, positionLimit: Position, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
-        nodesMax: Int = 0, contextTotal: Int, contextOffset: Int, context: [TokenID]
+        policy: PolicySpecification = .goodput, nodesMax: Int = 0, contextTotal: Int, contextOffset: Int,
+        context: [TokenID]
     ) {
         self.stream = stream
         self.job = job
@@ -46,6 +48,7 @@ package struct DraftOpen: Sendable, Equatable {
         self.payload = payload
         self.siblings = siblings
         self.merge = merge
+        self.policy = policy
         self.nodesMax = nodesMax
         self.contextTotal = contextTotal
         self.contextOffset = contextOffset

@@ -37,6 +37,8 @@ package enum Limits {
     /// Other verifiers that score for one job.
     package static let helpersMax = 16
     package static let jobsQueuedMax = 1_024
+    /// Kinds that finished jobs are counted by, that of all others not among them.
+    package static let jobKindsMax = 256
     package static let attemptsMax = 3
     package static let stopStringsMax = 16
     package static let stopStringBytesMax = 256

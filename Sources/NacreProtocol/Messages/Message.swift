@@ -8,6 +8,7 @@ package enum Message: Sendable, Equatable {
     case draftReady(DraftReady)  // 2  drafter → verifier
     case draft(Draft)  // 3  drafter → verifier
     case verdict(Verdict)  // 4  verifier → drafter
+    case streamPolicy(StreamPolicy)  // 5  verifier → drafter
     case draftClose(DraftClose)  // 6  both
     case rowRequest(RowRequest)  // 8  verifier → drafter
     case draftRow(DraftRow)  // 9  drafter → verifier
@@ -29,6 +30,7 @@ package enum Message: Sendable, Equatable {
     case cancelJob(CancelJob)  // 29
     case hire(Hire)  // 30
     case offers(Offers)  // 31
+    case jobPolicy(JobPolicy)  // 32 coordinator → verifier
     case vocabularyChunk(VocabularyChunk)  // 35 node → coordinator
     case tokenize(Tokenize)  // 36 coordinator → verifier
     case tokenized(Tokenized)  // 37

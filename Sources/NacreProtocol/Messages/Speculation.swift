@@ -3,8 +3,10 @@ package import NacreCore
 /// How a job is speculated on: all that its user may choose about it besides the text itself.
 package struct Speculation: Sendable, Hashable {
     package var method: DecodingMethod
-    /// Draft length γ; 0 lets the verifier choose.
+    /// Draft length γ, kept in every round; 0 leaves it to the policy.
     package var gamma: Int
+    /// How draft lengths are chosen where γ does not fix them.
+    package var policy: PolicySpecification
     package var rule: VerifyRuleKind
     package var shape: DraftShape
     /// Drafts that a drafter prepares for likely outcomes of a pass, beside those it hopes for; 0 prepares none.
@@ -21,12 +23,14 @@ package struct Speculation: Sendable, Hashable {
     package var helpers: Int
 
     package init(
-        _ method: DecodingMethod, gamma: Int = 0, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
+        _ method: DecodingMethod, gamma: Int = 0, policy: PolicySpecification = .goodput,
+        rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
         drafters: Int = 1, helpers: Int = 0
     ) {
         self.method = method
         self.gamma = gamma
+        self.policy = policy
         self.rule = rule
         self.shape = shape
         self.branches = branches
@@ -43,6 +47,24 @@ package struct Speculation: Sendable, Hashable {
         guard rule != .coupled, !sampling.isGreedy, branches == 0 else { return false }
         if case .best = shape { return false }
         return true
+    }
+
+    /// Whether draft lengths are set for each round by the policy and what is measured.
+    package var isPaced: Bool {
+        guard gamma == 0, shape == .chain, branches == 0 else { return false }
+        // The stream's own choice of drafts is that of `goodput`, draft by draft.
+        return method == .speculative || method == .pearl || method == .stream && policy != .goodput
+    }
+
+    /// What is wrong with the policy, in words for the person who chose it.
+    package func policyComplaint(under sampling: SamplingPolicy) -> String? {
+        guard policy != .goodput else { return nil }
+        if method == .autoregressive { return "method autoregressive drafts nothing: a policy means nothing to it" }
+        if gamma > 0 { return "gamma fixes the draft length: give gamma or a policy, not both" }
+        if shape != .chain || branches > 0 {
+            return "policies decide how long a chain becomes: use tree chain without branches, or no policy"
+        }
+        return DraftLengthPolicy(policy, key: 0).complaint(draftsAreDrawn: draws(under: sampling))
     }
 
     /// What does not go together, in words for the person who asked for it; `nil` if it is usable.
@@ -65,6 +87,7 @@ package struct Speculation: Sendable, Hashable {
                 return "block verification needs q at every position: use payload rows"
             }
         }
+        if let complaint = policyComplaint(under: sampling) { return complaint }
         if siblings == .independent {
             guard rule == .rejection, case .fixed = shape else {
                 return "independent candidates are draws for a static tree: use rule rejection and a tree such as 4,2,2"

@@ -8,7 +8,11 @@ package struct DraftPace: Sendable, Equatable {
     package private(set) var interval = 0.0
     /// What of the responses the drafter did not compute: the way there and back, and its other work, in microseconds.
     package private(set) var wire = 0
+    /// t_q, what the drafter computes for one draft, in microseconds; 0 unknown.
+    package private(set) var drawing = 0.0
     private var awaitedSince: Instant?
+    /// The first pass of a stream reads the text too: it says nothing about a draft.
+    private var hasDrawn = false
     private var lastArrival: Instant?
     /// The drafter said that it stops until a verdict lets it go on.
     private var isPaused = false
@@ -25,8 +29,15 @@ package struct DraftPace: Sendable, Equatable {
         isPaused = false
     }
 
-    /// Drafts arrived, after which `standing` ones stand; the drafter computed for so many microseconds.
-    package mutating func arrived(standing: Int, end: DraftEnd, computed: Int, at now: Instant) {
+    /// 2d, the way to the drafter and back with what else it does there, in microseconds; `nil` unknown.
+    package var roundTrip: Double? { response > 0 && drawing > 0 ? max(0, response - drawing) : nil }
+
+    /// `tokens` drafts arrived, after which `standing` ones stand; the drafter computed for so many microseconds.
+    package mutating func arrived(standing: Int, end: DraftEnd, computed: Int, tokens: Int, at now: Instant) {
+        if tokens > 0, computed > 0 {
+            if hasDrawn { drawing = DraftPace.mean(drawing, Double(computed) / Double(tokens)) }
+            hasDrawn = true
+        }
         if standing > 0, let since = awaitedSince {
             response = DraftPace.mean(response, Double(now - since))
             wire += max(0, now - since - computed)

@@ -13,7 +13,7 @@ package import NacreCore
 package struct JobVerification: Sendable {
     package let job: JobID
     package let attempt: Attempt
-    package let speculation: Speculation
+    package internal(set) var speculation: Speculation
     package let key: StreamKey
     package let sampling: SamplingPolicy
     package let lengthMax: Position
@@ -23,6 +23,7 @@ package struct JobVerification: Sendable {
     package private(set) var tokens: [TokenID]
     package var cursor: CacheCursor
     package var schedule: Schedule
+    package var pace: JobPace
     /// How often drafts stand: of the first path, by their drafter's confidence, by their place.
     package var acceptance = AcceptanceEstimator()
     package var confidence = ConfidenceCalibration()
@@ -61,6 +62,7 @@ package struct JobVerification: Sendable {
         tokens = assignment.context
         cursor = CacheCursor(sequence: sequence)
         schedule = Schedule(assignment.speculation)
+        pace = JobPace(assignment.speculation.policy, key: assignment.key)
         nextEpoch = Epoch(rawValue: (assignment.attempt.rawValue & 0xF) << 20)
     }
 
@@ -117,7 +119,7 @@ package struct JobVerification: Sendable {
     func view(of drafts: DraftTree) -> DraftView {
         let ready = readyDrafters
         return DraftView(
-            hasDrafter: !ready.isEmpty, spine: drafts.spine.count, nodes: drafts.count,
+            hasDrafter: !ready.isEmpty && !pace.rests, spine: drafts.spine.count, nodes: drafts.count,
             isExhausted: ready.allSatisfy(\.inbox.isExhausted), remaining: remaining)
     }
 
@@ -133,6 +135,7 @@ package struct JobVerification: Sendable {
         statistics.judged += UInt64(judgement.accepted + (judgement.rejected ? 1 : 0))
         statistics.accepted += UInt64(judgement.accepted)
         acceptance.record(accepted: judgement.accepted, rejected: judgement.rejected)
+        pace.record(judgement, isLockStep: speculation.method == .pearl)
         // Only an accepted draft shows that a drafter is worth hiring at once again: one that says it is ready and
         // then nothing would cost the job a second each time.
         if judgement.accepted > 0 { hireBackoff.reset() }
@@ -172,6 +175,9 @@ package struct HiredDrafter: Sendable {
         self.inbox = inbox
         attentionSince = now
     }
+
+    /// t_q as it is known now.
+    var draftMicroseconds: Double { pace.drawing > 0 ? pace.drawing : Double(microsecondsPerToken) }
 
     /// What the stream cost.
     func add(to statistics: inout JobStatistics) {

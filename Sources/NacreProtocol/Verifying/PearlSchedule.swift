@@ -14,16 +14,21 @@ package struct PearlSchedule: Sendable, Equatable {
         case pre, post
     }
 
-    package let gamma: Int
+    /// Length of the window that is drafted, and of the one that is verified in `post`.
+    package private(set) var gamma: Int
+    private var window: Int
     package private(set) var phase: Phase = .pre
 
-    package init(gamma: Int) { self.gamma = gamma }
+    package init(gamma: Int) { (self.gamma, window) = (gamma, gamma) }
+
+    /// Drafts that follow come in windows of so many, at least 1.
+    package mutating func setDraftLength(_ gamma: Int) { self.gamma = max(1, gamma) }
 
     /// Length of the drafted text beyond the committed end at which the drafter's window is complete.
     package var positionsAhead: Int {
         switch phase {
         case .pre: gamma
-        case .post: 2 * gamma - 1
+        case .post: window - 1 + gamma
         }
     }
 
@@ -32,7 +37,7 @@ package struct PearlSchedule: Sendable, Equatable {
         case .pre: return .spine(0)
         case .post:
             // w_2 ... w_γ are here: the step before did not end without them.
-            return .spine(min(gamma - 1, view.verifiable))
+            return .spine(min(window - 1, view.verifiable))
         }
     }
 
@@ -42,5 +47,6 @@ package struct PearlSchedule: Sendable, Equatable {
 
     package mutating func judged(passed: Bool) {
         phase = passed ? .post : .pre
+        window = gamma
     }
 }

@@ -20,6 +20,20 @@ package enum Schedule: Sendable, Equatable {
         }
     }
 
+    /// The next round has at most so many drafts; no method goes below 1.
+    package mutating func setDraftLength(_ drafts: Int) {
+        let drafts = max(1, drafts)
+        switch self {
+        case .autoregressive: break
+        case .speculative(let schedule):
+            self = .speculative(SpeculativeSchedule(gamma: drafts, shape: schedule.shape))
+        case .pearl(var schedule):
+            schedule.setDraftLength(drafts)
+            self = .pearl(schedule)
+        case .stream: self = .stream(StreamSchedule(nodesMax: drafts))
+        }
+    }
+
     package var wantsDrafter: Bool { self != .autoregressive }
 
     /// What the job wants from the next pass.

@@ -20,7 +20,8 @@ extension VerifierMachine {
         for offer in offers where jobs[index].drafters.count < jobs[index].speculation.drafters {
             guard !jobs[index].drafters.contains(where: { $0.address == offer.address }) else { continue }
             let inbox = DraftInbox(
-                epoch: jobs[index].nextEpoch, root: jobs[index].length, positionLimit: allowance(of: jobs[index]).limit)
+                epoch: jobs[index].nextEpoch, root: jobs[index].length,
+                positionLimit: allowance(of: jobs[index], isReady: false).limit)
             jobs[index].drafters.append(
                 HiredDrafter(offer, stream: nextStream, inbox: inbox, now: now))
             nextStream = nextStream.next
@@ -54,8 +55,9 @@ extension VerifierMachine {
             let drafter = jobs[index].drafters[hired]
             guard !drafter.isOpen, links[drafter.address]?.state == .ready else { continue }
             // The text may have grown while the link was dialled: the stream stands on what is committed now.
+            beginPacing(index)
             let job = jobs[index]
-            let allowance = allowance(of: job)
+            let allowance = allowance(of: job, isReady: false)
             let limit = max(drafter.inbox.positionLimit, allowance.limit)
             jobs[index].drafters[hired].inbox = DraftInbox(
                 epoch: job.nextEpoch, root: job.length, positionLimit: limit)
@@ -67,8 +69,8 @@ extension VerifierMachine {
                     sampling: job.sampling, promptLength: job.promptLength, positionLimit: limit,
                     rule: job.speculation.rule, shape: job.speculation.shape, branches: job.speculation.branches,
                     payload: job.speculation.payload, siblings: job.speculation.siblings, merge: job.speculation.merge,
-                    nodesMax: allowance.nodes, contextTotal: job.tokens.count, contextOffset: start,
-                    context: Array(part))
+                    policy: job.speculation.policy, nodesMax: allowance.nodes, contextTotal: job.tokens.count,
+                    contextOffset: start, context: Array(part))
                 effects.append(.toDrafter(address: drafter.address, .draftOpen(open)))
             }
         }
@@ -137,7 +139,7 @@ extension VerifierMachine {
             jobs[index].drafters[hired].attentionSince = now
         }
         jobs[index].drafters[hired].pace.arrived(
-            standing: standing, end: draft.end, computed: Int(draft.microseconds), at: now)
+            standing: standing, end: draft.end, computed: Int(draft.microseconds), tokens: draft.tokens.count, at: now)
     }
 
     /// `BlockRule` has an answer for chains whose rows are all here, and for nothing else.
@@ -168,6 +170,7 @@ extension VerifierMachine {
         jobs[index].lostDrafter = drafter.incarnation
         jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)
         jobs[index].schedule.restart()
+        if jobs[index].readyDrafters.isEmpty { jobs[index].pace.interrupt() }
         if let retryAfter { jobs[index].hireAt = now + retryAfter }
         if jobs[index].awaitedRow?.stream == drafter.stream { goOnWithoutRow(index, at: now, into: &effects) }
     }

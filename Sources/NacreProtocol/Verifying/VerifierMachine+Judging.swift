@@ -73,6 +73,8 @@ extension VerifierMachine {
                         job: jobs[index].job, attempt: jobs[index].attempt, start: start, tokens: tokens,
                         margins: choices.map(\.margin)))))
         judgeDrafts(index, tokens)
+        tokensCommitted += UInt64(tokens.count)
+        repace(index, at: now)
         tellDrafters(index, at: now, into: &effects)
     }
 

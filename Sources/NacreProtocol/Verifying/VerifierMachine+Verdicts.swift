@@ -21,9 +21,9 @@ extension VerifierMachine {
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
             guard drafter.isOpen, drafter.untold > 0 else { continue }
-            if rests, drafter.roundsUntold < DraftWindow.restRounds { continue }
+            if rests, drafter.isReady, drafter.roundsUntold < DraftWindow.restRounds { continue }
             let wasOwed = drafter.inbox.owes
-            let (allowance, length) = (allowance(of: jobs[index]), jobs[index].length)
+            let (allowance, length) = (allowance(of: jobs[index], isReady: drafter.isReady), jobs[index].length)
             let nextEpoch = jobs[index].drafters[hired].inbox.offer(committed: length, positionLimit: allowance.limit)
             jobs[index].drafters[hired].untold = 0
             jobs[index].drafters[hired].roundsUntold = 0
@@ -37,9 +37,12 @@ extension VerifierMachine {
         }
     }
 
-    /// Whether the free-running pipeline is better off without drafts for now. They go on being probed: every verdict
+    /// Whether the job is better off without drafts for now. They go on being probed: every verdict
     /// and every draft costs the verifier's cores time that a pass then lacks, so few are exchanged.
     private func rests(_ job: JobVerification, _ window: DraftWindow) -> Bool {
+        // Whoever has a policy of his own is governed by it alone: two that rest would disturb each other's
+        // measurements.
+        if job.speculation.isPaced { return job.pace.rests }
         guard case .stream = job.schedule, !job.readyDrafters.isEmpty else { return false }
         return !window.pays
     }
@@ -58,9 +61,11 @@ extension VerifierMachine {
     }
 
     /// What the job's schedule and shape ask for, within the job's budget.
-    func allowance(of job: JobVerification) -> Allowance {
+    ///
+    /// - Parameter isReady: of the drafter; one that is not may always draft: it has to draw once to become so.
+    func allowance(of job: JobVerification, isReady: Bool) -> Allowance {
         let window = window(of: job)
-        let ahead = job.schedule.positionsAhead(window: size(of: window, for: job))
+        let ahead = job.pace.rests && isReady ? 0 : job.schedule.positionsAhead(window: size(of: window, for: job))
         let nodes =
             switch job.speculation.shape {
             case .chain: ahead
@@ -78,7 +83,7 @@ extension VerifierMachine {
     private func size(of window: DraftWindow, for job: JobVerification) -> Int {
         // Until the drafter has said how fast it is, a guess that keeps it from running far ahead for nothing.
         let guess = configuration.cost.microseconds(nodes: 1) / 8
-        let measured = Double(job.drafters.first?.microsecondsPerToken ?? 0)
+        let measured = job.drafters.first?.draftMicroseconds ?? 0
         return window.size(
             roundTripMicroseconds: Double(configuration.roundTrip), draftMicroseconds: measured > 0 ? measured : guess)
     }

@@ -92,6 +92,8 @@ package struct VerifierMachine: Machine, Sendable {
     var guests: [GuestStream] = []
     var freeSequences: [SequenceID]
     /// What the next pass does to the cache before anything else: what verdicts left, then what is void.
+    /// Tokens committed, of all jobs there were.
+    var tokensCommitted: UInt64 = 0
     var adoptions: [BranchAdoption] = []
     var releases: [CacheEdit] = []
     var pass: [PassShare]?
@@ -165,6 +167,9 @@ package struct VerifierMachine: Machine, Sendable {
         case .cancelJob(let cancel):
             guard let index = index(of: cancel.job, cancel.attempt) else { return }
             end(at: index, .cancelled, into: &effects)
+        case .jobPolicy(let change):
+            guard let index = index(of: change.job, change.attempt) else { return }
+            adopt(change.policy, by: index, into: &effects)
         case .offers(let offers):
             guard let index = index(of: offers.job, offers.attempt) else { return }
             makeRoom(index, for: offers.offers, into: &effects)

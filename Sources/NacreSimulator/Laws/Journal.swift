@@ -131,6 +131,7 @@ extension Score {
         switch self {
         case .choice(let choice): Int(choice.token.rawValue)
         case .candidates(let candidates): candidates.first.map { Int($0.token.rawValue) } ?? 0
+        case .measured(let measured): measured.candidates.first.map { Int($0.token.rawValue) } ?? 0
         case .weights(let row): Int(row.entries[0].token.rawValue)
         case .law: 0
         }
@@ -167,6 +168,7 @@ func line(_ message: Message) -> String {
     case .verdict(let verdict):
         "Verdict stream \(verdict.stream) next \(verdict.nextEpoch) \(verdict.tokens) committed "
             + "\(verdict.committed) below \(verdict.positionLimit)"
+    case .streamPolicy(let change): "StreamPolicy stream \(change.stream) \(change.policy)"
     case .draftClose(let close): "DraftClose stream \(close.stream) \(close.reason)"
     case .greeting(let greeting): "Greeting \(greeting.node)"
     case .hello(let hello): "Hello \(hello.node) \(hello.incarnation)"
@@ -184,6 +186,7 @@ func line(_ message: Message) -> String {
         "JobEnded \(ended.job.low) attempt \(ended.attempt) length \(ended.length) \(ended.reason) \(ended.detail)"
     case .cancelJob(let cancel): "CancelJob \(cancel.job.low) attempt \(cancel.attempt)"
     case .hire(let hire): "Hire \(hire.job.low) attempt \(hire.attempt)"
+    case .jobPolicy(let change): "JobPolicy \(change.job.low) attempt \(change.attempt) \(change.policy)"
     case .offers(let offers): "Offers \(offers.job.low) attempt \(offers.attempt) \(offers.offers.map(\.address))"
     case .vocabularyChunk(let chunk): "VocabularyChunk \(chunk.first)+\(chunk.entries.count)/\(chunk.total)"
     case .tokenize(let tokenize): "Tokenize \(tokenize.request)"

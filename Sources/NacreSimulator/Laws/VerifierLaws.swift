@@ -51,7 +51,7 @@ struct VerifierLaws {
             let assignment = texts[AttemptKey(job: open.job, attempt: open.attempt)]?.assignment
         else { return nil }
         let speculation = assignment.speculation
-        let gamma = speculation.gamma == 0 ? 4 : speculation.gamma
+        let gamma = speculation.gamma > 0 ? speculation.gamma : speculation.isPaced ? Limits.gammaMax : 4
         var ahead =
             switch speculation.method {
             case .autoregressive: 0

@@ -111,6 +111,7 @@ final class DrafterShell: Shell {
             epochs[key] = draft.epoch
             world.tally.drafted += draft.tokens.count
             world.tally.drawn += draft.proposals.count
+            world.tally.redrawn += draft.proposals.count { Set($0.draws).count < $0.draws.count }
         }
         switch plan.character {
         case .honest, .guesser: world.send(message, on: id, from: host)

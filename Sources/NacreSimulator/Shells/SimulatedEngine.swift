@@ -70,13 +70,20 @@ struct SimulatedEngine {
 
     /// A score of the same kind that knows nothing.
     private func guess(_ score: Score, in world: World) -> Score {
-        guard case .candidates(let candidates) = score else { return score }
-        let first = world.chance.int(0...Language.size - 1)
-        return .candidates(
-            candidates.indices.map { place in
+        func others(_ candidates: [Candidate]) -> [Candidate] {
+            let first = world.chance.int(0...Language.size - 1)
+            return candidates.indices.map { place in
                 let token = UInt32((first + place) % Language.size)
                 return Candidate(token: TokenID(rawValue: token), probability: world.chance.fraction())
-            })
+            }
+        }
+        switch score {
+        case .candidates(let candidates): return .candidates(others(candidates))
+        case .measured(var measured):
+            measured.candidates = others(measured.candidates)
+            return .measured(measured)
+        case .choice, .weights, .law: return score
+        }
     }
 
     /// Compares the cache with what the machine believes is in it.

@@ -152,6 +152,9 @@ final class VerifierShell: Shell {
         case .toDrafter(let address, let message):
             judge(laws.judge(message))
             if case .draftOpen(let open) = message, laws.opened(open, at: address) { world.tally.united += 1 }
+            if case .draftOpen(let open) = message, open.contextOffset == 0, open.merge > 0 {
+                world.tally.merging += 1
+            }
             if case .rowRequest = message { world.tally.rowsFetched += 1 }
             // A round's commit goes out right before its verdict.
             if case .verdict(let verdict) = message, verdict.tokens.count > lastCommitted { world.tally.coalesced += 1 }

@@ -28,6 +28,7 @@ extension DraftOpen {
         wire.pointee.shape = try writer.shape(shape)
         wire.pointee.branches = try writer.number(branches, "branches")
         wire.pointee.payload = Nacre__PayloadKind(rawValue: payload.rawValue)
+        wire.pointee.policy = writer.policy(policy)
         wire.pointee.siblings = siblings.wire
         wire.pointee.merge = try writer.number(merge, "merge")
         wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
@@ -52,6 +53,7 @@ extension DraftOpen {
             payload: try fields.choice(wire.payload.rawValue, "payload"),
             siblings: try fields.siblings(wire.siblings),
             merge: try fields.count(wire.merge, "merge", max: Limits.mergeMax),
+            policy: try fields.policy(wire.policy, "policy"),
             nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax), contextTotal: total,
             contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(

@@ -132,6 +132,7 @@ extension Speculation {
         wire.pointee.shape = try writer.shape(shape)
         wire.pointee.branches = try writer.number(branches, "branches")
         wire.pointee.payload = Nacre__PayloadKind(rawValue: payload.rawValue)
+        wire.pointee.policy = writer.policy(policy)
         wire.pointee.siblings = siblings.wire
         wire.pointee.merge = try writer.number(merge, "merge")
         wire.pointee.drafters = try writer.number(drafters, "drafters")
@@ -142,7 +143,8 @@ extension Speculation {
         self.init(
             try fields.choice(wire.method.rawValue, "method"),
             gamma: try fields.count(wire.gamma, "gamma", max: Limits.gammaMax),
-            rule: try fields.choice(wire.rule.rawValue, "rule"), shape: try fields.shape(wire.shape),
+            policy: try fields.policy(wire.policy, "policy"), rule: try fields.choice(wire.rule.rawValue, "rule"),
+            shape: try fields.shape(wire.shape),
             branches: try fields.count(wire.branches, "branches", max: Limits.branchesMax),
             payload: try fields.choice(wire.payload.rawValue, "payload"),
             siblings: try fields.siblings(wire.siblings),

@@ -184,6 +184,7 @@ extension FieldReader {
             switch kind {
             case .choice: .choice
             case .candidates: .candidates(limit)
+            case .measured: .measured(limit)
             case .weights: .weights(entriesMax: limit)
             case .law: .law
             }
@@ -221,6 +222,7 @@ extension ScoreRequest.Kind {
         switch self {
         case .choice: ScoreKind.choice.rawValue
         case .candidates: ScoreKind.candidates.rawValue
+        case .measured: ScoreKind.measured.rawValue
         case .weights: ScoreKind.weights.rawValue
         case .law: ScoreKind.law.rawValue
         }
@@ -229,7 +231,7 @@ extension ScoreRequest.Kind {
     fileprivate var limit: Int {
         switch self {
         case .choice, .law: 0
-        case .candidates(let count): count
+        case .candidates(let count), .measured(let count): count
         case .weights(let entriesMax): entriesMax
         }
     }

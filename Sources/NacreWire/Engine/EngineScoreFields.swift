@@ -10,6 +10,7 @@ enum ScoreKind: UInt32 {
     case candidates = 2
     case weights = 3
     case law = 4
+    case measured = 5
 }
 
 extension Score {
@@ -18,6 +19,7 @@ extension Score {
         switch self {
         case .choice: 1
         case .candidates(let candidates): 2 * candidates.count
+        case .measured(let measured): 2 * measured.candidates.count + 4
         case .weights(let row): 2 * row.entries.count
         case .law(let law): law.probabilities.count
         }
@@ -43,6 +45,14 @@ extension FieldWriter {
             wire.pointee.kind = ScoreKind.candidates.rawValue
             put(candidates.map(\.token), into: wire)
             put(candidates.map(\.probability), into: wire)
+        case .measured(let measured):
+            let statistics = measured.statistics
+            wire.pointee.kind = ScoreKind.measured.rawValue
+            put(measured.candidates.map(\.token), into: wire)
+            put(
+                measured.candidates.map(\.probability) + [
+                    statistics.entropy, statistics.topProbability, statistics.margin, measured.probability,
+                ], into: wire)
         case .weights(let row):
             wire.pointee.kind = ScoreKind.weights.rawValue
             put(row.entries.map(\.token), into: wire)
@@ -94,6 +104,17 @@ extension FieldReader {
                 throw invalid("numbers", "are no probabilities of \(tokens.count) candidates")
             }
             return .candidates(zip(tokens, numbers).map { Candidate(token: $0, probability: $1) })
+        case .measured:
+            let numbers = Array(UnsafeBufferPointer(start: wire.number, count: wire.n_number))
+            let (probabilities, rest) = (numbers.prefix(tokens.count), numbers.dropFirst(tokens.count))
+            guard !tokens.isEmpty, rest.count == 4, probabilities.allSatisfy({ 0 <= $0 && $0 <= 1 }) else {
+                throw invalid("numbers", "are no probabilities of \(tokens.count) candidates and four of their row")
+            }
+            let of = Array(rest)
+            return .measured(
+                MeasuredCandidates(
+                    zip(tokens, probabilities).map { Candidate(token: $0, probability: $1) },
+                    TokenStatistics(entropy: of[0], topProbability: of[1], margin: of[2]), probability: of[3]))
         case .weights:
             let weights = UnsafeBufferPointer(start: wire.weight, count: wire.n_weight)
             guard weights.count == tokens.count, weights.allSatisfy({ $0 <= UInt16.max }) else {

@@ -1,12 +1,13 @@
 package import NacreProtocol
 
-/// The kind of message a frame carries. The numbers are the contract of proto/; 5, 27 and 32 ... 34 are kept for
+/// The kind of message a frame carries. The numbers are the contract of proto/; 27, 33 and 34 are kept for
 /// messages to come.
 package enum FrameType: UInt16, Sendable, CaseIterable {
     case draftOpen = 1
     case draftReady = 2
     case draft = 3
     case verdict = 4
+    case streamPolicy = 5
     case draftClose = 6
     case greeting = 7
     case rowRequest = 8
@@ -26,6 +27,7 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
     case cancelJob = 29
     case hire = 30
     case offers = 31
+    case jobPolicy = 32
     case vocabularyChunk = 35
     case tokenize = 36
     case tokenized = 37
@@ -40,6 +42,7 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
             case .draftReady: .draftReady
             case .draft: .draft
             case .verdict: .verdict
+            case .streamPolicy: .streamPolicy
             case .draftClose: .draftClose
             case .greeting: .greeting
             case .rowRequest: .rowRequest
@@ -59,6 +62,7 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
             case .cancelJob: .cancelJob
             case .hire: .hire
             case .offers: .offers
+            case .jobPolicy: .jobPolicy
             case .vocabularyChunk: .vocabularyChunk
             case .tokenize: .tokenize
             case .tokenized: .tokenized

@@ -120,7 +120,8 @@ final class TestCluster {
 
     /// The verifier that a job runs on, or ran on last.
     func verifier(of id: String) async throws -> String {
-        try #require(try await withClient { try await $0.job(id).verifiers.last })
+        try await until("the job has a verifier") { try await !$0.job(id).verifiers.isEmpty }
+        return try #require(try await withClient { try await $0.job(id).verifiers.last })
     }
 
     // MARK: processes

@@ -10,6 +10,7 @@ extension MessageGenerator {
         case .draftReady: .draftReady(DraftReady(stream: stream(), microsecondsPerToken: word32()))
         case .draft: .draft(draft())
         case .verdict: .verdict(verdict())
+        case .streamPolicy: .streamPolicy(StreamPolicy(stream: stream(), policy: policy()))
         case .draftClose: .draftClose(DraftClose(stream: stream(), reason: choice(CloseReason.self)))
         case .greeting: .greeting(greeting())
         case .rowRequest:
@@ -32,6 +33,7 @@ extension MessageGenerator {
         case .cancelJob: .cancelJob(CancelJob(job: job(), attempt: attempt()))
         case .hire: .hire(Hire(job: job(), attempt: attempt(), lost: Incarnation(rawValue: word64())))
         case .offers: .offers(Offers(job: job(), attempt: attempt(), offers: offers()))
+        case .jobPolicy: .jobPolicy(JobPolicy(job: job(), attempt: attempt(), policy: policy()))
         case .vocabularyChunk: .vocabularyChunk(vocabularyChunk())
         case .tokenize: .tokenize(Tokenize(request: word64(), text: bytes(number(0...2_000))))
         case .tokenized: .tokenized(tokenized())
@@ -61,8 +63,17 @@ extension MessageGenerator {
             sampling: sampling(), promptLength: context.prompt, positionLimit: position(),
             rule: choice(VerifyRuleKind.self), shape: shape(), branches: number(0...Limits.branchesMax),
             payload: choice(PayloadKind.self), siblings: siblings(), merge: number(0...Limits.mergeMax),
-            nodesMax: number(0...Limits.treeNodesMax), contextTotal: context.total, contextOffset: context.offset,
+            policy: policy(), nodesMax: number(0...Limits.treeNodesMax), contextTotal: context.total,
+            contextOffset: context.offset,
             context: context.tokens)
+    }
+
+    /// A default, or one with a parameter.
+    mutating func policy() -> PolicySpecification {
+        let name = PolicySpecification.Name.allCases[number(0...PolicySpecification.Name.allCases.count - 1)]
+        let most = number(1...64)
+        let given = try? PolicySpecification(parsing: "\(name.rawValue):max=\(most)")
+        return word32() % 2 == 0 ? PolicySpecification(name) : given ?? PolicySpecification(name)
     }
 
     mutating func siblings() -> SiblingDraw { word32() % 2 == 0 ? .withoutReplacement : .independent }

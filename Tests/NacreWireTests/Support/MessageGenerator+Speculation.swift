@@ -79,7 +79,8 @@ extension MessageGenerator {
     mutating func speculation(under sampling: SamplingPolicy) -> Speculation {
         while true {
             let drawn = Speculation(
-                choice(DecodingMethod.self), gamma: number(0...Limits.gammaMax), rule: choice(VerifyRuleKind.self),
+                choice(DecodingMethod.self), gamma: word32() % 2 == 0 ? 0 : number(0...Limits.gammaMax),
+                policy: policy(), rule: choice(VerifyRuleKind.self),
                 shape: shape(), branches: number(0...Limits.branchesMax), payload: choice(PayloadKind.self),
                 siblings: siblings(), merge: number(0...2), drafters: number(1...Limits.draftersMax),
                 helpers: number(0...Limits.helpersMax))

@@ -1,0 +1,138 @@
+import NacreCore
+package import NacreNode
+
+/// A what-if question to the event simulator (`ClusterSimulation`), in the units that people use.
+package struct Simulation: Sendable {
+    /// Acceptance per draft, 0 to below 1.
+    package var alpha = 0.8
+    /// Passes of the target, in milliseconds by their nodes.
+    package var target: [(nodes: Int, milliseconds: Double)]
+    /// Passes of the drafter, in milliseconds by the jobs that they draw for.
+    package var draft: [(nodes: Int, milliseconds: Double)]
+    /// One way, in milliseconds.
+    package var delay = 0.0
+    package var jitter = 0.0
+    package var jobs = 1
+    package var tokens = 2_000
+    package var verifiers = 1
+    package var drafters = 1
+    package var policy = "goodput"
+    package var isGoverned = false
+    package var seed: UInt64 = 1
+
+    package init(target: [(nodes: Int, milliseconds: Double)], draft: [(nodes: Int, milliseconds: Double)]) {
+        self.target = target
+        self.draft = draft
+    }
+
+    /// What the simulator says of one method.
+    package struct Answer: Sendable, Encodable {
+        package var method: String
+        package var policy: String
+        /// Of all jobs together.
+        package var tokensPerSecond: Double
+        /// To plain decoding of the same jobs on the same verifiers.
+        package var ratio: Double
+        package var acceptanceRate: Double?
+        package var tokensPerPass: Double
+        /// Shares of the time that verifiers and drafters computed.
+        package var verifierBusy: Double
+        package var drafterBusy: Double
+    }
+
+    /// Reads `1:90,4:96,8:130`, or `90` for passes that take the same whatever they hold.
+    ///
+    /// - Throws: `NacreError` `.badUsage` with an example.
+    package static func table(
+        _ text: String, _ option: String
+    ) throws(NacreError) -> [(nodes: Int, milliseconds: Double)] {
+        var table: [(nodes: Int, milliseconds: Double)] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let sides = part.split(separator: ":", omittingEmptySubsequences: false)
+            let nodes = sides.count == 2 ? Int(sides[0]) : 1
+            guard sides.count <= 2, let nodes, (1...4_096).contains(nodes), nodes > table.last?.nodes ?? 0,
+                let time = sides.last.flatMap({ Double($0) }), time > 0, time.isFinite
+            else {
+                throw NacreError(
+                    .badUsage, "\(option) \(text) is no table of passes",
+                    remedy: "write milliseconds by rising numbers of nodes, as in 1:90,4:96,8:130, or one number")
+            }
+            table.append((nodes, time))
+        }
+        guard table.first?.nodes == 1 else {
+            throw NacreError(
+                .badUsage, "\(option) \(text) does not say what a pass of 1 takes",
+                remedy: "plain decoding is made of them: begin with it, as in 1:90,4:96,8:130")
+        }
+        return table
+    }
+
+    /// The answers for all methods, plain decoding first.
+    ///
+    /// - Throws: `NacreError` `.badUsage` for a question that has no answer.
+    package func run() throws(NacreError) -> [Answer] {
+        guard [delay, jitter].allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+            throw NacreError(.badUsage, "a delay of \(delay) ms and a jitter of \(jitter) ms: give 0 or more")
+        }
+        let policy: PolicySpecification
+        do throws(PolicyFault) {
+            policy = try PolicySpecification(parsing: self.policy)
+        } catch {
+            throw NacreError(.badUsage, error.description)
+        }
+        var answers: [Answer] = []
+        for method in ClusterScenario.Method.allCases {
+            let scenario = scenario(method, policy)
+            if let complaint = scenario.complaint { throw NacreError(.badUsage, complaint) }
+            let result = ClusterSimulation(scenario).run()
+            let plain = answers.first?.tokensPerSecond ?? result.tokensPerSecond
+            let decoded = result.tokens.reduce(0) { $0 + $1.count }
+            func share(_ time: Double, of nodes: Int) -> Double {
+                nodes > 0 && result.microseconds > 0 ? time / result.microseconds / Double(nodes) : 0
+            }
+            answers.append(
+                Answer(
+                    method: method.rawValue, policy: method == .autoregressive ? "-" : policy.description,
+                    tokensPerSecond: result.tokensPerSecond, ratio: result.tokensPerSecond / plain,
+                    acceptanceRate: result.judged > 0 ? Double(result.accepted) / Double(result.judged) : nil,
+                    tokensPerPass: Double(decoded) / Double(max(1, result.passes)),
+                    verifierBusy: share(result.verifying, of: verifiers),
+                    drafterBusy: share(result.drafting, of: drafters)))
+        }
+        return answers
+    }
+
+    /// Drafts that cost nothing, for one job on one verifier: nothing can be faster (ALGORITHMS 10.4); `nil` where all
+    /// drafts stand, and there is no bound.
+    package var bound: (nodes: Int, tokensPerSecond: Double)? {
+        guard alpha < 1 else { return nil }
+        return ThroughputModel(
+            alpha: alpha, cost: Self.cost(target), draftMicroseconds: 0, delayMicroseconds: 0
+        ).free
+    }
+
+    private func scenario(_ method: ClusterScenario.Method, _ policy: PolicySpecification) -> ClusterScenario {
+        var scenario = ClusterScenario(
+            method, policy: policy, cost: Self.cost(target), draftCost: Self.cost(draft), agreement: .bernoulli(alpha))
+        scenario.isGoverned = isGoverned
+        scenario.jobs = jobs
+        scenario.tokens = tokens
+        scenario.verifiers = verifiers
+        scenario.drafters = method == .autoregressive ? 0 : drafters
+        scenario.link.delay = 1_000 * delay
+        scenario.link.jitter = 1_000 * jitter
+        scenario.seed = seed
+        return scenario
+    }
+
+    private static func cost(_ table: [(nodes: Int, milliseconds: Double)]) -> StepCostModel {
+        guard let first = table.first, table.count > 1 else {
+            let time = table.first?.milliseconds ?? 1
+            return StepCostModel(nodesMax: 256, priorFixed: 1_000 * time, perNode: 0)
+        }
+        var cost = StepCostModel(nodesMax: max(256, table.map(\.nodes).max() ?? 1), priorFixed: 0, perNode: 1)
+        cost.record(nodes: first.nodes, microseconds: 1_000 * first.milliseconds)
+        for pass in table.dropFirst() { cost.record(nodes: pass.nodes, microseconds: 1_000 * pass.milliseconds) }
+        return cost
+    }
+}
