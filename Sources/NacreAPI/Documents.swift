@@ -113,7 +113,7 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var tokens: [UInt32]
     /// Names of the verifiers it ran on, in order.
     package var verifiers: [String]
-    /// Models of the drafters it was given.
+    /// Models of the drafters it was offered.
     package var draftModels: [String] = []
     /// Whether all of them are exact. If not, the output may differ from plain decoding's where two tokens lie as close
     /// as rounding.

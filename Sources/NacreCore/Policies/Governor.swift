@@ -1,4 +1,4 @@
-/// Never slower: whether a job, a pair of models or all jobs together should draft at all, by what was measured.
+/// Never slower: whether a job should draft at all, by what was measured.
 ///
 ///     let order = governor.next(forecast)          // before a round
 ///     ... decode the round as ordered ...
@@ -228,13 +228,6 @@ extension Governor {
         package init(mayDraft: Bool, isShortened: Bool) {
             self.mayDraft = mayDraft
             self.isShortened = isShortened
-        }
-
-        /// What all scopes that a job is in allow: itself, its pair, all jobs.
-        package static func strictest(_ orders: some Sequence<Order>) -> Order {
-            orders.reduce(Order(mayDraft: true, isShortened: false)) {
-                Order(mayDraft: $0.mayDraft && $1.mayDraft, isShortened: $0.isShortened || $1.isShortened)
-            }
         }
 
         /// The drafts of a round whose policy wants `drafts`.

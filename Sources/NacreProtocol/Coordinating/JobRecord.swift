@@ -100,7 +100,7 @@ package struct JobRecord: Sendable {
     package internal(set) var modelDigest: UInt64?
     /// The target's name for people; empty until it is known.
     package internal(set) var modelName = ""
-    /// The models of the drafters it was given, by the same kind of name.
+    /// The models of the drafters it was offered, by the same kind of name.
     package internal(set) var draftModels: Set<String> = []
     /// Its draft-length policy, and who chose it.
     package internal(set) var policy = PolicyBook.builtIn
