@@ -6,12 +6,13 @@ after so many tokens. Nacre and llama-server are both asked by curl and both str
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
 from typing import NamedTuple, Optional
 
-from benchmarks import Node, at_once, free_port, run
+from benchmarks import Node, alternated, at_once, free_port, prompts, run, say
 
 CONTEXT = 512  # tokens of a job, prompt and output
 
@@ -75,10 +76,10 @@ class Server:
     def __init__(self, tools, target, cores, slots, draft=None, length=0, extra=()):
         self.port = free_port()
         threads = str(len(cores))
-        command = [os.path.join(tools, "llama-server"), "--model", target, "--host", "127.0.0.1", "--port", str(self.port),
-                   "--threads", threads, "--threads-batch", threads, "--parallel", str(slots),
-                   "--ctx-size", str(CONTEXT * slots), "--no-cache-prompt", "--cache-ram", "0", "--no-webui", "--offline",
-                   *(drafting(draft, length, threads) if draft else []), *extra]
+        command = [os.path.join(tools, "llama-server"), "--model", target, "--host", "127.0.0.1", "--port",
+                   str(self.port), "--threads", threads, "--threads-batch", threads, "--parallel", str(slots),
+                   "--ctx-size", str(CONTEXT * slots), "--no-cache-prompt", "--cache-ram", "0", "--no-webui",
+                   "--offline", *(drafting(draft, length, threads) if draft else []), *extra]
         self.node = Node("llama-server", confined(cores, command), stdout=subprocess.DEVNULL)
         try:
             self.wait_until_ready()
@@ -128,12 +129,12 @@ class Server:
 class Simple:
     """llama-speculative-simple: one process per prompt. The load of the models is not counted."""
 
-    def __init__(self, tools, target, cores, draft, length):
+    def __init__(self, tools, target, cores, draft, length, extra=()):
         threads = str(len(cores))
         self.command = confined(cores, [
             os.path.join(tools, "llama-speculative-simple"), "--model", target, "--threads", threads, "--threads-batch",
             threads, "--ctx-size", str(CONTEXT), "--temp", "0", "--top-k", "1", "--no-escape", "--offline",
-            "--log-colors", "off", *drafting(draft, length, threads)])
+            "--log-colors", "off", *drafting(draft, length, threads), *extra])
 
     def job(self, text, tokens):
         # It ends after more tokens than it was told.
@@ -158,3 +159,50 @@ def together(side, texts, tokens):
     if len(answers) == 1 and answers[0].seconds is not None:
         seconds = answers[0].seconds
     return answers, sum(answer.count for answer in answers) / seconds
+
+
+def measure(sides, load, size, reference):
+    """Rates of all sides at a load, in alternation; whose text differs from the reference's, and how often."""
+    texts = size.texts(load)
+    wall, answers = {name: [] for name in sides}, {name: [] for name in sides}
+    for repetition in range(size.repetitions):
+        for turn, start in enumerate(range(0, len(texts), load)):
+            for name in alternated(list(sides), repetition + turn):
+                done, rate = together(sides[name], texts[start:start + load], size.tokens)
+                wall[name].append(rate)
+                answers[name] += zip(texts[start:start + load], done)
+    rows = {}
+    for name, given in answers.items():
+        for text, answer in given:  # the first side is plain decoding of Nacre
+            reference.setdefault(text, answer)
+        judged, accepted = (sum(getattr(a, key) for _, a in given) for key in ("drafted", "accepted"))
+        rows[name] = {
+            "tokens_per_second": wall[name], "decode": [a.decode for _, a in given],
+            "accepted": accepted / judged if judged else None,
+            "answers": len(given), "different": sum(differs(answer, reference[text]) for text, answer in given),
+            "statistics": [a.statistics for _, a in given if a.statistics]}
+    return rows
+
+
+def differs(answer, plain):
+    """Whether two texts part before the shorter one ends: budgets are kept to within a round, and an end may be told."""
+    if answer.tokens is not None:
+        length = min(len(answer.tokens), len(plain.tokens))
+        return answer.tokens[:length] != plain.tokens[:length]
+    return not answer.text.startswith(plain.text.rstrip("\n"))
+
+
+def fastest(title, choices, side, size, load=1):
+    """Which of some choices is the fastest on the tuning half, and what each had, in tokens per second.
+
+    `side` gives a context for each, so that a server that cannot change a setting is started for each.
+    """
+    say(f"bench-peers: choosing: {title} ...")
+    texts = prompts(max(size.tuning, load), "tuning")
+    rates = {}
+    for choice in choices:
+        with side(choice) as running:
+            together(running, texts[:1], 8)  # warms up
+            rates[choice] = statistics.mean(
+                together(running, texts[start:start + load], size.tokens)[1] for start in range(0, len(texts), load))
+    return max(rates, key=rates.get), rates
