@@ -183,7 +183,7 @@ def quartiles(values):
 
 
 def agreement(rows):
-    """Of the statistics of jobs: the share of the judged drafts that was accepted, as text, and mean tokens per pass."""
+    """Of the statistics of jobs: the share of the judged drafts that was accepted, as text, and mean tokens a pass."""
     judged = sum(row["judged"] for row in rows)
     accepted = sum(row["accepted"] for row in rows)
     per_pass = statistics.mean(row["mean_accepted_tokens"] + 1 for row in rows)

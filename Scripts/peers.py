@@ -161,9 +161,9 @@ def together(side, texts, tokens):
     return answers, sum(answer.count for answer in answers) / seconds
 
 
-def measure(sides, load, size, reference):
+def measure(sides, load, count, size, reference):
     """Rates of all sides at a load, in alternation; whose text differs from the reference's, and how often."""
-    texts = size.texts(load)
+    texts = size.texts(load, count)
     wall, answers = {name: [] for name in sides}, {name: [] for name in sides}
     for repetition in range(size.repetitions):
         for turn, start in enumerate(range(0, len(texts), load)):
@@ -185,7 +185,7 @@ def measure(sides, load, size, reference):
 
 
 def differs(answer, plain):
-    """Whether two texts part before the shorter one ends: budgets are kept to within a round, and an end may be told."""
+    """Whether two texts part before the shorter one ends: budgets are kept to within a round."""
     if answer.tokens is not None:
         length = min(len(answer.tokens), len(plain.tokens))
         return answer.tokens[:length] != plain.tokens[:length]
@@ -193,16 +193,17 @@ def differs(answer, plain):
 
 
 def fastest(title, choices, side, size, load=1):
-    """Which of some choices is the fastest on the tuning half, and what each had, in tokens per second.
+    """Of some choices the fastest on the tuning half, what each had in tokens per second, and all answers.
 
     `side` gives a context for each, so that a server that cannot change a setting is started for each.
     """
     say(f"bench-peers: choosing: {title} ...")
     texts = prompts(max(size.tuning, load), "tuning")
-    rates = {}
+    rates, answers = {}, []
     for choice in choices:
         with side(choice) as running:
             together(running, texts[:1], 8)  # warms up
-            rates[choice] = statistics.mean(
-                together(running, texts[start:start + load], size.tokens)[1] for start in range(0, len(texts), load))
-    return max(rates, key=rates.get), rates
+            given = [together(running, texts[start:start + load], size.tokens) for start in range(0, len(texts), load)]
+        rates[choice] = statistics.mean(rate for _, rate in given)
+        answers += [answer for done, _ in given for answer in done]
+    return max(rates, key=rates.get), rates, answers

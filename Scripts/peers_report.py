@@ -9,8 +9,9 @@ KEPT = "<!-- Below this line everything is written by hand; Scripts/bench-peers 
 PLAIN, STREAM, UP = "nacre autoregressive", "nacre stream", "nacre up"
 SERVER, DRAFTS = "llama-server", "llama-server drafts"
 SETTINGS = {
-    "one host": "One host, the same {count} cores for all. Nacre's `speculative` has drafter and verifier in turn on all "
-                "of them, `pearl` and `stream` apart on halves; `nacre up` is its default, as `nacre up` places it{planned}",
+    "one host": "One host, the same {count} cores for all. Nacre's `speculative` has drafter and verifier in turn on "
+                "all of them, `pearl` and `stream` apart on halves; `nacre up` is its default, as it is placed "
+                "there{planned}",
     "two hosts": "A drafter on another host: the verifier, and llama.cpp, on core(s) {cores}; Nacre's drafter on the "
                  "last core, as if it were a host of its own",
 }
@@ -56,41 +57,54 @@ def totals(jobs):
     return total | {"tokens": tokens, "time": sum(times), "gap": gap, "busy": busy}
 
 
-def pass_time(table, nodes):
-    """t_p(n) in seconds, between the measured sizes on a line."""
-    points = sorted((row["nodes"], row["microseconds"] / 1e6) for row in table)
-    for (n, t), (m, u) in zip(points, points[1:]):
-        if nodes <= m:
-            return t + (u - t) * (nodes - n) / (m - n)
-    return points[-1][1] * nodes / points[-1][0]
+def passes(jobs):
+    """t_p(n) in seconds as measured in this very run: nodes of a pass, its time; means of the jobs of one kind."""
+    kinds = {}
+    for job in jobs:
+        total = totals([job])
+        kinds.setdefault(round(1 + total["verified"] / total["rounds"]), []).append(total)
+    points = []
+    for group in kinds.values():
+        rounds = sum(total["rounds"] for total in group)
+        points.append((1 + sum(total["verified"] for total in group) / rounds,
+                       sum(total["busy"] for total in group) / rounds))
+    return sorted(points)
+
+
+def pass_time(points, nodes):
+    """Between the measured sizes on a line, beyond them on that of the last two."""
+    if len(points) == 1:
+        return points[0][1]
+    index = next((i for i, (n, _) in enumerate(points) if n >= nodes), len(points) - 1)
+    (n, t), (m, u) = points[max(0, index - 1)], points[max(1, index)]
+    return t + (u - t) * (nodes - n) / (m - n)
 
 
 def share(setting):
     """How the stream's decoding time compares with the bound for drafts that cost nothing, and where the rest went.
 
-    The bound is max over n of (1 − αⁿ) / ((1 − α) t_p(n)) tokens per second, with the measured α and t_p.
+    The bound is max over n of (1 − αⁿ) / ((1 − α) t_p(n)) tokens per second, with α and t_p measured; n no larger than
+    the largest pass that was measured.
     """
-    rows = setting["loads"]["1"]
+    rows, chosen = setting["loads"]["1"], setting["chosen"]["nacre speculative"]
     stream, plain = totals(rows[STREAM]["statistics"]), totals(rows[PLAIN]["statistics"])
-    if not stream["judged"] or not setting["pass_times"]:
+    if not stream["judged"]:
         return None
     alpha = min(stream["accepted"] / stream["judged"], 0.999)
-    # The table was taken at the start; what plain passes took in this very run says how it is to be scaled.
-    scale = plain["busy"] / plain["rounds"] / pass_time(setting["pass_times"], 1)
-    t_p = lambda n: pass_time(setting["pass_times"], n) * scale
-    bound, nodes = max(((1 - alpha ** n) / (1 - alpha) / t_p(n), n) for n in range(1, 17))
+    table = passes(rows[PLAIN]["statistics"] + rows["nacre speculative"]["statistics"] + chosen["statistics"])
+    bound, nodes = max(((1 - alpha ** n) / (1 - alpha) / pass_time(table, n), n)
+                       for n in range(1, 1 + round(table[-1][0])))
     time, ideal = stream["time"], stream["tokens"] / bound
     mean_nodes = 1 + stream["verified"] / stream["rounds"]
-    by_table = stream["rounds"] * t_p(mean_nodes)
+    by_table = stream["rounds"] * pass_time(table, mean_nodes)
     own = min(stream["rounds"] * plain["gap"], max(0.0, time - stream["busy"]))
-    spec = totals(rows["nacre speculative"]["statistics"])
     return {
         "alpha": alpha, "bound": bound, "nodes": nodes, "rate": stream["tokens"] / time, "share": ideal / time,
         "composition": (by_table - ideal) / time, "slower": (stream["busy"] - by_table) / time, "own": own / time,
-        "waiting": (time - stream["busy"] - own) / time, "scale": scale, "mean_nodes": mean_nodes,
+        "waiting": (time - stream["busy"] - own) / time, "table": table, "mean_nodes": mean_nodes,
         "per_pass": stream["tokens"] / stream["rounds"], "stale": stream["stale"] / max(1, stream["drafted"]),
-        "wire": stream["wire_microseconds"] / 1e6 / time, "pass": t_p(1),
-        "draft": spec["draft_microseconds"] / 1e6 / max(1, spec["drafted"])}
+        "wire": stream["wire_microseconds"] / 1e6 / time, "pass": pass_time(table, 1),
+        "draft": stream["draft_microseconds"] / 1e6 / max(1, stream["drafted"])}
 
 
 def aims(pair):
@@ -120,15 +134,16 @@ def verdict(aim, by_clock, alone):
 
 def accounting(limit):
     percent = lambda value: f"{100 * value:.0f} %"
+    table = ", ".join(f"{nodes:.1f}: {seconds * 1e3:.0f} ms" for nodes, seconds in limit["table"])
     return [
         f"Share of the limit: `stream` decodes {limit['rate']:.1f} tokens/s, {percent(limit['share'])} of the "
-        f"{limit['bound']:.1f} that drafts which cost nothing would give one verifier in passes of {limit['nodes']} "
-        f"(measured agreement {limit['alpha']:.2f}; the table of passes as taken at the start, times {limit['scale']:.2f} "
-        "for what passes of one took in this run). Of the time, the rest:",
+        f"{limit['bound']:.1f} that drafts which cost nothing would give one verifier in passes of {limit['nodes']}, "
+        f"with the measured agreement of {limit['alpha']:.2f} and passes as they took in this run (by their nodes, "
+        f"plain and `speculative`; {table}). Of the time, the rest:",
         "", "| | share of the time |", "|---|---|",
         "| passes of another size than that: drafts late or not worth a place, ends of runs "
-        f"({limit['mean_nodes']:.1f} nodes and {limit['per_pass']:.2f} tokens per pass) | {percent(limit['composition'])} |",
-        f"| passes slower than the table (context, the other core's traffic) | {percent(limit['slower'])} |",
+        f"({limit['mean_nodes']:.1f} nodes, {limit['per_pass']:.2f} tokens a pass) | {percent(limit['composition'])} |",
+        f"| passes slower than the table's (a drafter computes beside them) | {percent(limit['slower'])} |",
         f"| own time between passes (as in plain decoding) | {percent(limit['own'])} |",
         f"| waiting for drafts, between passes | {percent(limit['waiting'])} |",
         "",
@@ -142,15 +157,16 @@ def markdown(figures):
     out = [
         "# Nacre beside llama.cpp", "",
         f"`{figures['command']}` on {figures['date']}: {figures['machine']}; load of the machine before: "
-        f"{figures['load_before']}. llama.cpp's tools are built from the engine's own source with its compiler and flags"
-        f"{flags} (`Scripts/llama-tools`, {figures['tools']}). The models are cost-shaped (docs/models.md): true cost, and "
-        "the agreement of the small pair.", "",
-        f"Greedy, {figures['tokens']} tokens or the model's own end, {figures['prompts']} prompts of the reporting half "
-        "(as many as there are requests at once, if more). Variants alternate prompt by prompt; ratios are medians of "
-        "pairs, with quartiles. `tokens/s` is by the clock on the wall of all requests together, prompts included (of "
-        "`llama-speculative-simple` without the load of the models); `decoding` as each tool reports it. Both servers "
-        "are asked by curl and stream. Draft lengths are the best of the tuning half, of llama-server also from 4 "
-        "requests on by themselves. `differ` counts texts that are not Nacre's plain text.", ""]
+        f"{figures['load_before']}. llama.cpp's tools are built from the engine's own source with its compiler and "
+        f"flags{flags} (`Scripts/llama-tools`, {figures['tools']}). The models are cost-shaped (docs/models.md): true "
+        "cost, and the agreement of the small pair.", "",
+        f"Greedy, {figures['tokens']} tokens or the model's own end; prompts of the reporting half, {figures['few']} "
+        f"on one host, {figures['prompts']} with two, or as many as there are requests at once. Variants alternate "
+        "prompt by prompt; ratios are medians of pairs, with quartiles. `tokens/s` is by the clock on the wall of all "
+        "requests together, prompts included (of `llama-speculative-simple` without the load of the models); "
+        "`decoding` as each tool reports it. Both servers are asked by curl and stream. Draft lengths are the best of "
+        "the tuning half, of llama-server also from 4 requests on by themselves. `differ` counts texts that are not "
+        "Nacre's plain text.", ""]
     for title, pair in figures["pairs"].items():
         out += [f"## {title}", ""]
         for name, setting in pair.items():
