@@ -130,22 +130,28 @@ class Nodes:
 
 
 class Planned(Nodes):
-    """A cluster as `nacre up` plans it, stopped at the end."""
+    """A cluster as `nacre up` plans it, stopped at the end; `announced` are the lines in which it says what it did."""
 
     def __init__(self, target, draft, *arguments):
         self.folder = tempfile.mkdtemp(prefix="nacre-bench-")
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=self.folder)
-        self.processes, self.expected = [], 0
-        self.http = f"127.0.0.1:{free_port()}"
-        try:
-            self.announced = run([NACRE, "up", "--target", target, "--draft", draft, "--detach", "--http", self.http,
-                                  "--listen", f"127.0.0.1:{free_port()}", *arguments], env=self.environment)
-        except BaseException:
+        self.http, self.expected = f"127.0.0.1:{free_port()}", 0
+        # Should this script be killed, the signal makes `nacre up` stop what it has started.
+        up = Node("nacre up", ["setpriv", "--pdeathsig", "TERM", NACRE, "up", "--target", target, "--draft", draft,
+                               "--http", self.http, "--listen", f"127.0.0.1:{free_port()}", *arguments],
+                  self.environment)
+        self.processes = [up]
+        self.announced = up.process.stdout.readline()
+        if not self.announced.startswith("ready"):
             self.stop()
-            raise
+            up.fail(f"did not start ({up.process.returncode})")
+        for line in up.process.stdout:
+            self.announced += line
+            if ": pid " in line:
+                break
 
     def stop(self):
-        subprocess.run([NACRE, "down"], env=self.environment, capture_output=True)
+        super().stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
