@@ -180,8 +180,8 @@ def markdown(figures):
             out += ["", f"Draft lengths (tokens/s on the tuning half): {'; '.join(lengths(setting['chosen']))}.", ""]
         limit = share(pair["two hosts"]) if "1" in pair["two hosts"]["loads"] else None
         out += accounting(limit) if limit else []
-    out += ["## Aims", "", "One request is judged by decoding, where prompts of this length do not hide the methods; several "
-            "by the clock.", "", "| pair | | aim | by the clock | decoding | met |", "|---|---|---|---|---|---|"]
+    out += ["## Aims", "", "One request is judged by decoding, where prompts of this length do not hide the methods; "
+            "several by the clock.", "", "| pair | | aim | by the clock | decoding | met |", "|---|---|---|---|---|---|"]
     for title, pair in figures["pairs"].items():
         for claim, aim, by_clock, alone in aims(pair):
             show = lambda value: "–" if value is None else f"{value:.2f}"
