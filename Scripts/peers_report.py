@@ -165,8 +165,9 @@ def markdown(figures):
         "prompt by prompt; ratios are medians of pairs, with quartiles. `tokens/s` is by the clock on the wall of all "
         "requests together, prompts included (of `llama-speculative-simple` without the load of the models); "
         "`decoding` as each tool reports it. Both servers are asked by curl and stream. Draft lengths are the best of "
-        "the tuning half, of llama-server also from 4 requests on by themselves. `differ` counts texts that are not "
-        "Nacre's plain text.", ""]
+        "the tuning half, of llama-server also from 4 requests on by themselves; where it has several cores it is also "
+        "given the best of four settings of its threads, because in a build without OpenMP those of its two models "
+        "hinder each other. `differ` counts texts that are not Nacre's plain text.", ""]
     for title, pair in figures["pairs"].items():
         out += [f"## {title}", ""]
         for name, setting in pair.items():
