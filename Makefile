@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke bench-forest fuzz mutants simulate proto
+.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers fuzz mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -43,6 +43,9 @@ bench-smoke: build ## the figures that README quotes, as ratios in one run (minu
 
 bench-forest: build ## many jobs, trees, two verifiers, as ratios in one run (a quarter of an hour)
 	@Scripts/bench-forest
+
+bench-peers: build ## beside llama.cpp's own tools, in one run, into docs/peers.md (half an hour)
+	@Scripts/bench-peers --docs
 
 fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz

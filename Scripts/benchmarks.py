@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import re
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -11,7 +13,8 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-BIN = os.path.join(ROOT, ".build/release")
+# NACRE_BIN: measures other executables than this clone's.
+BIN = os.environ.get("NACRE_BIN") or os.path.join(ROOT, ".build/release")
 NACRE = os.path.join(BIN, "nacre")
 
 
@@ -27,6 +30,12 @@ def run(arguments, **options):
     return done.stdout
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def at_once(count, job):
     """What job(0) ... job(count - 1) return, all run at the same time."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
@@ -36,11 +45,10 @@ def at_once(count, job):
 class Node:
     """A process, and the file that takes what it writes to its standard error."""
 
-    def __init__(self, role, arguments, environment):
+    def __init__(self, role, command, environment=None, stdout=subprocess.PIPE):
         self.role = role
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([os.path.join(BIN, f"nacre-{role}"), *arguments, "--exit-with-stdin"],
-                                        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=stdout,
                                         stderr=self.errors, text=True)
 
     def fail(self, what):
@@ -80,7 +88,8 @@ class Nodes:
             node.process.wait()
 
     def start(self, role, *arguments):
-        self.processes.append(Node(role, arguments, self.environment))
+        command = [os.path.join(BIN, f"nacre-{role}"), *arguments, "--exit-with-stdin"]
+        self.processes.append(Node(role, command, self.environment))
         return self.processes[-1]
 
     def check(self):
@@ -120,6 +129,40 @@ class Nodes:
         return done, sum(job["output_tokens"] for job in done) / (time.monotonic() - began)
 
 
+class Planned(Nodes):
+    """A cluster as `nacre up` plans it, stopped at the end; `announced` are the lines in which it says what it did."""
+
+    def __init__(self, target, draft, *arguments):
+        self.folder = tempfile.mkdtemp(prefix="nacre-bench-")
+        self.environment = dict(os.environ, XDG_RUNTIME_DIR=self.folder)
+        self.http, self.expected = f"127.0.0.1:{free_port()}", 0
+        # Should this script be killed, the signal makes `nacre up` stop what it has started.
+        up = Node("nacre up", ["setpriv", "--pdeathsig", "TERM", NACRE, "up", "--target", target, "--draft", draft,
+                               "--http", self.http, "--listen", f"127.0.0.1:{free_port()}", *arguments],
+                  self.environment)
+        self.processes = [up]
+        self.announced = up.process.stdout.readline()
+        if not self.announced.startswith("ready"):
+            self.stop()
+            up.fail(f"did not start ({up.process.returncode})")
+        for line in up.process.stdout:
+            self.announced += line
+            if ": pid " in line:
+                break
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def useless_drafter(folder, vocabulary):
+    """A small model with random weights and the vocabulary of another one: what it drafts is never right."""
+    path = os.path.join(folder, "useless.gguf")
+    run([os.path.join(ROOT, "Scripts/python"), os.path.join(ROOT, "Models/tools/make_gguf.py"), "--preset", "tiny",
+         "--mode", "random", "--type", "q8_0", "--vocab-from", vocabulary, "--ctx", "2048", path])
+    return path
+
+
 def prompts(count, half="reporting"):
     """One prompt of each of the first `count` categories of a half; the categories over again if there are fewer."""
     groups = {}
@@ -146,7 +189,7 @@ def quartiles(values):
 
 
 def agreement(rows):
-    """Of the statistics of jobs: the share of the judged drafts that was accepted, as text, and mean tokens per pass."""
+    """Of the statistics of jobs: the share of the judged drafts that was accepted, as text, and mean tokens a pass."""
     judged = sum(row["judged"] for row in rows)
     accepted = sum(row["accepted"] for row in rows)
     per_pass = statistics.mean(row["mean_accepted_tokens"] + 1 for row in rows)

@@ -1,0 +1,258 @@
+"""What bench-peers says of its figures: tables for a terminal and docs/peers.md, and docs/peers.svg."""
+import os
+import statistics
+from html import escape
+
+from benchmarks import quartiles
+
+KEPT = "<!-- Below this line everything is written by hand; Scripts/bench-peers keeps it. -->"
+PLAIN, STREAM, UP = "nacre autoregressive", "nacre stream", "nacre up"
+SERVER, DRAFTS = "llama-server", "llama-server drafts"
+SETTINGS = {
+    "one host": "One host, the same {count} cores for all. Nacre's `speculative` has drafter and verifier in turn on "
+                "all of them, `pearl` and `stream` apart on halves; `nacre up` is its default, as it is placed "
+                "there{planned}",
+    "two hosts": "A drafter on another host: the verifier, and llama.cpp, on core(s) {cores}; Nacre's drafter on the "
+                 "last core, as if it were a host of its own",
+}
+
+
+def paired(rows, name, base, key="tokens_per_second"):
+    """Median and quartiles of the ratio of two variants over pairs taken in alternation."""
+    return quartiles([a / b for a, b in zip(rows[name][key], rows[base][key]) if b > 0] or [0.0])
+
+
+def best_peer(rows):
+    return max((name for name in rows if name.startswith("llama")),
+               key=lambda name: statistics.median(rows[name]["tokens_per_second"]))
+
+
+def table(rows, load):
+    best = best_peer(rows)
+    for name, row in rows.items():
+        to_plain, (to_best, low, high) = paired(rows, name, PLAIN)[0], paired(rows, name, best)
+        alone = f"{statistics.median(row['decode']):.1f}" if load == 1 else "–"
+        accepted = "–" if row["accepted"] is None else f"{row['accepted']:.2f}"
+        mark = "**" if to_best >= 1 and name.startswith("nacre") else ""
+        yield (f"| {load} | {name} | {statistics.median(row['tokens_per_second']):.1f} | {alone} | {to_plain:.2f} | "
+               f"{mark}{to_best:.2f}{mark} ({low:.2f}–{high:.2f}) | {accepted} | "
+               f"{row['different']} of {row['answers']} |")
+
+
+def lengths(chosen):
+    for name, choice in chosen.items():
+        rates = ", ".join(f"{length}: {rate:.1f}" for length, rate in choice["rates"].items())
+        extra = f", options `{' '.join(choice['options'])}`" if choice.get("options") else ""
+        yield f"{name} {choice['length']}{extra} ({rates})"
+
+
+def totals(jobs):
+    """Sums over the statistics of jobs, times in seconds."""
+    tokens = sum(round((job["mean_accepted_tokens"] + 1) * job["rounds"]) for job in jobs)
+    times = [(job["mean_accepted_tokens"] + 1) * job["rounds"] / job["tokens_per_second"] for job in jobs]
+    keys = ("rounds", "drafted", "verified", "judged", "accepted", "stale", "draft_microseconds", "wire_microseconds")
+    total = {key: sum(job[key] for job in jobs) for key in keys}
+    gap = statistics.median(job["gap_microseconds"] for job in jobs) / 1e6
+    busy = sum(time * job["verifier_busy"] for time, job in zip(times, jobs))
+    return total | {"tokens": tokens, "time": sum(times), "gap": gap, "busy": busy}
+
+
+def passes(jobs):
+    """t_p(n) in seconds as measured in this very run: nodes of a pass, its time; means of the jobs of one kind."""
+    kinds = {}
+    for job in jobs:
+        total = totals([job])
+        kinds.setdefault(round(1 + total["verified"] / total["rounds"]), []).append(total)
+    points = []
+    for group in kinds.values():
+        rounds = sum(total["rounds"] for total in group)
+        points.append((1 + sum(total["verified"] for total in group) / rounds,
+                       sum(total["busy"] for total in group) / rounds))
+    return sorted(points)
+
+
+def pass_time(points, nodes):
+    """Between the measured sizes on a line, beyond them on that of the last two."""
+    if len(points) == 1:
+        return points[0][1]
+    index = next((i for i, (n, _) in enumerate(points) if n >= nodes), len(points) - 1)
+    (n, t), (m, u) = points[max(0, index - 1)], points[max(1, index)]
+    return t + (u - t) * (nodes - n) / (m - n)
+
+
+def share(setting):
+    """How the stream's decoding time compares with the bound for drafts that cost nothing, and where the rest went.
+
+    The bound is max over n of (1 − αⁿ) / ((1 − α) t_p(n)) tokens per second, with α and t_p measured; n no larger than
+    the largest pass that was measured.
+    """
+    rows, chosen = setting["loads"]["1"], setting["chosen"]["nacre speculative"]
+    stream, plain = totals(rows[STREAM]["statistics"]), totals(rows[PLAIN]["statistics"])
+    if not stream["judged"]:
+        return None
+    alpha = min(stream["accepted"] / stream["judged"], 0.999)
+    table = passes(rows[PLAIN]["statistics"] + rows["nacre speculative"]["statistics"] + chosen["statistics"])
+    bound, nodes = max(((1 - alpha ** n) / (1 - alpha) / pass_time(table, n), n)
+                       for n in range(1, 1 + round(table[-1][0])))
+    time, ideal = stream["time"], stream["tokens"] / bound
+    mean_nodes = 1 + stream["verified"] / stream["rounds"]
+    by_table = stream["rounds"] * pass_time(table, mean_nodes)
+    own = min(stream["rounds"] * plain["gap"], max(0.0, time - stream["busy"]))
+    return {
+        "alpha": alpha, "bound": bound, "nodes": nodes, "rate": stream["tokens"] / time, "share": ideal / time,
+        "composition": (by_table - ideal) / time, "slower": (stream["busy"] - by_table) / time, "own": own / time,
+        "waiting": (time - stream["busy"] - own) / time, "table": table, "mean_nodes": mean_nodes,
+        "per_pass": stream["tokens"] / stream["rounds"], "stale": stream["stale"] / max(1, stream["drafted"]),
+        "wire": stream["wire_microseconds"] / 1e6 / time, "pass": pass_time(table, 1),
+        "draft": stream["draft_microseconds"] / 1e6 / max(1, stream["drafted"])}
+
+
+def aims(pair):
+    """What the figures are to reach: claim, aim, ratio by the clock, ratio of decoding alone (or None)."""
+    near, far = pair["one host"]["loads"], pair["two hosts"]["loads"]
+    if "1" in far:
+        rows, limit = far["1"], share(pair["two hosts"])
+        cost = limit["draft"] / limit["pass"] if limit else 0
+        aim = 1.3 if cost >= 0.13 else 1.08 if cost >= 0.04 else 1.0
+        for base in (DRAFTS, "nacre speculative"):
+            yield (f"drafter on another host (a draft costs {cost:.2f} of a pass): stream against {base}", aim,
+                   paired(rows, STREAM, base)[0], paired(rows, STREAM, base, "decode")[0])
+        if limit:
+            yield ("drafter on another host: share of the bound", 0.85, None, limit["share"])
+    if "1" in near:
+        yield ("one host: `nacre up` against llama-server drafts", 1.0, paired(near["1"], UP, DRAFTS)[0],
+               paired(near["1"], UP, DRAFTS, "decode")[0])
+    for load, rows in near.items():
+        if int(load) >= 4:
+            base = max((SERVER, DRAFTS), key=lambda name: statistics.median(rows[name]["tokens_per_second"]))
+            yield f"{load} requests on one host: `nacre up` against {base}", 1.0, paired(rows, UP, base)[0], None
+
+
+def verdict(aim, by_clock, alone):
+    return "yes" if (by_clock if alone is None else alone) >= aim else "**no**"
+
+
+def accounting(limit):
+    percent = lambda value: f"{100 * value:.0f} %"
+    table = ", ".join(f"{nodes:.1f}: {seconds * 1e3:.0f} ms" for nodes, seconds in limit["table"])
+    return [
+        f"Share of the limit: `stream` decodes {limit['rate']:.1f} tokens/s, {percent(limit['share'])} of the "
+        f"{limit['bound']:.1f} that drafts which cost nothing would give one verifier in passes of {limit['nodes']}, "
+        f"with the measured agreement of {limit['alpha']:.2f} and passes as they took in this run (by their nodes, "
+        f"plain and `speculative`; {table}). Of the time, the rest:",
+        "", "| | share of the time |", "|---|---|",
+        "| passes of another size than that: drafts late or not worth a place, ends of runs "
+        f"({limit['mean_nodes']:.1f} nodes, {limit['per_pass']:.2f} tokens a pass) | {percent(limit['composition'])} |",
+        f"| passes slower than the table's (a drafter computes beside them) | {percent(limit['slower'])} |",
+        f"| own time between passes (as in plain decoding) | {percent(limit['own'])} |",
+        f"| waiting for drafts, between passes | {percent(limit['waiting'])} |",
+        "",
+        f"Drafts that came too late or below a node not taken: {percent(limit['stale'])} of those that arrived; on the "
+        f"way from verdicts to the first drafts on them: {percent(limit['wire'])} of the time, beside passes. A draft "
+        f"takes {limit['draft'] * 1e3:.1f} ms, a pass of one {limit['pass'] * 1e3:.1f} ms.", ""]
+
+
+def markdown(figures):
+    flags = f", and {' '.join(figures['tools_flags'])}" if figures["tools_flags"] else ""
+    out = [
+        "# Nacre beside llama.cpp", "",
+        f"`{figures['command']}` on {figures['date']}: {figures['machine']}; load of the machine before: "
+        f"{figures['load_before']}. llama.cpp's tools are built from the engine's own source with its compiler and "
+        f"flags{flags} (`Scripts/llama-tools`, {figures['tools']}). The models are cost-shaped (docs/models.md): true "
+        "cost, and the agreement of the small pair.", "",
+        f"Greedy, {figures['tokens']} tokens or the model's own end; prompts of the reporting half, {figures['few']} "
+        f"on one host, {figures['prompts']} with two, or as many as there are requests at once. Variants alternate "
+        "prompt by prompt; ratios are medians of pairs, with quartiles. `tokens/s` is by the clock on the wall of all "
+        "requests together, prompts included (of `llama-speculative-simple` without the load of the models); "
+        "`decoding` as each tool reports it. Both servers are asked by curl and stream. Draft lengths are the best of "
+        "the tuning half, of llama-server also from 4 requests on by themselves; where it has several cores it is also "
+        "given the best of four settings of its threads, because in a build without OpenMP those of its two models "
+        "hinder each other. `differ` counts texts that are not Nacre's plain text.", ""]
+    for title, pair in figures["pairs"].items():
+        out += [f"## {title}", ""]
+        for name, setting in pair.items():
+            cores = figures["cores"] if name == "one host" else figures["cores"][:-1]
+            planned = f" ({setting['planned']})" if setting.get("planned") else ""
+            out += [SETTINGS[name].format(count=len(cores), cores=",".join(map(str, cores)), planned=planned) + ".", "",
+                    "| requests | | tokens/s | decoding | to plain | to llama.cpp's best | accepted | differ |",
+                    "|---|---|---|---|---|---|---|---|"]
+            for load, rows in setting["loads"].items():
+                out += table(rows, int(load))
+            out += ["", f"Draft lengths (tokens/s on the tuning half): {'; '.join(lengths(setting['chosen']))}.", ""]
+        limit = share(pair["two hosts"]) if "1" in pair["two hosts"]["loads"] else None
+        out += accounting(limit) if limit else []
+    out += ["## Aims", "", "One request is judged by decoding, where prompts of this length do not hide the methods; "
+            "several by the clock.", "", "| pair | | aim | by the clock | decoding | met |", "|---|---|---|---|---|---|"]
+    for title, pair in figures["pairs"].items():
+        for claim, aim, by_clock, alone in aims(pair):
+            show = lambda value: "–" if value is None else f"{value:.2f}"
+            met = verdict(aim, by_clock, alone)
+            out.append(f"| {title} | {claim} | {aim} | {show(by_clock)} | {show(alone)} | {met} |")
+    for title, loads in figures.get("never slower", {}).items():
+        names = [name for name in next(iter(loads.values())) if name != "plain"]
+        out += ["", "## Never slower", "", f"{title}; verifier and drafter on cores of their own; the default against "
+                "plain decoding at the same load, by the clock. Aim: at least 0.98.", "",
+                "| requests | plain, tokens/s | " + " | ".join(names) + " |", "|---|---" + "|---" * len(names) + "|"]
+        for load, row in loads.items():
+            cells = (f"{row[name][0]:.2f} ({row[name][1]:.2f}–{row[name][2]:.2f})" for name in names)
+            out.append(f"| {load} | {row['plain']:.1f} | " + " | ".join(cells) + " |")
+    return "\n".join(out) + "\n"
+
+
+def write(figures, folder):
+    """docs/peers.md and its plot. What was written by hand below the mark stays."""
+    path = os.path.join(folder, "peers.md")
+    by_hand = f"{KEPT}\n\n## Why\n"
+    if os.path.exists(path):
+        with open(path) as file:
+            _, mark, rest = file.read().partition(KEPT)
+        if mark:
+            by_hand = mark + rest
+    text = markdown(figures)
+    head, rest = text.split("\n\n## ", 1)
+    with open(path, "w") as file:
+        file.write(f"{head}\n\n![tokens per second by requests at once](peers.svg)\n\n## {rest}\n{by_hand}")
+    with open(os.path.join(folder, "peers.svg"), "w") as file:
+        file.write(svg(figures))
+
+
+# Middle tones, to be read on white and on black. Shades of one hue for one program.
+COLOURS = {SERVER: "#b07d2b", DRAFTS: "#e0a030", "llama-speculative-simple": "#8a6d3b", PLAIN: "#5b7fa6",
+           "nacre speculative": "#3f9ac9", "nacre pearl": "#4f6fd0", STREAM: "#2a9d8f", UP: "#5fb760"}
+
+
+def svg(figures):
+    """Bars of tokens per second, a panel for each pair and setting, a group for each load."""
+    width, height, left = 960, 200, 50
+    panels = [(f"{title}: {name}", setting["loads"]) for title, pair in figures["pairs"].items()
+              for name, setting in pair.items()]
+    out, y = [], 50
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        x, line = left + (number % 4) * 225, 12 + (number // 4) * 18
+        out.append(f'<rect x="{x}" y="{line - 9}" width="10" height="10" fill="{colour}"/>'
+                   f'<text x="{x + 15}" y="{line}">{escape(name)}</text>')
+    for title, loads in panels:
+        base = y + height - 40
+        medians = {(load, name): statistics.median(row["tokens_per_second"]) for load, rows in loads.items()
+                   for name, row in rows.items()}
+        top = max(medians.values())
+        group = (width - left - 10) / len(loads)
+        out.append(f'<text x="{left}" y="{y + 14}" class="title">{escape(title)}, tokens/s</text>'
+                   f'<line x1="{left}" y1="{base}" x2="{width - 10}" y2="{base}"/>')
+        for number, (load, rows) in enumerate(loads.items()):
+            bar = min(36.0, (group - 20) / len(rows))
+            for place, name in enumerate(rows):
+                tall = medians[load, name] / top * (height - 85)
+                x = left + number * group + 10 + place * bar
+                out.append(f'<rect x="{x:.1f}" y="{base - tall:.1f}" width="{bar - 2:.1f}" height="{tall:.1f}" '
+                           f'fill="{COLOURS.get(name, "#888")}">'
+                           f'<title>{escape(name)}: {medians[load, name]:.1f}</title></rect>'
+                           f'<text x="{x + bar / 2 - 1:.1f}" y="{base - tall - 4:.1f}" class="value">'
+                           f'{medians[load, name]:.0f}</text>')
+            out.append(f'<text x="{left + number * group + 10}" y="{base + 16}">{load} request(s)</text>')
+        y += height
+    style = ("text{font:12px sans-serif;fill:#333}.title{font-weight:bold}.value{font-size:9px;text-anchor:middle}"
+             "line{stroke:#888}@media(prefers-color-scheme:dark){text{fill:#ddd}}")
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" role="img">'
+            f'<title>Tokens per second, {escape(figures["date"])}</title><style>{style}</style>\n'
+            + "\n".join(out) + "\n</svg>\n")
