@@ -56,7 +56,7 @@ package struct JointLaw: Sendable, Hashable {
     /// norm([P − Q]₊), or P where nothing is left, which rounding alone can bring about.
     func residual(over q: DraftLaw) -> JointLaw {
         var weights = law.probabilities
-        q.forEach { pair, probability in
+        for (pair, probability) in q.pairs {
             if let place = place(of: pair) { weights[place] = max(weights[place] - probability, 0) }
         }
         var rest = self
@@ -100,13 +100,12 @@ package struct DraftLaw: Sendable, Hashable {
         DraftLaw(weights: beams.map { weights[$0] }, rows: beams.map { rows[$0] })
     }
 
-    /// Calls `body` with each pair and its probability.
-    func forEach(_ body: (BeamToken, Double) -> Void) {
-        for (beam, row) in rows.enumerated() {
-            guard let row else { continue }
-            for entry in row.entries {
-                let probability = weights[beam] * (Double(entry.weight) / Double(row.total))
-                body(BeamToken(beam: beam, token: entry.token), probability)
+    /// All pairs that can be drawn, with their probabilities.
+    var pairs: [(pair: BeamToken, probability: Double)] {
+        zip(weights, rows).enumerated().flatMap { beam, entry in
+            (entry.1?.entries ?? []).map {
+                let pair = BeamToken(beam: beam, token: $0.token)
+                return (pair, self[pair])
             }
         }
     }
@@ -115,13 +114,10 @@ package struct DraftLaw: Sendable, Hashable {
     func draws<Source: ChanceSource>(
         _ count: Int, chance: inout Source, at place: (Int) -> ChancePlace
     ) -> [BeamToken] {
-        var pairs: [BeamToken] = []
-        var probabilities: [Double] = []
-        forEach {
-            pairs.append($0)
-            probabilities.append($1)
+        let pairs = pairs
+        guard let law = Distribution(probabilities: pairs.map(\.probability)) else {
+            preconditionFailure("a restricted law is not drawn from")
         }
-        guard let law = Distribution(probabilities: probabilities) else { preconditionFailure("a restricted law") }
-        return (0..<count).map { pairs[Int(chance.token(from: law, at: place($0)).rawValue)] }
+        return (0..<count).map { pairs[Int(chance.token(from: law, at: place($0)).rawValue)].pair }
     }
 }
