@@ -29,10 +29,11 @@ struct DSBDDefectTests {
     @Test("2: tokens rarer than 1 in 1000 are drawn as often as they should be")
     func rareTokens() {
         let tables = Tables(p: distribution(0.9995, 0.0005), q: distribution(0.9, 0.1))
-        let law = law(BeamRound(draws: [2]), tables, length: 1)
-        let expected = tables.beamSamplingLaw(width: 2, length: 1)
+        let law = law(BeamRound(draws: [2]), tables, length: 2)
+        let expected = tables.beamSamplingLaw(width: 2, length: 2)
         #expect(totalVariation(law, expected) < 1e-12)
-        #expect(law[BeamOutcome(live: [[1], [1]], finished: [])].map { abs($0 - 0.0005 * 0.0005) < 1e-12 } == true)
+        let rarest = BeamOutcome(live: [[0, 1], [0, 1]], finished: [])
+        #expect((expected[rarest] ?? 0) > 0 && abs((law[rarest] ?? 0) / (expected[rarest] ?? 1) - 1) < 1e-6)
         // Drafted too, and by the frequency of its row.
         let rare = Tables(p: distribution(0.5, 0.5), q: distribution(0.9999, 0.0001))
         let drafted = EnumeratedChance.law { chance in
@@ -43,10 +44,11 @@ struct DSBDDefectTests {
 
     @Test("3: the recursion takes Q out once per failed draw: P[K = 0] is the product of what is left")
     func oneSubtraction() {
-        // a₀ = .7 leaves the point mass on token 0, a₁ = .2: none in three draws with .3 · .8 · .8.
-        let p = JointLaw(weights: [1], rows: [example.p(after: [])])
-        let q = DraftLaw(weights: [1], rows: [example.row(after: [])])
-        #expect(abs(DynamicWidth.acceptances(p: p, q: q, draws: 3)[0] - 0.192) < 1e-9)
+        // a₀ = .7 leaves (1/3, 2/3, 0), so a₁ = 1/3 + .1: none in two draws with .3 · .56667. A second subtraction
+        // would leave the point mass on token 1, and .27.
+        let p = JointLaw(weights: [1], rows: [distribution(0.5, 0.3, 0.2)])
+        let q = DraftLaw(weights: [1], rows: [WeightRow(distribution(0.4, 0.1, 0.5), entriesMax: 3)])
+        #expect(abs(DynamicWidth.acceptances(p: p, q: q, draws: 2)[0] - 0.17) < 1e-9)
     }
 
     @Test("4: the target's rows are not truncated a second time over the joint: every product is there")
@@ -123,15 +125,15 @@ struct DSBDDefectTests {
     @Test("8: after a draw that passes the next is held against P itself again")
     func resetAfterAcceptance() {
         // Three draws, width 2, one layer: a residual that survived an acceptance would show in the second beam.
-        let tables = Tables(p: distribution(0.5, 0.3, 0.2), q: distribution(0.1, 0.2, 0.7))
-        let law = law(BeamRound(draws: [3]), tables, length: 1)
-        #expect(totalVariation(law, tables.beamSamplingLaw(width: 2, length: 1)) < 1e-12)
+        let tables = Tables(p: distribution(0.5, 0.3, 0.2), q: distribution(0.05, 0.25, 0.7))
+        let law = law(BeamRound(draws: [3]), tables, length: 2)
+        #expect(totalVariation(law, tables.beamSamplingLaw(width: 2, length: 2)) < 1e-12)
         func judged(_ tokens: [TokenID]) -> [TokenID: Double] {
             var forest = DraftForest(roots: 1, root: 0, index: 0)
             let layer = DraftForest.Layer(
                 draws: tokens.map { BeamToken(beam: 0, token: $0) }, rows: [tables.row(after: [])])
             #expect(throws: Never.self) { try forest.receive(layer, drawsMax: 3, layersMax: 1) }
-            // The second beam, given that the draws were 2, 0, 1 and the width 2 with the first one failed.
+            // How likely the first of these draws fails and the others pass.
             return EnumeratedChance.law { chance in
                 var beams = TargetBeams()
                 let verdict = DSBDRule(width: .fixed(3)).advance(&beams, over: forest, chance: &chance) { _ in
@@ -140,8 +142,8 @@ struct DSBDDefectTests {
                 return verdict.kept[0] == [1, 2] ? 1 : 0
             }
         }
-        // Draw 2 fails with 1 − .2/.7; then 0 passes surely; against P itself 1 passes surely too (.3 > .2), and it
-        // would pass with less against the residual, which holds .1 of .5 there.
+        // Draw 2 fails with 1 − .2/.7; then 0 passes surely; against P itself 1 passes surely too (.3 > .25);
+        // against the residual, (.9, .1, 0), it would pass with .1/.25.
         #expect(abs((judged([2, 0, 1])[1] ?? 0) - (1 - 0.2 / 0.7)) < 1e-4)
     }
 }

@@ -88,24 +88,26 @@ struct DynamicWidthTests {
         #expect(Array(widths.keys) == [rule.width(p: p, q: q, draws: 3)])
     }
 
-    @Test(
-        "Each layer is exact given its width: with a dynamic width that comes out as W the first layer is W draws of P")
-    func exactGivenWidth() {
+    @Test("Each layer is exact given its width: the first one is that many draws of P", arguments: [0.3, 0.8])
+    func exactGivenWidth(threshold: Double) {
+        let round = BeamRound(width: .dynamic(DynamicWidth(threshold: threshold)), draws: [2])
         for seed in 0..<4 {
             let tables = Tables(vocabulary: 3, seed: UInt64(seed), agreement: 0.4)
-            let rule = DynamicWidth(threshold: 0.5)
             var widths: Set<Int> = []
             let law = EnumeratedChance.law { chance in
                 var beams = TargetBeams()
-                // One layer that never stands as a whole would end the round: look at its beams' first tokens.
-                let verdict = BeamRound(width: .dynamic(rule), draws: [2]).play(
-                    tables, &beams, length: 2, chance: &chance)
+                let forest = round.forest(tables, behind: beams, layersMax: 1, chance: &chance)
+                let verdict = DSBDRule(width: round.width).advance(&beams, over: forest, chance: &chance) {
+                    tables.p(after: forest.text($0, behind: TargetBeams()))
+                }
                 widths.insert(verdict.widths[0])
-                return verdict.kept[0].count == verdict.widths[0] ? [] : beams.live.map { $0.text.tokens[0] }
+                // A layer that stands as a whole is followed by another; one that does not is the last.
+                guard verdict.kept[0].count == verdict.widths[0] else { return BeamOutcome(beams) }
+                return BeamOutcome(live: verdict.kept[0].map { [forest.layers[0][$0].token] }, finished: [])
             }
-            // Where a round stops, it stops with as many beams as the layer's width.
             #expect(widths.count == 1)
-            #expect(law.keys.allSatisfy { $0.isEmpty || $0.count == widths.first })
+            let expected = tables.beamSamplingLaw(width: widths.first ?? 0, length: 1)
+            #expect(totalVariation(law, expected) < 1e-12, "seed \(seed)")
         }
     }
 
