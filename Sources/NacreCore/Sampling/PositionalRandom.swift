@@ -22,6 +22,8 @@ package struct PositionalRandom: Sendable, Hashable {
         case block
         /// What a draft-length policy draws, numbered by `index`: no token is at that place.
         case policy
+        /// Which of several beams is kept, at the index behind their last token.
+        case beam
     }
 
     private static let gumbelTag: UInt32 = 0

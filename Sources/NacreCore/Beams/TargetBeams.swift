@@ -1,0 +1,122 @@
+import RealModule
+
+/// The beams of one job under beam sampling: what a verifier holds between two passes, and the answers so far.
+///
+///     var beams = TargetBeams(ends: [vocabulary.end])          // one beam, the prompt
+///     BeamSampling(width: 4).step(&beams, chance: &chance) { beam in row(behind: beams.live[beam]) }
+///     respond(beams.answers(nBest))
+///
+/// All live beams are equally long. One that ends the text is set aside, and the weights of the others are scaled to
+/// sum to 1 again, so that what is left is drawn among texts that go on.
+package struct TargetBeams: Sendable, Hashable {
+    /// A text behind the prompt.
+    package struct Hypothesis: Sendable, Hashable {
+        package var tokens: [TokenID] = []
+        /// The sum of ln p over its tokens, in nats: cumulative, never scaled by the other beams.
+        package var logP = 0.0
+
+        /// ln p per token, by which texts of different lengths are compared; 0 for the empty one.
+        package var score: Double { tokens.isEmpty ? 0 : logP / Double(tokens.count) }
+    }
+
+    /// A text that goes on.
+    package struct Beam: Sendable, Hashable {
+        package var text: Hypothesis
+        /// w, summing to 1 over the live beams.
+        package var weight: Double
+    }
+
+    /// The beams that go on; none once all have ended. The same text may be there more than once.
+    package private(set) var live = [Beam(text: Hypothesis(), weight: 1)]
+    /// Different texts that have ended, best first, at most `answersMax`.
+    package private(set) var finished: [Hypothesis] = []
+    /// The logical index of the generated token that comes next.
+    package private(set) var index: Int
+    package let ends: Set<TokenID>
+    /// Most answers that can be asked for.
+    package let answersMax: Int
+
+    /// - Parameters:
+    ///   - index: generated tokens before the beams begin.
+    ///   - ends: tokens behind which there is no text.
+    package init(index: Int = 0, ends: Set<TokenID> = [], answersMax: Int = 16) {
+        self.index = index
+        self.ends = ends
+        self.answersMax = answersMax
+    }
+
+    /// P(i, x) over the live beams; `rows[i]` is the target's law behind beam i, after the sampler transform.
+    package func law(rows: [Distribution]) -> JointLaw { JointLaw(weights: live.map(\.weight), rows: rows) }
+
+    /// Makes `pairs`, drawn from `law`, the beams; the new weights are proportional to P of the pairs.
+    ///
+    /// - Returns: which of the pairs are live beams now, in order.
+    @discardableResult
+    mutating func advance(by pairs: [BeamToken], of law: JointLaw, rows: [Distribution]) -> [Int] {
+        let before = live
+        live = []
+        index += 1
+        var places: [Int] = []
+        for (place, pair) in pairs.enumerated() {
+            var text = before[pair.beam].text
+            text.tokens.append(pair.token)
+            text.logP += Double.log(rows[pair.beam][pair.token])
+            if ends.contains(pair.token) {
+                finish(text)
+            } else {
+                live.append(Beam(text: text, weight: law[pair]))
+                places.append(place)
+            }
+        }
+        let total = live.reduce(0) { $0 + $1.weight }
+        for beam in live.indices { live[beam].weight /= total }
+        return places
+    }
+
+    private mutating func finish(_ text: Hypothesis) {
+        guard !finished.contains(where: { $0.tokens == text.tokens }) else { return }
+        finished.append(text)
+        finished = Self.ranked(finished, answersMax)
+    }
+
+    // MARK: - Answers
+
+    /// The `count` best different texts, finished or not, by cumulative log-likelihood per token; best first.
+    package func answers(_ count: Int) -> [Hypothesis] {
+        var seen: Set<[TokenID]> = []
+        let texts = (finished + live.map(\.text)).filter { seen.insert($0.tokens).inserted }
+        return Self.ranked(texts, min(count, answersMax))
+    }
+
+    /// Of equally good ones the earlier first.
+    private static func ranked(_ texts: [Hypothesis], _ count: Int) -> [Hypothesis] {
+        let order = texts.indices.sorted { (texts[$1].score, $0) < (texts[$0].score, $1) }
+        return order.prefix(count).map { texts[$0] }
+    }
+
+    // MARK: - Low memory
+
+    /// Which beam is left when only one is kept.
+    package enum Survivor: Sendable, Hashable {
+        /// A beam drawn with its weight.
+        case drawn
+        /// The one with the largest weight, the first on a tie.
+        case likeliest
+    }
+
+    /// Keeps one live beam, so that the next round begins with one root and the cache is that of one text: DSBD's
+    /// low-memory variant, after each round. What is drawn from then on is no longer beam sampling of the full width,
+    /// and as rounds are as long as drafts are good, its law depends on the drafter.
+    ///
+    /// - Returns: its place among the beams there were; `nil` if all have ended.
+    package mutating func keepOne<Source: ChanceSource>(_ survivor: Survivor, chance: inout Source) -> Int? {
+        guard let law = Distribution(weights: live.map(\.weight)) else { return nil }
+        let kept =
+            switch survivor {
+            case .drawn: Int(chance.token(from: law, at: ChancePlace(index, .beam)).rawValue)
+            case .likeliest: Int(law.likeliest(1)[0].rawValue)
+            }
+        live = [Beam(text: live[kept].text, weight: 1)]
+        return kept
+    }
+}
