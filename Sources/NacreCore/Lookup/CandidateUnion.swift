@@ -46,8 +46,8 @@ struct ContinuationCounts {
         }
     }
 
-    /// The `most` that came most often, of equals the most recent: after a match of m tokens, one that came c of n times
-    /// is given probability c / (n + 2/m).
+    /// The `most` that came most often, of equals the most recent: after a match of m tokens, one that came c of n
+    /// times is given probability c / (n + 2/m).
     ///
     /// The 2/m is the chance of something never seen: after a match of one token a single precedent counts 1/3, after
     /// eight tokens 4/5. A starting point only: verdicts correct it (`ConfidenceCalibration`).

@@ -2,10 +2,11 @@
 ///
 /// Two suffix automata, a young one that outputs are added to and an old one. When an output does not fit into the
 /// young one any more, the old one is dropped and the young one takes its place. So the pool never holds more than
-/// `tokensMax` tokens (about 200 bytes each), what goes is the oldest half at once, and of the last `tokensMax` / 2 tokens
-/// remembered nothing is missing but the beginning of an output that is longer by itself.
+/// `tokensMax` tokens (about 200 bytes each), what goes is the oldest half at once, and of the last `tokensMax` / 2
+/// tokens remembered nothing is missing but the beginning of an output that is longer by itself.
 ///
-/// - Source: Oliaro et al., "SuffixDecoding: extreme speculative decoding for emerging AI applications", 2024, where the
+/// - Source: Oliaro et al., "SuffixDecoding: extreme speculative decoding for emerging AI applications", 2024, where
+///   the
 ///   tree of past outputs is unbounded.
 package struct OutputPool: Sendable {
     package let tokensMax: Int

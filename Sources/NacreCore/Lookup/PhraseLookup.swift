@@ -6,8 +6,8 @@
 /// `LookupDrafter.lengthen`, `PhrasePool.reuse`.
 ///
 /// - Source: Zhao et al., "Ouroboros: generating longer drafts phrase by phrase for faster speculative decoding", EMNLP
-///   2024 (2402.13720). There the drafter fills the pool by Jacobi iterations of its own; here texts and rejected drafts
-///   do.
+///   2024 (2402.13720). There the drafter fills the pool by Jacobi iterations of its own; here texts and rejected
+///   drafts do.
 package struct PhraseLookup: LookupDrafter {
     private var text: [TokenID] = []
     /// Tokens of the text whose phrases are in the pool.

@@ -1,8 +1,8 @@
 /// Short runs of tokens that were met, by the token before them.
 ///
-/// Bounded: at most `phrasesMax` phrases of at most `tokensMax` tokens behind each of at most `keysMax` tokens. A phrase
-/// that is met moves to the front of its key; the one that was met longest ago goes first. When there are too many keys,
-/// the half of them that learned nothing for the longest time goes.
+/// Bounded: at most `phrasesMax` phrases of at most `tokensMax` tokens behind each of at most `keysMax` tokens. A
+/// phrase that is met moves to the front of its key; the one that was met longest ago goes first. When there are too
+/// many keys, the half of them that learned nothing for the longest time goes.
 ///
 /// - Source: Zhao et al., "Ouroboros", EMNLP 2024 (2402.13720); the pool is that of Fu et al., "Lookahead decoding",
 ///   ICML 2024: level 7 (6 tokens behind the key), guess sets of 20.

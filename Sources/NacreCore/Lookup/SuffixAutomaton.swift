@@ -3,8 +3,8 @@
 /// Taking in a token costs O(1) amortised: the automaton itself grows as published, at most 2n states and 3n edges for
 /// n tokens (about 200 bytes per token). Beside that each state counts its occurrences and knows the latest of them;
 /// these figures are brought up to date for the `chainMax` longest pieces that end at the new token, so that they are
-/// exact unless a text repeats itself within itself more than `chainMax` times, as one token a thousand times does: then
-/// the shortest pieces are undercounted, and the longest match, which is what is asked for, is not.
+/// exact unless a text repeats itself within itself more than `chainMax` times, as one token a thousand times does:
+/// then the shortest pieces are undercounted, and the longest match, which is what is asked for, is not.
 ///
 /// The last `undoMax` tokens or more can be taken back, each at the cost of having taken it in.
 ///
