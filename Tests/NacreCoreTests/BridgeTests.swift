@@ -206,13 +206,19 @@ struct BridgeTests {
     @Test("TLI defect 4: a correction that the drafter lacks keeps its space, and half a character is held")
     func tliCorrections() {
         let target = ToyTokenizer.wordMerges
-        let draft = ToyTokenizer.pieces((0...127).map { String(UnicodeScalar($0)) } + ["the", "日本"])
+        let draft = ToyTokenizer.longestMatch
         var text = AlignedText(target, draft)
-        for token in Self.tokens("the thing in 日本 the", target) {
+        let tokens = Self.tokens("the thing in the king 日本語 the", target)
+        for token in tokens {
             _ = text.commit([token], by: .tli)
             #expect(draft.bytes(of: text.draftTokens) == Array(text.bytes.dropLast(text.held)) && !text.isLost)
         }
-        #expect(text.draftTokens.contains(129) && !text.draftTokens.isEmpty && text.held == 0)
+        #expect(text.held == 0 && tokens.contains { text.intersection.draftToken(of: $0) == nil })
+        let halves = ToyTokenizer(pieces: [[0x20, 0xE6, 0x97], [0xA5, 0x20]])
+        var cut = AlignedText(halves, draft)
+        #expect(draft.bytes(of: cut.commit([0], by: .tli).tokens) == [0x20] && cut.held == 2)
+        #expect(
+            draft.bytes(of: cut.commit([1], by: .tli).tokens).suffix(4) == [0xE6, 0x97, 0xA5, 0x20] && cut.held == 0)
     }
 
     @Test("TLI keeps the drafter's own tokens where both have them")
@@ -269,7 +275,7 @@ struct BridgeTests {
         survey.observe(text: [0, 1, 0, 1, 0, 1, 0, 1, 0, 2])
         #expect(survey.textShare == 0.9)
         #expect(try survey.choice(asked: nil) == .tli)
-        // TLI cannot say what the target says here; SLEM at least bets on the right beginning.
+        // By the rows, if there are any.
         survey.observe(p: distribution(0.7, 0.3, 0, 0), q: distribution(0.45, 0.35, 0.2))
         #expect(survey.draftMass.map { abs($0 - 0.8) < 1e-12 } == true)
         #expect(survey.predictedAcceptance(.tli).map { abs($0 - (0.5625 + 0.3)) < 1e-12 } == true)

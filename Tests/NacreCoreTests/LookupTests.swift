@@ -11,7 +11,7 @@ struct LookupTests {
     }
 
     private static func ends(of piece: ArraySlice<TokenID>, in text: [TokenID]) -> [Int] {
-        text.indices.filter { $0 + 1 >= piece.count && text[($0 + 1 - piece.count)...$0].elementsEqual(piece) }
+        text.indices.filter { $0 + 1 >= piece.count && text[($0 + 1 - piece.count)..<($0 + 1)].elementsEqual(piece) }
     }
 
     private static func taken(_ tokens: [TokenID], by drafter: some LookupDrafter) -> any LookupDrafter {
