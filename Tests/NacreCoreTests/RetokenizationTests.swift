@@ -24,7 +24,7 @@ struct RetokenizationTests {
     }()
 
     /// Texts for each pair; NACRE_FUZZ_TEXTS asks for more.
-    private static let texts = ProcessInfo.processInfo.environment["NACRE_FUZZ_TEXTS"].flatMap(UInt64.init) ?? 60
+    private static let texts = ProcessInfo.processInfo.environment["NACRE_FUZZ_TEXTS"].flatMap(UInt64.init) ?? 20
 
     private static let fragments: [[UInt8]] =
         [
@@ -57,7 +57,7 @@ struct RetokenizationTests {
     @Test("the tokens of two parts of any text join to the text", arguments: pairs.prefix(4))
     func joining(pair: Pair) {
         let exact = ByteExactTokenizer(pair.draft)
-        for seed in 0..<300 as Range<UInt64> {
+        for seed in 0..<100 as Range<UInt64> {
             var random = SplitMix(seed: seed)
             let text = Self.text(&random)
             let cut = Int.random(in: 0...text.count, using: &random)
