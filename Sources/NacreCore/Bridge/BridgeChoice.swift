@@ -1,0 +1,107 @@
+/// How a drafter's tokens become the target's.
+package enum BridgeKind: String, Sendable, Hashable, CaseIterable, Codable {
+    /// One vocabulary: ids are interchangeable, nothing is done.
+    case none
+    /// Token-level intersection.
+    case tli
+    /// String-level exact match.
+    case slem
+    /// String-level rejection sampling. Lossless like the others, but only for small vocabularies: never chosen by
+    /// `auto`.
+    case slrs
+}
+
+/// Why two models cannot be paired in the way that was asked for, with what works.
+package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
+    case differentVocabularies
+    case nothingInCommon
+    case tooManyRows(Int, max: Int)
+
+    package var description: String {
+        switch self {
+        case .differentVocabularies: "the vocabularies differ: use the bridge `tli` or `slem`, or leave it to `auto`"
+        case .nothingInCommon: "the vocabularies have no token in common: use the bridge `slem`"
+        case .tooManyRows(let rows, let max):
+            "`slrs` needs \(rows) rows of the drafter for one token, at most \(max) are allowed: use `slem` or `tli`"
+        }
+    }
+}
+
+/// What is known of a pair of vocabularies before anything runs, and the bridge that follows from it.
+///
+///     var survey = BridgeSurvey(overlap: overlap, intersection: both)
+///     survey.observe(text: targetTokenizer.tokens(of: sample))             // overlap by mass, no weights needed
+///     survey.observe(p: p, q: q)                                           // or at positions of it, with both models
+///     let bridge = try survey.choice(asked: nil)
+package struct BridgeSurvey: Sendable {
+    package let overlap: VocabularyOverlap
+    package let intersection: TokenLevelIntersection
+    private var textTokens = 0
+    private var textShared = 0.0
+    private var positions = 0
+    private var mass = 0.0
+    private var sums: [BridgeKind: Double] = [:]
+
+    package init(overlap: VocabularyOverlap, intersection: TokenLevelIntersection) {
+        self.overlap = overlap
+        self.intersection = intersection
+    }
+
+    /// Counts the target's tokens of a sample text.
+    package mutating func observe(text tokens: [TokenID]) {
+        textTokens += tokens.count
+        textShared += intersection.share(of: tokens) * Double(tokens.count)
+    }
+
+    /// Counts one position of a text: p over the target's ids, q over the drafter's, both after the sampler transform.
+    package mutating func observe(p: Distribution, q: Distribution) {
+        positions += 1
+        mass += intersection.mass(of: q)
+        if let projected = intersection.project(q) {
+            sums[.tli, default: 0] += zip(p.probabilities, projected.probabilities).reduce(0) { $0 + min($1.0, $1.1) }
+        }
+        let likeliest = q.likeliest(1).first.flatMap(intersection.targetToken(of:))
+        sums[.slem, default: 0] += likeliest.map { p[$0] } ?? 0
+        if overlap.isSame {
+            sums[.none, default: 0] += zip(p.probabilities, q.probabilities).reduce(0) { $0 + min($1.0, $1.1) }
+        }
+    }
+
+    /// The part of the sample text's tokens that the drafter has; `nil` without a sample.
+    package var textShare: Double? { textTokens == 0 ? nil : textShared / Double(textTokens) }
+    /// Mean Z, the drafter's probability of tokens that the target has; `nil` without rows.
+    package var draftMass: Double? { positions == 0 ? nil : mass / Double(positions) }
+
+    /// The probability that a drafted token is accepted, by the rows observed; `nil` without rows.
+    ///
+    /// `none`, `tli`: Σ min(p, q'), as rejection sampling accepts; coupling accepts a little less. `slem`: p of the
+    /// likeliest draft, a lower bound, as texts of several drafted tokens are not followed up.
+    package func predictedAcceptance(_ kind: BridgeKind) -> Double? {
+        positions == 0 ? nil : sums[kind].map { $0 / Double(positions) }
+    }
+
+    /// The bridge to use.
+    ///
+    /// On `auto`: none if the vocabularies are the same; with rows, the better of TLI and SLEM by predicted acceptance;
+    /// else TLI if the drafter has at least `shareMin` of the sample text's tokens (without a sample: of the target's
+    /// vocabulary). A token that TLI cannot propose costs a rejection each time it is due, so below that share SLEM,
+    /// whose drafts are greedy but lack none, goes further.
+    ///
+    /// - Parameter asked: `nil` is `auto`.
+    /// - Throws: `.differentVocabularies` for `none`, `.nothingInCommon` for `tli`, where it cannot work.
+    package func choice(asked: BridgeKind?, shareMin: Double = 0.75) throws(BridgeRefusal) -> BridgeKind {
+        switch asked {
+        case nil: break
+        case .none?: if !overlap.isSame { throw .differentVocabularies }
+        case .tli?: if intersection.count == 0 { throw .nothingInCommon }
+        case .slem?, .slrs?: break
+        }
+        if let asked { return asked }
+        if overlap.isSame { return .none }
+        if intersection.count == 0 { return .slem }
+        if let tli = predictedAcceptance(.tli), let slem = predictedAcceptance(.slem) {
+            return tli >= slem ? .tli : .slem
+        }
+        return (textShare ?? overlap.targetShare) >= shareMin ? .tli : .slem
+    }
+}

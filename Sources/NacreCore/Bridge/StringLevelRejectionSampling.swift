@@ -1,0 +1,131 @@
+/// SLRS: the law of the *target's* next token under a drafter of another vocabulary, as a row to draw from.
+///
+///     let rule = try StringLevelRejectionSampling(target: targetTokenizer, draft: draftTokenizer)
+///     let psi = try rule.law(after: []) { path in q(behind: context + path) }
+///     tree.propose(.row(WeightRow(psi, entriesMax: psi.probabilities.count), .independent), under: node)
+///
+/// ψ(t) is the probability that the drafter's text begins with t: the sum over all its ways to say so. The drafter
+/// speaks until its first target token, the longest piece that its text begins with, can no longer change, which its
+/// bytes alone decide. ψ then is q: drawing t from its integers and judging it by `RejectionRule` accepts Σ min(p, ψ),
+/// never less than the Σ p·ψ of SLEM, with the target's law (ALGORITHMS 5.2). Drawing from ψ has the law of drafting a
+/// text and taking its first token, so no text is drafted at all.
+///
+/// The price is a row of the drafter for every text that is still undecided, about one for each piece of the target
+/// that begins another piece. That is why this is for byte-level drafters and small vocabularies, and never chosen by
+/// itself.
+///
+/// Which token a text begins with is ours to say, the law holds for any rule: the longest match is what can be decided
+/// byte by byte. Where the target's tokenizer would say otherwise, ψ is off, and with it acceptance, not the output.
+///
+/// - Source: Timor et al., ICML 2025 (2502.05202), algorithm 3.
+package struct StringLevelRejectionSampling: Sendable {
+    /// A trie of the target's pieces.
+    private struct Node: Sendable {
+        var children: [UInt8: Int] = [:]
+        var token: TokenID?
+    }
+
+    /// How far a text has walked down the trie.
+    private struct Walk {
+        /// `nil` once no longer piece can match: the first token is decided.
+        var node: Int? = 0
+        var longest: TokenID?
+        var isEmpty = true
+    }
+
+    private var nodes = [Node()]
+    private let targetSize: Int
+    private let draft: ByteExactTokenizer
+    private let end: TokenID?
+    private let rowsMax: Int
+
+    /// - Parameter rowsMax: most rows of the drafter that one position may take.
+    /// - Throws: `.tooManyRows` if the target's vocabulary needs more even of a drafter that speaks in bytes.
+    package init(
+        target: ByteExactTokenizer, draft: ByteExactTokenizer, rowsMax: Int = 4096
+    ) throws(BridgeRefusal) {
+        self.draft = draft
+        self.rowsMax = rowsMax
+        targetSize = target.tokenizer.vocabularySize
+        let ids = (0..<UInt32(targetSize)).lazy.map(TokenID.init)
+        end = ids.first { target.tokenizer.isEndOfGeneration($0) }
+        for token in ids {
+            let piece = target.text(of: token)
+            guard !piece.isEmpty else { continue }
+            let node = piece.reduce(0) { child(of: $0, $1) }
+            nodes[node].token = nodes[node].token ?? token
+        }
+        let undecided = nodes.count { !$0.children.isEmpty }
+        guard undecided <= rowsMax else { throw .tooManyRows(undecided, max: rowsMax) }
+    }
+
+    private mutating func child(of node: Int, _ byte: UInt8) -> Int {
+        if let known = nodes[node].children[byte] { return known }
+        nodes.append(Node())
+        nodes[node].children[byte] = nodes.count - 1
+        return nodes.count - 1
+    }
+
+    /// ψ over the target's ids behind the text that the drafter has seen.
+    ///
+    /// A text that begins with no piece of the target, or with a command, is no proposal; ψ is scaled to what is left.
+    ///
+    /// - Parameters:
+    ///   - first: bytes of the text that the drafter has not seen (`AlignedText.held`). Its text has to begin with
+    ///     them, and they are no part of the token; texts that do not are no proposals.
+    ///   - q: the drafter's law behind its context and these tokens of its own.
+    /// - Throws: `.tooManyRows`; `.nothingInCommon` if no text of the drafter begins with a token of the target.
+    package func law(
+        after first: [UInt8] = [], q: ([TokenID]) -> Distribution
+    ) throws(BridgeRefusal) -> Distribution {
+        var weights = Array(repeating: 0.0, count: targetSize)
+        var open: [(path: [TokenID], walk: Walk, held: ArraySlice<UInt8>, mass: Double)] = [([], Walk(), first[...], 1)]
+        var rows = 0
+        while let (path, walk, held, mass) = open.popLast() {
+            rows += 1
+            guard rows <= rowsMax else { throw .tooManyRows(rows, max: rowsMax) }
+            for (id, probability) in q(path).probabilities.enumerated() where probability > 0 {
+                let token = TokenID(rawValue: UInt32(id))
+                if draft.isCommand(token) {
+                    guard held.isEmpty, draft.tokenizer.isEndOfGeneration(token) else { continue }
+                    if let decided = walk.isEmpty ? end : walk.longest {
+                        weights[Int(decided.rawValue)] += mass * probability
+                    }
+                    continue
+                }
+                let text = draft.text(of: token)
+                let seen = zip(text, held).prefix { $0 == $1 }.count
+                guard !text.isEmpty, seen == min(text.count, held.count) else { continue }
+                let next = step(walk, text[seen...])
+                if next.node != nil {
+                    open.append((path + [token], next, held.dropFirst(seen), mass * probability))
+                } else if let decided = next.longest {
+                    weights[Int(decided.rawValue)] += mass * probability
+                }
+            }
+        }
+        guard let law = Distribution(weights: weights) else { throw .nothingInCommon }
+        return law
+    }
+
+    /// The first token of a text that can still become longer; `nil` if that is not decided, or there is none.
+    package func firstToken(of text: [UInt8], isWhole: Bool) -> (isDecided: Bool, token: TokenID?) {
+        let walk = step(Walk(), text[...])
+        let isDecided = isWhole || walk.node == nil
+        return (isDecided, isDecided ? (walk.isEmpty ? end : walk.longest) : nil)
+    }
+
+    private func step(_ walk: Walk, _ text: ArraySlice<UInt8>) -> Walk {
+        var walk = walk
+        for byte in text {
+            walk.isEmpty = false
+            guard let node = walk.node.flatMap({ nodes[$0].children[byte] }) else {
+                walk.node = nil
+                break
+            }
+            walk.longest = nodes[node].token ?? walk.longest
+            walk.node = nodes[node].children.isEmpty ? nil : node
+        }
+        return walk
+    }
+}
