@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke bench-forest fuzz mutants simulate proto
+.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-simulate fuzz mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -43,6 +43,9 @@ bench-smoke: build ## the figures that README quotes, as ratios in one run (minu
 
 bench-forest: build ## many jobs, trees, two verifiers, as ratios in one run (a quarter of an hour)
 	@Scripts/bench-forest
+
+bench-simulate: build ## what `nacre simulate` predicts against real jobs (minutes)
+	@Scripts/bench-simulate
 
 fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz

@@ -33,7 +33,11 @@ struct TraceCommand: AsyncParsableCommand {
         try await connection.withCoordinator { coordinator in
             let id = try await coordinator.resolve(prefix)
             let trace = isRecording ? try await coordinator.recording(id) : try await coordinator.trace(id)
-            if let output { try output.write(trace) } else { try terminal.write(String(decoding: trace, as: UTF8.self)) }
+            if let output {
+                try output.write(trace)
+            } else {
+                try terminal.write(String(decoding: trace, as: UTF8.self))
+            }
         }
     }
 }

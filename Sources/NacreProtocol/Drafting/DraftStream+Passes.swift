@@ -91,7 +91,8 @@ extension DraftStream {
         // Without the noise, proposals are functions of the text, as rules that do not couple need them.
         let policy = rule == .coupled ? sampling : .greedy
         return ScoreRequest(
-            key: key, index: index, policy: policy, kind: pace == nil && !isMeasured ? .candidates(width) : .measured(width))
+            key: key, index: index, policy: policy,
+            kind: pace == nil && !isMeasured ? .candidates(width) : .measured(width))
     }
 
     /// Whether drafts are draws from q.

@@ -33,7 +33,8 @@ package struct DraftOpen: Sendable, Equatable {
         stream: StreamID, job: JobID, attempt: Attempt, epoch: Epoch, key: StreamKey, sampling: SamplingPolicy,
         promptLength: Position, positionLimit: Position, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
-        policy: PolicySpecification = .goodput, isMeasured: Bool = false, nodesMax: Int = 0, contextTotal: Int, contextOffset: Int,
+        policy: PolicySpecification = .goodput, isMeasured: Bool = false, nodesMax: Int = 0, contextTotal: Int,
+        contextOffset: Int,
         context: [TokenID]
     ) {
         self.stream = stream

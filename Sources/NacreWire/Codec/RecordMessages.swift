@@ -109,7 +109,9 @@ extension JobRecording {
             passes.append(pass)
         }
         for time in [wire.draft_microseconds, wire.round_trip_microseconds] {
-            guard time >= 0, time.isFinite else { throw fields.invalid("draftMicroseconds", "or its neighbour \(time)") }
+            guard time >= 0, time.isFinite else {
+                throw fields.invalid("draftMicroseconds", "or its neighbour \(time)")
+            }
         }
         let measures = try fields.measures(
             entropy: (wire.n_entropy, wire.entropy), top: (wire.n_top, wire.top),
