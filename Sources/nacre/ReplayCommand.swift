@@ -49,8 +49,8 @@ struct ReplayCommand: AsyncParsableCommand {
                 + "plain decoding \(Figures.decimal(report.plainTokensPerSecond, digits: 1)) tokens/s")
         if report.withStatistics < report.known {
             terminal.note(
-                "\(report.known - report.withStatistics) positions have no statistics of q: policies that stop token by "
-                    + "token go on there")
+                "\(report.known - report.withStatistics) positions have no statistics of q: policies that stop token "
+                    + "by token go on there")
         }
     }
 }

@@ -99,7 +99,7 @@ import Testing
             _ = try await cluster.end(of: other)
             let none = try await cluster.nacre("trace", other, "--decisions")
             #expect(none.status == 1 && none.errors.contains("record: true"), "\(none.errors)")
-            let live = try await cluster.nacre("simulate", "--live", "--alpha", "0.6", "--json")
+            let live = try await cluster.nacre("simulate", "--live", "--draft", "1", "--alpha", "0.6", "--json")
             #expect(live.status == 0, "\(live.errors)")
             let nowhere = try await cluster.nacre("run", "a", "--record", "/nowhere/at/all/t")
             #expect(nowhere.status == 2 && nowhere.errors.contains("/nowhere/at/all/t"))

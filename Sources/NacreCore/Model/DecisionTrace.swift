@@ -22,8 +22,8 @@ package struct DecisionTrace: Sendable, Hashable {
 
     /// One position of the text.
     package struct Position: Sendable, Hashable {
-        /// Whether the drafter's token was the target's, given that all before it were; `nil` where nothing was drafted:
-        /// the token behind the last draft of a round, plain decoding, the time before a drafter is ready.
+        /// Whether the drafter's token was the target's, given that all before it were; `nil` where nothing was
+        /// drafted: the token behind the last draft of a round, plain decoding, the time before a drafter is ready.
         package var agrees: Bool?
         package var statistics: TokenStatistics
         package var probability: Double

@@ -1,6 +1,6 @@
 import NacreCore
 
-/// What q was like where a draft was drawn, as a drafter reports it of a job that is recorded. −1 where it is not known.
+/// What q was like where a draft was drawn, as a drafter reports it of a job that is recorded. −1 where not known.
 package struct DraftMeasure: Sendable, Hashable {
     /// As `TokenStatistics`; the margin may be infinite.
     package var entropy: Float
