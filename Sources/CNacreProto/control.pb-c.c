@@ -953,6 +953,51 @@ void   nacre__job_trace__free_unpacked
   assert(message->base.descriptor == &nacre__job_trace__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__job_recording__init
+                     (Nacre__JobRecording         *message)
+{
+  static const Nacre__JobRecording init_value = NACRE__JOB_RECORDING__INIT;
+  *message = init_value;
+}
+size_t nacre__job_recording__get_packed_size
+                     (const Nacre__JobRecording *message)
+{
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__job_recording__pack
+                     (const Nacre__JobRecording *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__job_recording__pack_to_buffer
+                     (const Nacre__JobRecording *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__JobRecording *
+       nacre__job_recording__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__JobRecording *)
+     protobuf_c_message_unpack (&nacre__job_recording__descriptor,
+                                allocator, len, data);
+}
+void   nacre__job_recording__free_unpacked
+                     (Nacre__JobRecording *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor nacre__capacity__field_descriptors[4] =
 {
   {
@@ -1609,7 +1654,7 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[23] =
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[24] =
 {
   {
     "job_hi",
@@ -1887,6 +1932,18 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[23] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "record",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, record),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__assign_job__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
@@ -1908,6 +1965,7 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   18,   /* field[18] = payload */
   22,   /* field[22] = policy */
   6,   /* field[6] = prompt_length */
+  23,   /* field[23] = record */
   3,   /* field[3] = rule */
   5,   /* field[5] = sampling */
   14,   /* field[14] = shape */
@@ -1918,7 +1976,7 @@ static const ProtobufCIntRange nacre__assign_job__number_ranges[3 + 1] =
   { 1, 0 },
   { 8, 6 },
   { 14, 11 },
-  { 0, 23 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -1928,7 +1986,7 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  23,
+  24,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
   3,  nacre__assign_job__number_ranges,
@@ -3157,6 +3215,200 @@ const ProtobufCMessageDescriptor nacre__job_trace__descriptor =
   nacre__job_trace__field_indices_by_name,
   1,  nacre__job_trace__number_ranges,
   (ProtobufCMessageInit) nacre__job_trace__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__job_recording__field_descriptors[13] =
+{
+  {
+    "job_hi",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, job_hi),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_lo",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, job_lo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodes",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobRecording, n_nodes),
+    offsetof(Nacre__JobRecording, nodes),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "microseconds",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_microseconds),
+    offsetof(Nacre__JobRecording, microseconds),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draft_microseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, draft_microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "round_trip_microseconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, round_trip_microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agreement",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobRecording, n_agreement),
+    offsetof(Nacre__JobRecording, agreement),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delay",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobRecording, n_delay),
+    offsetof(Nacre__JobRecording, delay),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "entropy",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_entropy),
+    offsetof(Nacre__JobRecording, entropy),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "top",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_top),
+    offsetof(Nacre__JobRecording, top),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "margin",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_margin),
+    offsetof(Nacre__JobRecording, margin),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drawn",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_drawn),
+    offsetof(Nacre__JobRecording, drawn),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__job_recording__field_indices_by_name[] = {
+  7,   /* field[7] = agreement */
+  2,   /* field[2] = attempt */
+  8,   /* field[8] = delay */
+  5,   /* field[5] = draft_microseconds */
+  12,   /* field[12] = drawn */
+  9,   /* field[9] = entropy */
+  0,   /* field[0] = job_hi */
+  1,   /* field[1] = job_lo */
+  11,   /* field[11] = margin */
+  4,   /* field[4] = microseconds */
+  3,   /* field[3] = nodes */
+  6,   /* field[6] = round_trip_microseconds */
+  10,   /* field[10] = top */
+};
+static const ProtobufCIntRange nacre__job_recording__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 13 }
+};
+const ProtobufCMessageDescriptor nacre__job_recording__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.JobRecording",
+  "JobRecording",
+  "Nacre__JobRecording",
+  "nacre",
+  sizeof(Nacre__JobRecording),
+  13,
+  nacre__job_recording__field_descriptors,
+  nacre__job_recording__field_indices_by_name,
+  1,  nacre__job_recording__number_ranges,
+  (ProtobufCMessageInit) nacre__job_recording__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[5] =

@@ -41,6 +41,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     /// Absent: the coordinator draws one and returns it.
     package var seed: UInt64?
     package var stop: [String]?
+    /// Keep how drafts do, position by position, for `GET /v1/jobs/{id}/record`; default false.
+    package var record: Bool?
     /// Answer with the event stream at once; the job is cancelled if the client goes away.
     package var stream: Bool?
 
@@ -50,7 +52,7 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package static let keys = [
         "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
         "drafters", "helpers", "payload", "candidates",
-        "merge", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
+        "merge", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record", "stream",
     ]
 }
 

@@ -44,6 +44,8 @@ package struct CoordinatorAPI: Sendable {
             try await follow(request, job: path[2], responder)
         case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "trace":
             try await sendTrace(of: path[2], responder)
+        case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "record":
+            try await sendRecording(of: path[2], responder)
         case ("GET", ["metrics"]): try await sendMetrics(responder)
         case ("GET", ["v1", "policies"]): try await send(await policies, responder)
         case ("PUT", ["v1", "policies"]):
@@ -95,6 +97,21 @@ package struct CoordinatorAPI: Sendable {
         // The format's keys are its own: they are not turned into snake case.
         let body = Array(try JSONEncoder().encode(TraceDocument(record)))
         try await responder.send(status: 200, headers: ["content-type": "application/json"], body: body)
+    }
+
+    private func sendRecording(of job: String, _ responder: HTTPResponder) async throws {
+        let record = try await record(job)
+        guard record.specification.speculation.isRecorded else {
+            throw JobIntake.Refusal(status: 404, message: "job '\(job)' was not recorded: submit it with record: true")
+        }
+        guard let trace = DecisionTrace(record) else {
+            let why =
+                record.isOver ? "its verifier died first, or 16 later jobs were recorded" : "it comes when the job ends"
+            throw JobIntake.Refusal(status: 404, message: "there is no recording of job '\(job)': \(why)")
+        }
+        let body = try trace.lines(TraceLines()).map { $0 + "\n" }.joined()
+        try await responder.send(
+            status: 200, headers: ["content-type": "application/jsonl"], body: Array(body.utf8))
     }
 
     private func sendMetrics(_ responder: HTTPResponder) async throws {

@@ -99,7 +99,8 @@ package enum JobIntake {
                 ?? .withoutReplacement,
             merge: try checked(request.merge, "merge", 0...Limits.mergeMax) ?? 0,
             drafters: try checked(request.drafters, "drafters", 1...Limits.draftersMax) ?? 1,
-            helpers: try checked(request.helpers, "helpers", 0...Limits.helpersMax) ?? 0)
+            helpers: try checked(request.helpers, "helpers", 0...Limits.helpersMax) ?? 0,
+            isRecorded: request.record ?? false)
     }
 
     private static func named<Value>(

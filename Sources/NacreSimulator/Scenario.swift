@@ -192,6 +192,8 @@ struct Scenario: Sendable {
             speculation.policy = policy(&chance)
             speculation.merge = chance.pick([0, 0, 1, 2])
             speculation.siblings = chance.pick([.withoutReplacement, .withoutReplacement, .independent])
+            // No draw of its own, so that seeds keep their meaning.
+            speculation.isRecorded = speculation.gamma == 8
             if speculation.complaint(under: sampling) == nil { return speculation }
         }
     }

@@ -36,7 +36,7 @@ struct NacreCommand: AsyncParsableCommand {
                 subcommands: [
                     UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self, PolicyCommand.self,
                 ]),
-            CommandGroup(name: "Models", subcommands: [ModelsCommand.self, SimulateCommand.self]),
+            CommandGroup(name: "Models", subcommands: [ModelsCommand.self, ReplayCommand.self, SimulateCommand.self]),
             CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self]),
         ])
 }

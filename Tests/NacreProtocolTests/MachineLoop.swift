@@ -45,6 +45,7 @@ struct MachineLoop {
     private(set) var adoptions = 0
     private(set) var rowsFetched = 0
     private(set) var statistics = JobStatistics()
+    private(set) var recordings: [JobRecording] = []
 
     init(_ setting: Setting, seed: UInt64) {
         self.setting = setting
@@ -149,6 +150,7 @@ struct MachineLoop {
             statistics.accepted += ended.statistics.accepted
             statistics.drafted += ended.statistics.drafted
             openJobs.remove(ended.job)
+        case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire): Issue.record("a drafter was lost")
         case .toCoordinator: break
         case .dial(let address):

@@ -38,6 +38,7 @@ typedef struct Nacre__VocabularyChunk Nacre__VocabularyChunk;
 typedef struct Nacre__Tokenize Nacre__Tokenize;
 typedef struct Nacre__Tokenized Nacre__Tokenized;
 typedef struct Nacre__JobTrace Nacre__JobTrace;
+typedef struct Nacre__JobRecording Nacre__JobRecording;
 
 
 /* --- enums --- */
@@ -348,10 +349,14 @@ struct  Nacre__AssignJob
    */
   size_t n_helper;
   Nacre__Offer **helper;
+  /*
+   * JobRecording, please, before JobEnded
+   */
+  protobuf_c_boolean record;
 };
 #define NACRE__ASSIGN_JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__assign_job__descriptor) \
-    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL }
+    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL, 0 }
 
 
 /*
@@ -667,6 +672,61 @@ struct  Nacre__JobTrace
 #define NACRE__JOB_TRACE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__job_trace__descriptor) \
     , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * Frame type 39, verifier → coordinator, before JobEnded of a job that is recorded: how its drafts did, position by
+ * position of the attempt, at most 32,768, and what passes and drafts took.
+ */
+struct  Nacre__JobRecording
+{
+  ProtobufCMessage base;
+  uint64_t job_hi;
+  uint64_t job_lo;
+  uint32_t attempt;
+  /*
+   * sizes of passes that were measured, at most 64
+   */
+  size_t n_nodes;
+  uint32_t *nodes;
+  /*
+   * of each
+   */
+  size_t n_microseconds;
+  float *microseconds;
+  /*
+   * for one draft; 0 if there was none
+   */
+  float draft_microseconds;
+  /*
+   * to the drafter and back
+   */
+  float round_trip_microseconds;
+  /*
+   * of each position: 0 nothing was drafted, 1 its draft differs, 2 it agrees
+   */
+  size_t n_agreement;
+  uint32_t *agreement;
+  /*
+   * microseconds since the position before was committed; 0 for the first
+   */
+  size_t n_delay;
+  uint32_t *delay;
+  /*
+   * as in Draft, for positions with a draft; else -1
+   */
+  size_t n_entropy;
+  float *entropy;
+  size_t n_top;
+  float *top;
+  size_t n_margin;
+  float *margin;
+  size_t n_drawn;
+  float *drawn;
+};
+#define NACRE__JOB_RECORDING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__job_recording__descriptor) \
+    , 0, 0, 0, 0,NULL, 0,NULL, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
 /* Nacre__Capacity methods */
@@ -1068,6 +1128,25 @@ Nacre__JobTrace *
 void   nacre__job_trace__free_unpacked
                      (Nacre__JobTrace *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__JobRecording methods */
+void   nacre__job_recording__init
+                     (Nacre__JobRecording         *message);
+size_t nacre__job_recording__get_packed_size
+                     (const Nacre__JobRecording   *message);
+size_t nacre__job_recording__pack
+                     (const Nacre__JobRecording   *message,
+                      uint8_t             *out);
+size_t nacre__job_recording__pack_to_buffer
+                     (const Nacre__JobRecording   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__JobRecording *
+       nacre__job_recording__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__job_recording__free_unpacked
+                     (Nacre__JobRecording *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Nacre__Capacity_Closure)
@@ -1133,6 +1212,9 @@ typedef void (*Nacre__Tokenized_Closure)
 typedef void (*Nacre__JobTrace_Closure)
                  (const Nacre__JobTrace *message,
                   void *closure_data);
+typedef void (*Nacre__JobRecording_Closure)
+                 (const Nacre__JobRecording *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1163,6 +1245,7 @@ extern const ProtobufCMessageDescriptor nacre__vocabulary_chunk__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenize__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenized__descriptor;
 extern const ProtobufCMessageDescriptor nacre__job_trace__descriptor;
+extern const ProtobufCMessageDescriptor nacre__job_recording__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -23,6 +23,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         package var finishedJobsMax = 1_024
         /// Jobs whose events are kept: some 100 KB each at most.
         package var tracesMax = 64
+        /// Jobs whose recordings are kept, the youngest; one takes at most 1 MB.
+        package var recordingsMax = 16
         package var policy = PolicyBook.builtIn
 
         package init(generation: Generation) { self.generation = generation }
@@ -60,6 +62,7 @@ package struct CoordinatorMachine: Machine, Sendable {
     package internal(set) var jobs: [JobID: JobRecord] = [:]
     /// Jobs whose events are here, oldest first.
     var traced: [JobID] = []
+    var recorded: [JobID] = []
     /// What all jobs that are over came to, by target and method.
     package internal(set) var totals: [JobKind: JobTotals] = [:]
     /// Jobs in the order they came.
@@ -144,6 +147,16 @@ package struct CoordinatorMachine: Machine, Sendable {
             jobs[trace.job]?.trace = trace.events
             traced.append(trace.job)
             if traced.count > configuration.tracesMax { jobs[traced.removeFirst()]?.trace = [] }
+        case .jobRecording(let recording):
+            guard isCurrent(recording.job, recording.attempt, on: link) else { return }
+            // Nobody may fill the coordinator's memory by calling recorded what is not.
+            guard jobs[recording.job]?.specification.speculation.isRecorded == true else {
+                throw ProtocolFault("JobRecording of a job that is not recorded")
+            }
+            recorded.removeAll { $0 == recording.job }
+            jobs[recording.job]?.recording = recording
+            recorded.append(recording.job)
+            if recorded.count > configuration.recordingsMax { jobs[recorded.removeFirst()]?.recording = nil }
         case .jobEnded(let ended):
             receive(ended, from: link, at: now, into: &effects)
         case .jobRefused(let refused):

@@ -92,6 +92,8 @@ package struct JobRecord: Sendable {
     package internal(set) var statistics = JobStatistics()
     /// What happened in the last attempt; only the youngest jobs keep theirs.
     package internal(set) var trace: [JobTrace.Event] = []
+    /// How its drafts did in the last attempt, if it was recorded; only the youngest of those jobs keep theirs.
+    package internal(set) var recording: JobRecording?
     /// The verifiers this job ran on, by name, in order.
     package internal(set) var verifiers: [String] = []
     /// Whether all of them are exact (`Hello.isExact`).

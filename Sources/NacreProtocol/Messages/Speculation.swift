@@ -21,12 +21,14 @@ package struct Speculation: Sendable, Hashable {
     package var drafters: Int
     /// Other verifiers of the same target that may score parts of the job's drafts.
     package var helpers: Int
+    /// Whether a `JobRecording` is kept of it; tokens do not depend on that.
+    package var isRecorded: Bool
 
     package init(
         _ method: DecodingMethod, gamma: Int = 0, policy: PolicySpecification = .goodput,
         rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
-        drafters: Int = 1, helpers: Int = 0
+        drafters: Int = 1, helpers: Int = 0, isRecorded: Bool = false
     ) {
         self.method = method
         self.gamma = gamma
@@ -39,6 +41,7 @@ package struct Speculation: Sendable, Hashable {
         self.merge = merge
         self.drafters = drafters
         self.helpers = helpers
+        self.isRecorded = isRecorded
     }
 
     /// Whether drafts are draws from q, which the rule divides by. Greedy there is nothing to draw; and what is chosen

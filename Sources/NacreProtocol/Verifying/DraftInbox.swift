@@ -51,6 +51,8 @@ package struct DraftInbox: Sendable {
     package private(set) var received = 0
     /// Time that the drafter's passes took, as it says.
     package private(set) var microseconds: UInt64 = 0
+    /// `nil` where the job is not recorded.
+    private var log: DecisionLog?
 
     /// Verdicts a drafter may leave unanswered before it is too slow to be worth more.
     package static let offersMax = 4_096
@@ -59,7 +61,8 @@ package struct DraftInbox: Sendable {
     /// As wide as a static shape may be.
     private static let widthMax = TreeShape.nodesMax
 
-    package init(epoch: Epoch, root: Position, positionLimit: Position) {
+    package init(epoch: Epoch, root: Position, positionLimit: Position, isRecorded: Bool = false) {
+        log = isRecorded ? DecisionLog() : nil
         self.epoch = epoch
         self.root = root
         self.positionLimit = positionLimit
@@ -88,7 +91,8 @@ package struct DraftInbox: Sendable {
                 "Draft node \(draft.firstNode) at root \(draft.root) does not continue \(count) at \(root)")
         }
         guard draft.parents.isEmpty || draft.parents.count == draft.tokens.count,
-            draft.probabilities.isEmpty || draft.probabilities.count == draft.tokens.count
+            draft.probabilities.isEmpty || draft.probabilities.count == draft.tokens.count,
+            draft.measures.isEmpty || draft.measures.count == draft.tokens.count
         else { throw ProtocolFault("Draft of \(draft.tokens.count) tokens with \(draft.parents.count) parents") }
         var judgement = Judgement()
         for index in draft.tokens.indices {
@@ -117,6 +121,7 @@ package struct DraftInbox: Sendable {
         tree = DraftTree(root: root)
         nodes = [:]
         proposals = [:]
+        log?.clear()
     }
 
     private mutating func take(
@@ -144,7 +149,9 @@ package struct DraftInbox: Sendable {
             throw ProtocolFault("Draft node \(count - 1) repeats a sibling or is one too many")
         }
         // What is committed already decides about the children of the root.
+        let measure = draft.measures.isEmpty ? .unknown : draft.measures[index]
         if parent == nil, let next = ahead.first {
+            log?.late(at: position, agrees: token == next, measure)
             guard token == next else {
                 judgement.rejected = judgement.accepted == 0
                 staleNodes += 1
@@ -158,7 +165,9 @@ package struct DraftInbox: Sendable {
             return
         }
         let probability = draft.probabilities.isEmpty ? 1 : Double(draft.probabilities[index]) / 255
-        nodes[count] = tree.append(token, under: parent, probability: probability)
+        let node = tree.append(token, under: parent, probability: probability)
+        nodes[count] = node
+        log?.arrived(node, measure)
     }
 
     /// Notes how drafts of this message were drawn.
@@ -209,6 +218,7 @@ package struct DraftInbox: Sendable {
             return judgement
         }
         let (reached, matched) = tree.follow(tokens)
+        log?.committed(on: tree, to: reached, whole: matched == tokens.count)
         judgement.accepted = matched
         if matched < tokens.count {
             judgement.rejected = tree.firstChild(of: reached) != nil
@@ -227,6 +237,7 @@ package struct DraftInbox: Sendable {
     private mutating func move(to part: DraftTree.Part, from root: NodeIndex) {
         tree = part.tree
         nodes = nodes.compactMapValues { part.moved[$0.rawValue] }
+        log?.move(to: part)
         guard !proposals.isEmpty else { return }
         var kept: [NodeIndex?: ProposedTree.Proposal] = [:]
         for (node, proposal) in proposals {
@@ -236,6 +247,9 @@ package struct DraftInbox: Sendable {
         }
         proposals = kept
     }
+
+    /// What was compared since the last time, in order; of a job that is recorded.
+    package mutating func takeDecisions() -> [DecidedDraft] { log?.take() ?? [] }
 
     /// A verdict is about to tell the drafter of everything committed so far.
     /// - Returns: the number to offer in it.

@@ -49,6 +49,8 @@ package struct JobVerification: Sendable {
     package var statistics = JobStatistics()
     package var clock = RoundClock()
     package var trace = TraceRecorder()
+    /// `nil` unless the job is recorded.
+    package var recorder: DecisionRecorder?
 
     package init(_ assignment: AssignJob, sequence: SequenceID) {
         job = assignment.job
@@ -63,6 +65,9 @@ package struct JobVerification: Sendable {
         cursor = CacheCursor(sequence: sequence)
         schedule = Schedule(assignment.speculation)
         pace = JobPace(assignment.speculation.policy, key: assignment.key)
+        if assignment.speculation.isRecorded {
+            recorder = DecisionRecorder(start: Position(rawValue: assignment.contextTotal))
+        }
         nextEpoch = Epoch(rawValue: (assignment.attempt.rawValue & 0xF) << 20)
     }
 

@@ -60,7 +60,8 @@ extension VerifierMachine {
             let allowance = allowance(of: job, isReady: false)
             let limit = max(drafter.inbox.positionLimit, allowance.limit)
             jobs[index].drafters[hired].inbox = DraftInbox(
-                epoch: job.nextEpoch, root: job.length, positionLimit: limit)
+                epoch: job.nextEpoch, root: job.length, positionLimit: limit,
+                isRecorded: hired == 0 && job.recorder != nil)
             jobs[index].drafters[hired].isOpen = true
             for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
                 let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
@@ -69,8 +70,9 @@ extension VerifierMachine {
                     sampling: job.sampling, promptLength: job.promptLength, positionLimit: limit,
                     rule: job.speculation.rule, shape: job.speculation.shape, branches: job.speculation.branches,
                     payload: job.speculation.payload, siblings: job.speculation.siblings, merge: job.speculation.merge,
-                    policy: job.speculation.policy, nodesMax: allowance.nodes, contextTotal: job.tokens.count,
-                    contextOffset: start, context: Array(part))
+                    policy: job.speculation.policy, isMeasured: hired == 0 && job.recorder != nil,
+                    nodesMax: allowance.nodes, contextTotal: job.tokens.count, contextOffset: start,
+                    context: Array(part))
                 effects.append(.toDrafter(address: drafter.address, .draftOpen(open)))
             }
         }
@@ -128,7 +130,10 @@ extension VerifierMachine {
         let before = jobs[index].drafters[hired].inbox.drafts.count
         let judgement = try jobs[index].drafters[hired].inbox.receive(
             draft, committed: text, vocabularySize: configuration.vocabularySize)
-        if hired == 0 { jobs[index].record(judgement) }
+        if hired == 0 {
+            jobs[index].record(judgement)
+            recordDecisions(index)
+        }
         if !draft.tokens.isEmpty {
             jobs[index].trace.note(
                 .draft, lane: hired, from: now + -Int(draft.microseconds), to: now, count: draft.tokens.count)

@@ -66,6 +66,7 @@ extension VerifierMachine {
         let (start, tokens) = (jobs[index].length, choices.map(\.token))
         jobs[index].append(tokens)
         jobs[index].trace.note(.commit, from: now, to: now, count: tokens.count)
+        jobs[index].recorder?.committed(tokens.count, at: now)
         effects.append(
             .toCoordinator(
                 .commit(

@@ -6,6 +6,7 @@ extension VerifierMachine {
     mutating func judgeDrafts(_ index: Int, _ tokens: [TokenID]) {
         for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].isOpen {
             let judgement = jobs[index].drafters[hired].inbox.commit(tokens)
+            if hired == 0 { recordDecisions(index) }
             jobs[index].drafters[hired].untold += tokens.count
             jobs[index].drafters[hired].roundsUntold += 1
             guard jobs[index].drafters[hired].isReady else { continue }

@@ -240,6 +240,7 @@ package struct VerifierMachine: Machine, Sendable {
         let job = jobs[index]
         let trace = JobTrace(job: job.job, attempt: job.attempt, events: job.trace.events)
         effects.append(.toCoordinator(.jobTrace(trace)))
+        if let recording = recording(of: job) { effects.append(.toCoordinator(.jobRecording(recording))) }
         effects.append(
             .toCoordinator(
                 .jobEnded(

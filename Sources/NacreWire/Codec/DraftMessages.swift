@@ -22,6 +22,7 @@ extension Draft {
         for (index, proposal) in proposals.enumerated() { list[index] = try proposal.pack(writer) }
         wire.pointee.n_proposal = proposals.count
         wire.pointee.proposal = list
+        packMeasures(into: wire, writer)
         wire.pointee.microseconds = microseconds
         wire.pointee.end = Nacre__DraftEnd(rawValue: end.rawValue)
         return UnsafeMutableRawPointer(wire)
@@ -41,6 +42,7 @@ extension Draft {
         // The position of the last token is a position too.
         try fields.within(Int(Int32.max), offset: root.rawValue + firstNode, part: tokens.count, "firstNode")
         proposals = try readProposals(wire, fields)
+        measures = try Draft.measures(wire, fields)
     }
 
     private static func probabilities(_ wire: Nacre__Draft, _ fields: FieldReader) throws(WireError) -> [UInt8] {

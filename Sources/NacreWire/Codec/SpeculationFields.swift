@@ -137,6 +137,7 @@ extension Speculation {
         wire.pointee.merge = try writer.number(merge, "merge")
         wire.pointee.drafters = try writer.number(drafters, "drafters")
         wire.pointee.helpers = try writer.number(helpers, "helperCount")
+        wire.pointee.record = isRecorded ? 1 : 0
     }
 
     init(_ wire: Nacre__AssignJob, _ fields: FieldReader) throws(WireError) {
@@ -151,6 +152,7 @@ extension Speculation {
             merge: try fields.count(wire.merge, "merge", max: Limits.mergeMax),
             // A peer that does not say means the one that every job has had.
             drafters: max(1, try fields.count(wire.drafters, "drafters", max: Limits.draftersMax)),
-            helpers: try fields.count(wire.helpers, "helperCount", max: Limits.helpersMax))
+            helpers: try fields.count(wire.helpers, "helperCount", max: Limits.helpersMax),
+            isRecorded: wire.record != 0)
     }
 }

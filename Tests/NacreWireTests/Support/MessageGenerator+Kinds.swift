@@ -38,6 +38,7 @@ extension MessageGenerator {
         case .tokenize: .tokenize(Tokenize(request: word64(), text: bytes(number(0...2_000))))
         case .tokenized: .tokenized(tokenized())
         case .jobTrace: .jobTrace(jobTrace())
+        case .jobRecording: .jobRecording(jobRecording())
         case .goodbye:
             .goodbye(Goodbye(code: choice(GoodbyeCode.self), detail: text(Limits.detailBytesMax)))
         }
@@ -52,6 +53,25 @@ extension MessageGenerator {
         return JobTrace(job: job(), attempt: attempt(), events: events)
     }
 
+    private mutating func jobRecording() -> JobRecording {
+        let passes = (0..<number(0...4)).map { _ in
+            JobRecording.Pass(nodes: number(1...DecisionTrace.nodesMax), microseconds: Float(number(1...1_000_000)))
+        }
+        let positions = (0..<number(0...50)).map { _ in
+            JobRecording.Position(choice(JobRecording.Agreement.self), delay: word32(), measure: measure())
+        }
+        return JobRecording(
+            job: job(), attempt: attempt(), passes: passes, draftMicroseconds: Float(number(0...100_000)),
+            roundTripMicroseconds: Float(number(0...100_000)), positions: positions)
+    }
+
+    mutating func measure() -> DraftMeasure {
+        let shares = (0..<4).map { _ in Float(number(-1...1_000)) / 1_000 }
+        func value(_ place: Int, _ most: Float) -> Float { shares[place] < 0 ? -1 : most * shares[place] }
+        return DraftMeasure(
+            entropy: value(0, 12), top: value(1, 1), margin: value(2, 30), probability: value(3, 1))
+    }
+
     mutating func stream() -> StreamID { StreamID(rawValue: word32()) }
 
     mutating func epoch() -> Epoch { Epoch(rawValue: word32()) }
@@ -63,9 +83,8 @@ extension MessageGenerator {
             sampling: sampling(), promptLength: context.prompt, positionLimit: position(),
             rule: choice(VerifyRuleKind.self), shape: shape(), branches: number(0...Limits.branchesMax),
             payload: choice(PayloadKind.self), siblings: siblings(), merge: number(0...Limits.mergeMax),
-            policy: policy(), nodesMax: number(0...Limits.treeNodesMax), contextTotal: context.total,
-            contextOffset: context.offset,
-            context: context.tokens)
+            policy: policy(), isMeasured: word32() % 2 == 0, nodesMax: number(0...Limits.treeNodesMax),
+            contextTotal: context.total, contextOffset: context.offset, context: context.tokens)
     }
 
     /// A default, or one with a parameter.

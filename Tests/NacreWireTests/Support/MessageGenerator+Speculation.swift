@@ -11,12 +11,14 @@ extension MessageGenerator {
         let firstNode = number(0...(Int(Int32.max) - tokens.count - root.rawValue))
         let isChain = next() % 3 == 0
         let parents = isChain ? [] : tokens.indices.map { number(max(0, firstNode - 3)...(firstNode + $0)) }
-        return Draft(
+        var draft = Draft(
             stream: stream(), epoch: epoch(), heard: epoch(), root: root, firstNode: firstNode, tokens: tokens,
             parents: parents, probabilities: next() % 2 == 0 ? [] : tokens.map { _ in UInt8(number(0...255)) },
             proposals: next() % 2 == 0
                 ? [] : proposals(tokens.indices.map { isChain ? firstNode + $0 : parents[$0] }, firstNode),
             end: choice(DraftEnd.self), microseconds: word32())
+        if next() % 2 == 0 { draft.measures = tokens.map { _ in measure() } }
+        return draft
     }
 
     /// One for each node that has children here; a few of them are drawn twice.
@@ -83,7 +85,7 @@ extension MessageGenerator {
                 policy: policy(), rule: choice(VerifyRuleKind.self),
                 shape: shape(), branches: number(0...Limits.branchesMax), payload: choice(PayloadKind.self),
                 siblings: siblings(), merge: number(0...2), drafters: number(1...Limits.draftersMax),
-                helpers: number(0...Limits.helpersMax))
+                helpers: number(0...Limits.helpersMax), isRecorded: word32() % 2 == 0)
             if drawn.complaint(under: sampling) == nil { return drawn }
         }
     }
