@@ -54,9 +54,10 @@ package struct PlacementQuestion: Sendable {
         self.drafterHost = drafterHost
     }
 
-    /// Threads worth measuring on so many cores: one, half, all, and all but one.
+    /// Threads worth measuring on so many cores: one, half, all, all but one, and eight, from where small models gain
+    /// nothing from more.
     package static func threadCounts(cores: Int) -> [Int] {
-        Set([1, cores / 2, cores - 1, cores]).filter { $0 >= 1 }.sorted()
+        Set([1, 8, cores / 2, cores - 1, cores]).filter { (1...cores).contains($0) }.sorted()
     }
 
     /// What two processes of a host, pinned apart, slow each other down by: they share the memory system. Measured on
@@ -176,7 +177,7 @@ extension PlacementQuestion {
             let percent = Int((100 * (choice.tokensPerSecond / next.tokensPerSecond - 1)).rounded())
             return "\(percent) % faster than the next best: \(next.placement)"
         }
-        guard let best = others.first else { return "there is no draft model" }
+        guard let best = others.first else { return "no draft model was measured" }
         let percent = Int((100 * (best.tokensPerSecond / choice.tokensPerSecond - 1)).rounded())
         return percent < 0
             ? "every placement of a drafter is slower, the best by \(-percent) %: \(best.placement)"

@@ -24,6 +24,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         /// Jobs whose events are kept: some 100 KB each at most.
         package var tracesMax = 64
         package var policy = PolicyBook.builtIn
+        /// Whether a drafter and a verifier on the same cores take turns; else they compute as if they had their own.
+        package var alternates = true
 
         package init(generation: Generation) { self.generation = generation }
     }
