@@ -85,9 +85,12 @@ package struct ShardedVerifier: Machine, Sendable {
     private mutating func stepAlone(
         _ shard: ShardIndex, _ input: VerifierMachine.Input, at now: Instant, into effects: inout [Effect]
     ) {
-        let others = shards.indices.filter { $0 != shard.rawValue }.map { shards[$0] }
-        shards[shard.rawValue].neighbours = NeighbouringWork(
-            passes: others.contains(where: \.isComputing), drafts: others.contains { $0.lendsCores(at: now) })
+        var neighbours = NeighbouringWork()
+        for other in shards.indices where other != shard.rawValue {
+            neighbours.passes = neighbours.passes || shards[other].isComputing
+            neighbours.drafts = neighbours.drafts || shards[other].lendsCores(at: now)
+        }
+        shards[shard.rawValue].neighbours = neighbours
         var own: [VerifierMachine.Effect] = []
         shards[shard.rawValue].step(input, at: now, into: &own)
         effects += own.map { Effect(shard: shard, effect: $0) }
