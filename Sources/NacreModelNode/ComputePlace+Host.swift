@@ -9,9 +9,9 @@ extension ComputePlace {
     /// - Parameter cpus: the cores that its threads are pinned to, one each in this order; `nil` leaves them to the
     ///   system.
     package static func here(threads: Int, cpus: CPUList?) -> ComputePlace {
-        guard let host, let cores = cpus.map({ Array($0.cores.prefix(threads)) }) ?? (try? .available())?.cores,
-            cores.count <= Limits.coresMax
-        else { return .unknown }
+        guard let host, let allowed = try? cpus ?? CPUList.available() else { return .unknown }
+        let cores = cpus == nil ? allowed.cores : Array(allowed.cores.prefix(threads))
+        guard cores.count <= Limits.coresMax else { return .unknown }
         return ComputePlace(host: host, cores: cores, threads: threads)
     }
 

@@ -132,7 +132,8 @@ package struct ModelOptions: ParsableArguments {
                 shards: model.shards),
             modelName: "\(file) (\(model.description))", engineVersion: model.engine,
             cores: settings[Self.cpus]?.description ?? "any",
-            place: threads.map { .here(threads: $0, cpus: settings[Self.cpus]) } ?? .unknown, isExact: role == .drafter || model.isExact)
+            place: threads.map { .here(threads: $0, cpus: settings[Self.cpus]) } ?? .unknown,
+            isExact: role == .drafter || model.isExact)
     }
 
     /// Measured pass times for the log: `1: 980, 2: 1410, ...`.

@@ -49,8 +49,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What a drafter and a verifier on the same cores do: take turns, or overlap and disturb each other (default "
-                + "turns).", valueName: "turns|overlap"))
+            "What a drafter and a verifier on the same cores do: take turns, or overlap and disturb each other "
+                + "(default turns).", valueName: "turns|overlap"))
     var sharedCores: String?
 
     @OptionGroup var common: SettingsOptions

@@ -40,7 +40,10 @@ extension ClusterOptions {
             return (fallback, "could not be measured: \(error)")
         }
         if let disturbance = report.disturbance {
-            return (fallback, "the machine had other work while it was measured (\(disturbance)); the next start tries again")
+            return (
+                fallback,
+                "the machine had other work while it was measured (\(disturbance)); the next start tries again"
+            )
         }
         let chosen = report.choice
         guard let placement = ClusterPlacement(rawValue: chosen.placement) else { return (fallback, report.reason) }

@@ -33,13 +33,16 @@ struct PlanCommand: AsyncParsableCommand {
     @Option(help: "Share of drafts that the target agrees with, 0 to 1 (default: measured).")
     var agreement: Double?
     @Option(
-        help: ArgumentHelp("Prompts to measure the agreement on (default: some that Nacre comes with).", valueName: "path"))
+        help: ArgumentHelp(
+            "Prompts to measure the agreement on (default: some that Nacre comes with).", valueName: "path"))
     var prompts: String?
     @Flag(help: "Measure again what is kept.") var recalibrate = false
     @Flag(help: "Write the result as JSON.") var json = false
 
     func validate() throws {
-        if let agreement, !(0...1).contains(agreement) { throw ValidationError("--agreement must lie between 0 and 1.") }
+        if let agreement, !(0...1).contains(agreement) {
+            throw ValidationError("--agreement must lie between 0 and 1.")
+        }
         if let drafterHostCores, drafterHostCores < 1 {
             throw ValidationError("--drafter-host-cores must be 1 or more.")
         }
@@ -79,7 +82,8 @@ struct PlanCommand: AsyncParsableCommand {
         if let disturbance = report.disturbance {
             try terminal.line("but the machine had other work meanwhile (\(disturbance)): the next plan measures again")
         }
-        try terminal.line("drafts agree with the target at \(Figures.percent(report.agreement)) of positions (\(source))")
+        let share = Figures.percent(report.agreement)
+        try terminal.line("agreement: drafts are the target's choice at \(share) of positions (\(source))")
         try terminal.line("start it with: \(Self.command(report.choice, plan, list))")
     }
 
@@ -89,11 +93,12 @@ struct PlanCommand: AsyncParsableCommand {
         guard choice.placement == "remote" else {
             return "nacre up --placement \(choice.placement) --threads \(choice.verifierCores) \(models)"
         }
+        let node = "--coordinator HOST:7400"
         let cores = CPUList(cores: list.cores.prefix(choice.verifierCores)) ?? list
         return """
             nacre-coordinator --listen HOST:7400
-              nacre-verifier --model \(plan.target) --coordinator HOST:7400 --threads \(choice.verifierCores) --cpus \(cores)
-              there: nacre-drafter --model \(plan.draft) --coordinator HOST:7400 --threads \(choice.drafterCores)
+              nacre-verifier \(node) --model \(plan.target) --threads \(choice.verifierCores) --cpus \(cores)
+              there: nacre-drafter \(node) --model \(plan.draft) --threads \(choice.drafterCores)
             """
     }
 

@@ -10,9 +10,9 @@ struct UpCommand: AsyncParsableCommand {
         commandName: "up", abstract: "Start a cluster of real processes on this machine.",
         discussion: """
             Stays until Ctrl-C or `nacre down`, then stops every process it has started; with --detach it returns as
-            soon as the cluster is ready. Where the drafter computes is decided as `nacre plan` does, by what both models
-            are measured to take: on cores of its own, on the verifier's in turns with it, or nowhere if it does not pay.
-            --placement overrides that. No two processes compute on a core at the same time.
+            soon as the cluster is ready. Where the drafter computes is decided as `nacre plan` does, by what both
+            models are measured to take: on cores of its own, on the verifier's in turns with it, or nowhere if it does
+            not pay. --placement overrides that. No two processes compute on a core at the same time.
 
             Examples:
               nacre up

@@ -64,7 +64,10 @@ import Testing
         try await TestCluster.with(verifiers: 0, drafters: 0) { cluster in
             try cluster.startVerifier("verifier-1", arguments: ["--cpus", "0"])
             try cluster.startDrafter("drafter-1", arguments: ["--cpus", "0"])
-            try await cluster.until("both are there") { try await $0.status().drafters == 1 && $0.status().ready }
+            try await cluster.until("both are there") { coordinator in
+                let status = try await coordinator.status()
+                return status.drafters == 1 && status.ready
+            }
             try await cluster.withClient { coordinator in
                 let plain = try await coordinator.runAll(requests.map { $0.with(method: Jobs.plain) })
                 #expect(plain.allSatisfy { !$0.document.sharesCores })

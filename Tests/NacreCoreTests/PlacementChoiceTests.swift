@@ -86,7 +86,8 @@ import Testing
             let counts = PlacementQuestion.threadCounts(cores: cores)
             #expect(counts.last == cores)
             let question = PlacementQuestion(
-                cores: cores, target: Dictionary(uniqueKeysWithValues: counts.map { ($0, Self.table([1: 40, 8: 50])) }),
+                cores: cores,
+                target: Dictionary(uniqueKeysWithValues: counts.map { ($0, Self.table([1: 40, 8: 50])) }),
                 draft: Dictionary(uniqueKeysWithValues: counts.map { ($0, 4_000) }), alpha: 0.7)
             for option in question.options {
                 if case .apart(let verifier, let drafter, false, _) = option.placement {

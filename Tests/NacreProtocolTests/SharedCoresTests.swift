@@ -199,6 +199,8 @@ import Testing
         }
         rig.submit(Speculation(.stream, drafters: 3))
         let model = rig.machine.jobs[Rig.job]?.modelDigest
-        #expect(rig.placed?.assignment.offers.map(\.address) == (model == 6 ? ["a12", "a10", "a11"] : ["a12", "a11", "a10"]))
+        #expect(
+            rig.placed?.assignment.offers.map(\.address)
+                == (model == 6 ? ["a12", "a10", "a11"] : ["a12", "a11", "a10"]))
     }
 }

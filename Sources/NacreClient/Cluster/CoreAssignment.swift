@@ -11,8 +11,8 @@ package enum ClusterPlacement: String, Sendable, CaseIterable {
 }
 
 /// Which process of a local cluster computes on which cores. Processes that share a core run several times slower than
-/// apart, so no core is given twice unless there are fewer cores than processes, or a drafter and its verifier are to take
-/// turns on all of them.
+/// apart, so no core is given twice unless there are fewer cores than processes, or a drafter and its verifier are to
+/// take turns on all of them.
 package struct CoreAssignment: Sendable, Hashable {
     /// One process's share.
     package struct Share: Sendable, Hashable {

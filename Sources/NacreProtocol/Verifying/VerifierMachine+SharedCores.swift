@@ -12,7 +12,7 @@ struct NeighbouringWork: Sendable, Equatable {
 // | the cores are | from | until |
 // |---|---|---|
 // | the verifier's | a pass starts | it is over |
-// | lent to such a drafter | its stream opens, or a verdict goes out; never during a pass | it owes nothing (`DraftInbox.owes`) |
+// | lent to such a drafter | its stream opens or a verdict goes out, never during a pass | it owes nothing (`owes`) |
 //
 // No pass starts while they are lent, for whichever job; so jobs with such a drafter fall into step. Its streams open
 // once their job has its first token, which therefore does not wait for it to read the text. Such jobs take turns:

@@ -53,7 +53,8 @@ extension Hello {
             modelName: try fields.prose(wire.model_name, "modelName", bytesMax: Limits.nameBytesMax),
             engineVersion: try fields.prose(wire.engine_version, "engineVersion", bytesMax: Limits.nameBytesMax),
             cores: try fields.prose(wire.cores, "cores", bytesMax: Limits.nameBytesMax),
-            place: try ComputePlace(wire.place, fields), passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields), isExact: wire.inexact == 0,
+            place: try ComputePlace(wire.place, fields),
+            passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields), isExact: wire.inexact == 0,
             disturbance: try fields.prose(wire.disturbance, "disturbance", bytesMax: Limits.nameBytesMax))
     }
 }
