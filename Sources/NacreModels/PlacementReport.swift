@@ -30,7 +30,6 @@ package struct PlacementReport: Encodable, Sendable {
         package let verifierCores: Int
         /// 0 without a drafter.
         package let drafterCores: Int
-        package let isOverlapped: Bool
         /// Of one job, to be expected.
         package let tokensPerSecond: Double
         /// Drafts of a round.
@@ -41,7 +40,6 @@ package struct PlacementReport: Encodable, Sendable {
             case placement, description
             case verifierCores = "verifier_cores"
             case drafterCores = "drafter_cores"
-            case isOverlapped = "overlapped"
             case tokensPerSecond = "tokens_per_second"
             case draftLength = "draft_length"
         }
@@ -50,13 +48,10 @@ package struct PlacementReport: Encodable, Sendable {
             (tokensPerSecond, draftLength) = (prediction.tokensPerSecond, prediction.drafts)
             description = prediction.placement.description
             switch prediction.placement {
-            case .apart(let verifier, let drafter, let isRemote, let isOverlapped):
+            case .apart(let verifier, let drafter, let isRemote):
                 (placement, verifierCores, drafterCores) = (isRemote ? "remote" : "apart", verifier, drafter)
-                self.isOverlapped = isOverlapped
-            case .together(let cores):
-                (placement, verifierCores, drafterCores, isOverlapped) = ("together", cores, cores, false)
-            case .plain(let cores):
-                (placement, verifierCores, drafterCores, isOverlapped) = ("plain", cores, 0, false)
+            case .together(let cores): (placement, verifierCores, drafterCores) = ("together", cores, cores)
+            case .plain(let cores): (placement, verifierCores, drafterCores) = ("plain", cores, 0)
             }
         }
     }

@@ -44,7 +44,7 @@ import Testing
     @Test("what makes no sense is refused with what would")
     func refusals() async throws {
         for (arguments, words) in [
-            (["--agreement", "2"], "between 0 and 1"), (["--cpus", "9999"], "core 9999"),
+            (["--agreement", "2"], "between 0 and 1"), (["--cpus", "4000"], "core 4000"),
             (["--drafter-host-rtt", "soon"], "0.3ms"), (["--target", "/nonexistent.gguf"], "no model file"),
             (["--draft", Jobs.root + "README.md"], "not a GGUF file"),
         ] {

@@ -28,7 +28,7 @@ import Testing
         #expect(question.choice?.placement == .together(cores: 2))
         let apart = try Self.rate(question) { if case .apart = $0 { true } else { false } }
         let together = try #require(question.choice)
-        #expect(apart.placement == .apart(verifierCores: 1, drafterCores: 1, isRemote: false, isOverlapped: true))
+        #expect(apart.placement == .apart(verifierCores: 1, drafterCores: 1, isRemote: false))
         // The example's round of 7 drafts: 172 ms overlapped, 110 ms in turns.
         #expect(together.tokensPerSecond / apart.tokensPerSecond > 1.3)
         #expect(question.reason.contains("faster than the next best: no drafter"))
@@ -49,7 +49,7 @@ import Testing
         let question = Self.question(alpha: 0.8, host: host)
         #expect(
             question.choice?.placement
-                == .apart(verifierCores: 2, drafterCores: 2, isRemote: true, isOverlapped: true))
+                == .apart(verifierCores: 2, drafterCores: 2, isRemote: true))
         let together = try Self.rate(question) { $0 == .together(cores: 2) }
         #expect(try #require(question.choice).tokensPerSecond > together.tokensPerSecond)
     }
@@ -66,7 +66,7 @@ import Testing
         let four = Self.table([1: 40, 4: 44, 8: 50])
         let question = PlacementQuestion(
             cores: 8, target: [4: four, 7: four, 8: four], draft: [1: 9_000, 4: 8_000, 8: 8_000], alpha: 0.8)
-        guard case .apart(4, _, false, true) = question.choice?.placement else {
+        guard case .apart(4, _, false) = question.choice?.placement else {
             Issue.record("\(String(describing: question.choice))")
             return
         }
@@ -90,7 +90,7 @@ import Testing
                 target: Dictionary(uniqueKeysWithValues: counts.map { ($0, Self.table([1: 40, 8: 50])) }),
                 draft: Dictionary(uniqueKeysWithValues: counts.map { ($0, 4_000) }), alpha: 0.7)
             for option in question.options {
-                if case .apart(let verifier, let drafter, false, _) = option.placement {
+                if case .apart(let verifier, let drafter, false) = option.placement {
                     #expect(verifier + drafter <= cores)
                 }
             }

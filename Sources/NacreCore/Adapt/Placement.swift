@@ -1,8 +1,7 @@
 /// Where a drafter computes beside its verifier.
 package enum Placement: Sendable, Hashable {
-    /// On cores of its own, of this host or, if `isRemote`, of another one. Drafts are made during passes if
-    /// `isOverlapped`; else it is faster to wait for them there too.
-    case apart(verifierCores: Int, drafterCores: Int, isRemote: Bool, isOverlapped: Bool)
+    /// On cores of its own, of this host or, if `isRemote`, of another one: drafts are made during passes.
+    case apart(verifierCores: Int, drafterCores: Int, isRemote: Bool)
     /// Both on the same cores, each with all of them, in strict alternation.
     case together(cores: Int)
     /// No drafter.
@@ -120,15 +119,25 @@ package struct PlacementQuestion: Sendable {
         _ verifier: Int, _ drafter: Int, roundTrip: Double, disturbance: Double, isRemote: Bool = false
     ) -> Prediction? {
         guard let model = model(verifier, drafter, roundTrip: roundTrip) else { return nil }
-        let streamed = Self.best { model.stream(batchCap: $0 + 1) / disturbance }
-        // The stream waits for drafts where that is faster.
-        let turns = Self.best { model.speculative(gamma: $0) }
-        let best = turns.rate > streamed.rate ? turns : streamed
+        let (drafts, rate) = Self.best { drafts in
+            // After a rejection the stream waits for so many drafts as pay, and for no pass behind that.
+            (0...drafts).map { Self.stream(model, drafts: drafts, awaited: $0, roundTrip: roundTrip) }.max() ?? 0
+        }
         return Prediction(
-            placement: .apart(
-                verifierCores: verifier, drafterCores: drafter, isRemote: isRemote,
-                isOverlapped: streamed.rate >= turns.rate),
-            tokensPerSecond: best.rate, drafts: best.drafts)
+            placement: .apart(verifierCores: verifier, drafterCores: drafter, isRemote: isRemote),
+            tokensPerSecond: rate / disturbance, drafts: drafts)
+    }
+
+    /// The stream in passes of at most `drafts`, whose first after a rejection waits for `awaited` of them: a run that
+    /// begins with a prepared branch of that length, and the time that it took to make one.
+    private static func stream(
+        _ model: ThroughputModel, drafts: Int, awaited: Int, roundTrip: Double
+    ) -> Double {
+        guard awaited > 0 else { return model.stream(batchCap: drafts + 1) }
+        let prepared = model.stream(batchCap: drafts + 1, branchHit: 1, branchTokens: awaited)
+        let tokens = 1 / (1 - model.alpha)
+        let wait = Double(awaited) * model.draftMicroseconds + roundTrip
+        return tokens / (tokens / prepared + wait / 1e6)
     }
 
     private func model(_ verifier: Int, _ drafter: Int, roundTrip: Double) -> ThroughputModel? {
@@ -157,10 +166,9 @@ extension Placement: CustomStringConvertible {
     package var description: String {
         func cores(_ count: Int) -> String { count == 1 ? "1 core" : "\(count) cores" }
         switch self {
-        case .apart(let verifier, let drafter, let isRemote, let isOverlapped):
+        case .apart(let verifier, let drafter, let isRemote):
             let place = isRemote ? "\(cores(drafter)) of another host" : cores(drafter)
-            return "verifier on \(cores(verifier)), drafter on \(place), "
-                + (isOverlapped ? "overlapped" : "in turns for want of draft speed")
+            return "verifier on \(cores(verifier)), drafter on \(place), overlapped"
         case .together(let count): return "drafter and verifier in turns on the same \(cores(count))"
         case .plain(let count): return "no drafter, verifier on \(cores(count))"
         }
