@@ -143,6 +143,51 @@ void   nacre__hello__free_unpacked
   assert(message->base.descriptor == &nacre__hello__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__compute_place__init
+                     (Nacre__ComputePlace         *message)
+{
+  static const Nacre__ComputePlace init_value = NACRE__COMPUTE_PLACE__INIT;
+  *message = init_value;
+}
+size_t nacre__compute_place__get_packed_size
+                     (const Nacre__ComputePlace *message)
+{
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__compute_place__pack
+                     (const Nacre__ComputePlace *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__compute_place__pack_to_buffer
+                     (const Nacre__ComputePlace *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__ComputePlace *
+       nacre__compute_place__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__ComputePlace *)
+     protobuf_c_message_unpack (&nacre__compute_place__descriptor,
+                                allocator, len, data);
+}
+void   nacre__compute_place__free_unpacked
+                     (Nacre__ComputePlace *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__welcome__init
                      (Nacre__Welcome         *message)
 {
@@ -1139,7 +1184,7 @@ const ProtobufCMessageDescriptor nacre__pass_time__descriptor =
   (ProtobufCMessageInit) nacre__pass_time__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[15] =
+static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[16] =
 {
   {
     "node",
@@ -1321,6 +1366,18 @@ static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[15] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "place",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Hello, place),
+    &nacre__compute_place__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__hello__field_indices_by_name[] = {
   8,   /* field[8] = capacity */
@@ -1334,6 +1391,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
   9,   /* field[9] = model_name */
   0,   /* field[0] = node */
   12,   /* field[12] = pass_time */
+  15,   /* field[15] = place */
   2,   /* field[2] = role */
   6,   /* field[6] = vocabulary_digest */
   4,   /* field[4] = wire_max */
@@ -1342,7 +1400,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor nacre__hello__descriptor =
 {
@@ -1352,11 +1410,75 @@ const ProtobufCMessageDescriptor nacre__hello__descriptor =
   "Nacre__Hello",
   "nacre",
   sizeof(Nacre__Hello),
-  15,
+  16,
   nacre__hello__field_descriptors,
   nacre__hello__field_indices_by_name,
   1,  nacre__hello__number_ranges,
   (ProtobufCMessageInit) nacre__hello__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__compute_place__field_descriptors[3] =
+{
+  {
+    "host",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ComputePlace, host),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "threads",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ComputePlace, threads),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "core",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ComputePlace, n_core),
+    offsetof(Nacre__ComputePlace, core),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__compute_place__field_indices_by_name[] = {
+  2,   /* field[2] = core */
+  0,   /* field[0] = host */
+  1,   /* field[1] = threads */
+};
+static const ProtobufCIntRange nacre__compute_place__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor nacre__compute_place__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.ComputePlace",
+  "ComputePlace",
+  "Nacre__ComputePlace",
+  "nacre",
+  sizeof(Nacre__ComputePlace),
+  3,
+  nacre__compute_place__field_descriptors,
+  nacre__compute_place__field_indices_by_name,
+  1,  nacre__compute_place__number_ranges,
+  (ProtobufCMessageInit) nacre__compute_place__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor nacre__welcome__field_descriptors[5] =
@@ -1603,7 +1725,7 @@ const ProtobufCMessageDescriptor nacre__heartbeat_ack__descriptor =
   (ProtobufCMessageInit) nacre__heartbeat_ack__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__offer__field_descriptors[2] =
+static const ProtobufCFieldDescriptor nacre__offer__field_descriptors[3] =
 {
   {
     "address",
@@ -1629,15 +1751,29 @@ static const ProtobufCFieldDescriptor nacre__offer__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shares_cores",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Offer, shares_cores),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__offer__field_indices_by_name[] = {
   0,   /* field[0] = address */
   1,   /* field[1] = incarnation */
+  2,   /* field[2] = shares_cores */
 };
-static const ProtobufCIntRange nacre__offer__number_ranges[1 + 1] =
+static const ProtobufCIntRange nacre__offer__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 4, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor nacre__offer__descriptor =
 {
@@ -1647,10 +1783,10 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   "Nacre__Offer",
   "nacre",
   sizeof(Nacre__Offer),
-  2,
+  3,
   nacre__offer__field_descriptors,
   nacre__offer__field_indices_by_name,
-  1,  nacre__offer__number_ranges,
+  2,  nacre__offer__number_ranges,
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

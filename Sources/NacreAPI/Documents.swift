@@ -117,6 +117,8 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var verifiers: [String]
     /// Models of the drafters it was offered.
     package var draftModels: [String] = []
+    /// Whether a drafter of it computes on its verifier's cores: whatever the method, the two take turns.
+    package var sharesCores = false
     /// Whether all of them are exact. If not, the output may differ from plain decoding's where two tokens lie as close
     /// as rounding.
     package var exact: Bool

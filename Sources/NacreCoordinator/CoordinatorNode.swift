@@ -18,11 +18,12 @@ package actor CoordinatorNode: EventLoopActor {
     private var ticker: RepeatedTask?
 
     /// - Parameter policy: the default draft-length policy and who chose it; `nil` for the built-in one.
-    package init(on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil) {
+    package init(on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil, alternates: Bool = true) {
         self.eventLoop = eventLoop
         self.log = log
         var configuration = CoordinatorMachine.Configuration(generation: Generation(rawValue: .random(in: 1 ... .max)))
         if let policy { configuration.policy = policy }
+        configuration.alternates = alternates
         machine = CoordinatorMachine(configuration)
     }
 

@@ -21,6 +21,7 @@ extension JobDocument {
             statistics: StatisticsDocument(record))
         (candidates, merge) = (speculation.siblings.name, speculation.merge)
         draftModels = record.draftModels.sorted()
+        sharesCores = record.sharesCores
         (policy, policySetBy) = (record.policy.policy.description, record.policy.setBy)
         if case .queued = record.state, let setback = record.setback {
             waiting = "\(setback); it goes on when a verifier of the same weights is there"

@@ -50,6 +50,8 @@ struct Scenario: Sendable {
         /// Share of contexts in which its model is the target.
         var agreement: Double
         var modelSeed: UInt64
+        /// The verifier on whose cores it computes.
+        var sharesCoresOf: Int?
     }
 
     struct Job: Sendable {
@@ -131,6 +133,9 @@ struct Scenario: Sendable {
         for _ in 0..<division.pick([0, 0, 1, 4]) {
             let policy = Scenario.policy(&division)
             policies.append((Instant(rawValue: division.int(0...2_000_000)), policy == .goodput ? nil : policy))
+        }
+        for index in drafters.indices where division.happens(0.4) {
+            drafters[index].sharesCoresOf = division.int(0...verifiers.count - 1)
         }
     }
 

@@ -26,6 +26,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 7400))
     private static let http = Setting("http", default: HostPort(host: "127.0.0.1", port: 7401))
 
+    private static let sharedCores = Setting("shared-cores", default: SharedCores.turns)
+
     private static let policy = Setting("policy", default: "goodput", check: PolicyIntake.complaint(about:))
 
     @Option(
@@ -45,16 +47,24 @@ struct CoordinatorCommand: AsyncParsableCommand {
             valueName: "policy"))
     var policy: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "What a drafter and a verifier on the same cores do: take turns, or overlap and disturb each other "
+                + "(default turns).", valueName: "turns|overlap"))
+    var sharedCores: String?
+
     @OptionGroup var common: SettingsOptions
 
     func run() async throws {
         let settings = try common.settings(
-            [Self.listen, Self.http, Self.policy], flags: ["listen": listen, "http": http, "policy": policy])
+            [Self.listen, Self.http, Self.policy, Self.sharedCores],
+            flags: ["listen": listen, "http": http, "policy": policy, "shared-cores": sharedCores])
         let log = Telemetry.logger("nacre-coordinator", level: settings[Settings.logLevel])
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let source = settings.lines.first { $0.name == "policy" }?.source ?? "default"
         let node = CoordinatorNode(
-            on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source))
+            on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source),
+            alternates: settings[Self.sharedCores] == .turns)
         let api = CoordinatorAPI(node: node, version: NacreVersion.current)
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
@@ -75,6 +85,20 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         try await Lifecycle.run([stopping], logger: log, endsWithStandardInput: common.exitWithStdin)
     }
+}
+
+/// What becomes of cores that a drafter and a verifier have in common.
+private enum SharedCores: String, SettingValue {
+    case turns, overlap
+
+    init(settingText: String) throws(NacreError) {
+        guard let value = SharedCores(rawValue: settingText) else {
+            throw NacreError(.badUsage, "must be turns or overlap, not '\(settingText)'")
+        }
+        self = value
+    }
+
+    var settingText: String { rawValue }
 }
 
 extension PeerAddress {

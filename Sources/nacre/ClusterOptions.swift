@@ -38,10 +38,13 @@ struct ClusterModels: ParsableArguments {
         }
     }
 
-    func plan(verifiers: Int, drafters: Int) throws -> ClusterPlan {
+    func plan(
+        verifiers: Int, drafters: Int, placement: ClusterPlacement = .apart, drafterCores: Int = 1,
+        coresMax: Int? = nil
+    ) throws -> ClusterPlan {
         var plan = try ClusterPlan(
             installation: .current(), target: target, draft: draft, verifiers: verifiers, drafters: drafters,
-            coresMax: threads)
+            coresMax: coresMax ?? threads, placement: placement, drafterCores: drafterCores)
         plan.context = context
         plan.slots = slots
         plan.hasInexactRounding = inexactRounding

@@ -20,6 +20,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Nacre__Capacity Nacre__Capacity;
 typedef struct Nacre__PassTime Nacre__PassTime;
 typedef struct Nacre__Hello Nacre__Hello;
+typedef struct Nacre__ComputePlace Nacre__ComputePlace;
 typedef struct Nacre__Welcome Nacre__Welcome;
 typedef struct Nacre__Load Nacre__Load;
 typedef struct Nacre__Heartbeat Nacre__Heartbeat;
@@ -177,10 +178,39 @@ struct  Nacre__Hello
    * for people: why pass_time is not that of a calm machine; empty if it may be
    */
   char *disturbance;
+  /*
+   * absent if the node does not say
+   */
+  Nacre__ComputePlace *place;
 };
 #define NACRE__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hello__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL }
+
+
+/*
+ * Where a node computes, so that no two nodes compute on the same cores at once.
+ */
+struct  Nacre__ComputePlace
+{
+  ProtobufCMessage base;
+  /*
+   * an opaque number on which the nodes of a machine agree; 0 unknown
+   */
+  uint64_t host;
+  /*
+   * that compute at once
+   */
+  uint32_t threads;
+  /*
+   * that they may be on, ascending; at most 8192
+   */
+  size_t n_core;
+  uint32_t *core;
+};
+#define NACRE__COMPUTE_PLACE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__compute_place__descriptor) \
+    , 0, 0, 0,NULL }
 
 
 /*
@@ -268,10 +298,14 @@ struct  Nacre__Offer
    */
   char *address;
   uint64_t incarnation;
+  /*
+   * a drafter on the verifier's own cores: the two take turns
+   */
+  protobuf_c_boolean shares_cores;
 };
 #define NACRE__OFFER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__offer__descriptor) \
-    , (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -786,6 +820,25 @@ Nacre__Hello *
 void   nacre__hello__free_unpacked
                      (Nacre__Hello *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__ComputePlace methods */
+void   nacre__compute_place__init
+                     (Nacre__ComputePlace         *message);
+size_t nacre__compute_place__get_packed_size
+                     (const Nacre__ComputePlace   *message);
+size_t nacre__compute_place__pack
+                     (const Nacre__ComputePlace   *message,
+                      uint8_t             *out);
+size_t nacre__compute_place__pack_to_buffer
+                     (const Nacre__ComputePlace   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__ComputePlace *
+       nacre__compute_place__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__compute_place__free_unpacked
+                     (Nacre__ComputePlace *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__Welcome methods */
 void   nacre__welcome__init
                      (Nacre__Welcome         *message);
@@ -1158,6 +1211,9 @@ typedef void (*Nacre__PassTime_Closure)
 typedef void (*Nacre__Hello_Closure)
                  (const Nacre__Hello *message,
                   void *closure_data);
+typedef void (*Nacre__ComputePlace_Closure)
+                 (const Nacre__ComputePlace *message,
+                  void *closure_data);
 typedef void (*Nacre__Welcome_Closure)
                  (const Nacre__Welcome *message,
                   void *closure_data);
@@ -1227,6 +1283,7 @@ extern const ProtobufCEnumDescriptor    nacre__end_reason__descriptor;
 extern const ProtobufCMessageDescriptor nacre__capacity__descriptor;
 extern const ProtobufCMessageDescriptor nacre__pass_time__descriptor;
 extern const ProtobufCMessageDescriptor nacre__hello__descriptor;
+extern const ProtobufCMessageDescriptor nacre__compute_place__descriptor;
 extern const ProtobufCMessageDescriptor nacre__welcome__descriptor;
 extern const ProtobufCMessageDescriptor nacre__load__descriptor;
 extern const ProtobufCMessageDescriptor nacre__heartbeat__descriptor;

@@ -22,11 +22,11 @@ package struct ClusterPlan: Sendable {
 
     /// - Parameters:
     ///   - target: path of the target model, `nil` for the one that Nacre comes with; as `draft`.
-    ///   - coresMax: see `CoreAssignment`.
+    ///   - coresMax: see `CoreAssignment`; so are the next two.
     /// - Throws: `.badUsage` for a model file that is none, `.failed` without default models.
     package init(
         installation: Installation, target: String?, draft: String?, verifiers: Int = 1, drafters: Int = 1,
-        coresMax: Int? = nil
+        coresMax: Int? = nil, placement: ClusterPlacement = .apart, drafterCores: Int = 1
     ) throws(NacreError) {
         self.installation = installation
         if let target {
@@ -42,7 +42,8 @@ package struct ClusterPlan: Sendable {
         try Installation.checkModel(self.target, flag: "target")
         if drafters > 0 { try Installation.checkModel(self.draft, flag: "draft") }
         cores = CoreAssignment(
-            available: try .available(), verifiers: verifiers, drafters: drafters, coresMax: coresMax)
+            available: try .available(), verifiers: verifiers, drafters: drafters, coresMax: coresMax,
+            placement: placement, drafterCores: drafterCores)
     }
 
     /// One process to start.

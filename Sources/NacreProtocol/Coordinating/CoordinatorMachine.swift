@@ -26,6 +26,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         /// Jobs whose recordings are kept, the youngest; one takes at most 1 MB.
         package var recordingsMax = 16
         package var policy = PolicyBook.builtIn
+        /// Whether a drafter and a verifier on the same cores take turns; else they compute as if they had their own.
+        package var alternates = true
 
         package init(generation: Generation) { self.generation = generation }
     }

@@ -104,6 +104,8 @@ package struct JobRecord: Sendable {
     package internal(set) var modelName = ""
     /// The models of the drafters it was offered, by the same kind of name.
     package internal(set) var draftModels: Set<String> = []
+    /// Whether a drafter that it was offered computes on its verifier's cores: they take turns.
+    package internal(set) var sharesCores = false
     /// Its draft-length policy, and who chose it.
     package internal(set) var policy = PolicyBook.builtIn
     package internal(set) var contextLimited = false

@@ -78,6 +78,11 @@ package struct DrafterMachine: Machine, Sendable {
 
     package var streamCount: Int { streams.count }
 
+    /// The streams that have a part in the pass in flight, in its order.
+    package var computing: [(link: LinkID, stream: StreamID)] {
+        (pass ?? []).map { ($0.address.link, $0.address.stream) }
+    }
+
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
         switch input {
         case .opened(let link):

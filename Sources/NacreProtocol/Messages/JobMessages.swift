@@ -28,10 +28,13 @@ package enum DecodingMethod: UInt32, Sendable, CaseIterable {
 package struct Offer: Sendable, Equatable {
     package var address: String
     package var incarnation: Incarnation
+    /// A drafter that computes on the verifier's own cores: the two take turns.
+    package var sharesCores: Bool
 
-    package init(address: String, incarnation: Incarnation) {
+    package init(address: String, incarnation: Incarnation, sharesCores: Bool = false) {
         self.address = address
         self.incarnation = incarnation
+        self.sharesCores = sharesCores
     }
 }
 

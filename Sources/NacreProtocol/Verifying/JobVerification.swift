@@ -14,6 +14,8 @@ package struct JobVerification: Sendable {
     package let job: JobID
     package let attempt: Attempt
     package internal(set) var speculation: Speculation
+    /// The method that the coordinator named; see `settleMethod`.
+    let askedMethod: DecodingMethod
     package let key: StreamKey
     package let sampling: SamplingPolicy
     package let lengthMax: Position
@@ -56,6 +58,7 @@ package struct JobVerification: Sendable {
         job = assignment.job
         attempt = assignment.attempt
         speculation = assignment.speculation
+        askedMethod = assignment.speculation.method
         key = assignment.key
         sampling = assignment.sampling
         lengthMax = assignment.lengthMax
@@ -160,6 +163,13 @@ package struct HiredDrafter: Sendable {
     package let address: String
     package let incarnation: Incarnation
     package let stream: StreamID
+    /// It computes on this verifier's cores: see `VerifierMachine.areCoresLent`.
+    let sharesCores: Bool
+    /// It computes beside passes all the same, until its next verdict: it reads a text for too long.
+    var isBeside = false
+    /// A verdict, and before it a policy, that wait for the end of a pass.
+    var isVerdictDue = false
+    var policyDue: PolicySpecification?
     package var inbox: DraftInbox
     /// The context was sent.
     package var isOpen = false
@@ -177,6 +187,7 @@ package struct HiredDrafter: Sendable {
         address = offer.address
         incarnation = offer.incarnation
         self.stream = stream
+        sharesCores = offer.sharesCores
         self.inbox = inbox
         attentionSince = now
     }

@@ -19,6 +19,7 @@ extension VerifierMachine {
         jobs[index].hireAt = nil
         for offer in offers where jobs[index].drafters.count < jobs[index].speculation.drafters {
             guard !jobs[index].drafters.contains(where: { $0.address == offer.address }) else { continue }
+            jobs[index].settleMethod(sharesCores: jobs[index].sharesCores || offer.sharesCores)
             let inbox = DraftInbox(
                 epoch: jobs[index].nextEpoch, root: jobs[index].length,
                 positionLimit: allowance(of: jobs[index], isReady: false).limit)
@@ -29,7 +30,7 @@ extension VerifierMachine {
                 links[offer.address] = PeerLinkState()
                 effects.append(.dial(address: offer.address))
             } else {
-                openStreams(index, into: &effects)
+                openStreams(index, at: now, into: &effects)
             }
         }
     }
@@ -49,11 +50,13 @@ extension VerifierMachine {
 
     /// Sends the job's text so far to every drafter that lacks it, once it is whole and the link is there; what is
     /// committed later follows in verdicts.
-    mutating func openStreams(_ index: Int, into effects: inout [Effect]) {
+    mutating func openStreams(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         guard jobs[index].hasContext else { return }
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
-            guard !drafter.isOpen, links[drafter.address]?.state == .ready else { continue }
+            guard !drafter.isOpen, links[drafter.address]?.state == .ready, mayOpen(drafter, of: jobs[index]) else {
+                continue
+            }
             // The text may have grown while the link was dialled: the stream stands on what is committed now.
             beginPacing(index)
             let job = jobs[index]
@@ -63,6 +66,7 @@ extension VerifierMachine {
                 epoch: job.nextEpoch, root: job.length, positionLimit: limit,
                 isRecorded: hired == 0 && job.recorder != nil)
             jobs[index].drafters[hired].isOpen = true
+            if drafter.sharesCores { jobs[index].drafters[hired].attentionSince = now }
             for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
                 let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
                 let open = DraftOpen(
@@ -100,7 +104,7 @@ extension VerifierMachine {
                 for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].address == address {
                     jobs[index].drafters[hired].attentionSince = now
                 }
-                openStreams(index, into: &effects)
+                openStreams(index, at: now, into: &effects)
             }
         case (.goodbye, _):
             drafterLost(address, at: now, into: &effects)
@@ -174,6 +178,7 @@ extension VerifierMachine {
         drafter.add(to: &jobs[index].statistics)
         jobs[index].lostDrafter = drafter.incarnation
         jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)
+        jobs[index].settleMethod(sharesCores: jobs[index].sharesCores)
         jobs[index].schedule.restart()
         if jobs[index].readyDrafters.isEmpty { jobs[index].pace.interrupt() }
         if let retryAfter { jobs[index].hireAt = now + retryAfter }
@@ -201,6 +206,8 @@ extension VerifierMachine {
         var silent: Set<String> = []
         for (job, drafter) in jobs.flatMap({ job in job.drafters.map { (job, $0) } }) {
             let patience = drafter.isReady || !drafter.isOpen ? configuration.silenceMax : configuration.primingMax
+            // One whose stream waits for the end of a pass owes nothing yet.
+            if drafter.sharesCores, !drafter.isOpen, links[drafter.address]?.state == .ready { continue }
             let owes = !drafter.isReady || drafter.inbox.owes || job.awaitedRow?.stream == drafter.stream
             if owes && now - drafter.attentionSince > patience || drafter.inbox.isOverdue {
                 silent.insert(drafter.address)

@@ -135,7 +135,13 @@ extension VerifierMachine {
         jobs[index].speculation = changed
         jobs[index].pace.adopt(policy)
         if !changed.isPaced { jobs[index].schedule = Schedule(changed) }
-        for drafter in jobs[index].drafters where drafter.isOpen {
+        for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].isOpen {
+            let drafter = jobs[index].drafters[hired]
+            if drafter.sharesCores {
+                // Another policy may let it go on: that must not be during a pass.
+                jobs[index].drafters[hired].policyDue = policy
+                continue
+            }
             effects.append(
                 .toDrafter(
                     address: drafter.address, .streamPolicy(StreamPolicy(stream: drafter.stream, policy: policy))))

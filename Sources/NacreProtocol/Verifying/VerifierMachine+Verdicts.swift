@@ -23,6 +23,17 @@ extension VerifierMachine {
             let drafter = jobs[index].drafters[hired]
             guard drafter.isOpen, drafter.untold > 0 else { continue }
             if rests, drafter.isReady, drafter.roundsUntold < DraftWindow.restRounds { continue }
+            if isKeptWaiting(drafter) {
+                jobs[index].drafters[hired].isVerdictDue = true
+                continue
+            }
+            jobs[index].drafters[hired].isVerdictDue = false
+            jobs[index].drafters[hired].isBeside = false
+            if let policy = drafter.policyDue {
+                jobs[index].drafters[hired].policyDue = nil
+                let change = StreamPolicy(stream: drafter.stream, policy: policy)
+                effects.append(.toDrafter(address: drafter.address, .streamPolicy(change)))
+            }
             let wasOwed = drafter.inbox.owes
             let (allowance, length) = (allowance(of: jobs[index], isReady: drafter.isReady), jobs[index].length)
             let nextEpoch = jobs[index].drafters[hired].inbox.offer(committed: length, positionLimit: allowance.limit)

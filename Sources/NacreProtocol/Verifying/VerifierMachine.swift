@@ -102,6 +102,8 @@ package struct VerifierMachine: Machine, Sendable {
     var nextStream: StreamID = 0
     /// Whose prompt is read first in the next pass, so that long prompts take turns.
     var prefillTurn = 0
+    /// What other shards have on these cores.
+    var neighbours = NeighbouringWork()
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -116,6 +118,7 @@ package struct VerifierMachine: Machine, Sendable {
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
+        stopWaiting(at: now)
         switch input {
         case .control(let message):
             do throws(ProtocolFault) {
@@ -154,6 +157,7 @@ package struct VerifierMachine: Machine, Sendable {
         }
         judgeHeld(at: now, into: &effects)
         hire(at: now, into: &effects)
+        lendCores(at: now, into: &effects)
         plan(at: now, into: &effects)
     }
 
@@ -186,7 +190,7 @@ package struct VerifierMachine: Machine, Sendable {
         }
         if let index = index(of: assignment.job, assignment.attempt) {
             try jobs[index].receive(assignment)
-            openStreams(index, into: &effects)
+            openStreams(index, at: now, into: &effects)
             openHelpers(index, into: &effects)
             return
         }

@@ -24,6 +24,7 @@ extension Hello {
         wire.pointee.model_name = writer.prose(modelName, bytesMax: Limits.nameBytesMax)
         wire.pointee.engine_version = writer.prose(engineVersion, bytesMax: Limits.nameBytesMax)
         wire.pointee.cores = writer.prose(cores, bytesMax: Limits.nameBytesMax)
+        if place != .unknown { wire.pointee.place = try place.pack(writer) }
         // For people: a peer would refuse more.
         let told = passTimes.prefix(Limits.passTimesMax)
         let times = writer.room(for: told.count, of: UnsafeMutablePointer<Nacre__PassTime>?.self)
@@ -52,8 +53,40 @@ extension Hello {
             modelName: try fields.prose(wire.model_name, "modelName", bytesMax: Limits.nameBytesMax),
             engineVersion: try fields.prose(wire.engine_version, "engineVersion", bytesMax: Limits.nameBytesMax),
             cores: try fields.prose(wire.cores, "cores", bytesMax: Limits.nameBytesMax),
+            place: try ComputePlace(wire.place, fields),
             passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields), isExact: wire.inexact == 0,
             disturbance: try fields.prose(wire.disturbance, "disturbance", bytesMax: Limits.nameBytesMax))
+    }
+}
+
+extension ComputePlace {
+    fileprivate func pack(
+        _ writer: borrowing FieldWriter
+    ) throws(WireError) -> UnsafeMutablePointer<Nacre__ComputePlace> {
+        let wire = writer.make(nacre__compute_place__init)
+        wire.pointee.host = host
+        wire.pointee.threads = try writer.number(threads, "place.threads")
+        let list = writer.room(for: cores.count, of: UInt32.self)
+        for (index, core) in cores.enumerated() { list[index] = try writer.number(core, "place.cores") }
+        wire.pointee.n_core = cores.count
+        wire.pointee.core = list
+        return wire
+    }
+
+    /// A node that does not say is nowhere known.
+    fileprivate init(_ wire: UnsafeMutablePointer<Nacre__ComputePlace>?, _ fields: FieldReader) throws(WireError) {
+        guard let wire = wire?.pointee else {
+            self = .unknown
+            return
+        }
+        guard wire.n_core <= Limits.coresMax else {
+            throw fields.invalid("place.cores", "has \(wire.n_core) items, at most \(Limits.coresMax) are allowed")
+        }
+        var cores: [Int] = []
+        for core in UnsafeBufferPointer(start: wire.core, count: wire.n_core) {
+            cores.append(try fields.count(core, "place.cores"))
+        }
+        self.init(host: wire.host, cores: cores, threads: try fields.count(wire.threads, "place.threads"))
     }
 }
 

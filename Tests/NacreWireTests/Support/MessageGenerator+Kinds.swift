@@ -112,6 +112,12 @@ extension MessageGenerator {
             modelDigest: word64())
     }
 
+    private mutating func place() -> ComputePlace {
+        guard next() % 4 > 0 else { return .unknown }
+        return ComputePlace(
+            host: word64(), cores: (0..<number(0...64)).map { _ in number(0...8_191) }, threads: number(0...512))
+    }
+
     private mutating func hello() -> Hello {
         let wireMin = max(1, word32())
         return Hello(
@@ -120,7 +126,7 @@ extension MessageGenerator {
             capacity: Capacity(
                 sequences: number(0...Int(Int32.max)), context: number(0...Int(Int32.max)),
                 nodesMax: number(0...Int(Int32.max)), shards: number(1...Limits.shardsMax)),
-            modelName: text(), engineVersion: text(), cores: text(),
+            modelName: text(), engineVersion: text(), cores: text(), place: place(),
             passTimes: (0..<number(0...Limits.passTimesMax)).map { _ in
                 PassTime(
                     shards: number(0...Limits.shardsMax), nodes: number(0...Int(Int32.max)), microseconds: word32())
