@@ -93,6 +93,28 @@ extension Refusal {
         Refusal(.heartbeat, "load", "is missing") { $0.number(1, 1) },
         Refusal(.heartbeat, "load.jobs", "is beyond Int32") { $0.part(2) { $0.number(1, beyondInt32) } },
         Refusal(.heartbeat, "load.busy", "is NaN") { $0.part(2) { $0.float(5, .nan) } },
+        Refusal(.heartbeat, "pairs", "are too many") { payload in
+            for _ in 0...Limits.pairsMax {
+                payload.part(4) {
+                    $0.number(2, 1)
+                    $0.number(5, 1)
+                }
+            }
+        },
+        Refusal(.heartbeat, "pairs.state", "means nothing") {
+            $0.part(4) {
+                $0.number(2, 1)
+                $0.number(5, 99)
+            }
+        },
+        Refusal(.heartbeat, "pairs.method", "means nothing") { $0.part(4) { $0.number(5, 1) } },
+        Refusal(.heartbeat, "pairs.ratio", "is NaN") {
+            $0.part(4) {
+                $0.number(2, 1)
+                $0.number(5, 1)
+                $0.float(7, .nan)
+            }
+        },
         Refusal(.heartbeat, "load.busy", "is above 1") { $0.part(2) { $0.float(5, 1.01) } },
         Refusal(.heartbeat, "load.busy", "is negative") { $0.part(2) { $0.float(5, -0.01) } },
         Refusal(.vocabularyChunk, "entries", "have lengths without flags") { $0.numbers(5, [0]) },
