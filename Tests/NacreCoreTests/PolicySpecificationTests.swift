@@ -72,7 +72,7 @@ struct PolicySpecificationTests {
         ] {
             #expect(fault(text) != nil, "\(text)")
         }
-        let stored = Data("[\"fixed:gamma=0\"]".utf8)
+        let stored = Data("[\"fixed:gamma=65\"]".utf8)
         #expect(throws: DecodingError.self) { try JSONDecoder().decode([PolicySpecification].self, from: stored) }
     }
 

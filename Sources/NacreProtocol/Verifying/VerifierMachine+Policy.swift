@@ -9,8 +9,10 @@ package struct JobPace: Sendable {
     private var judged = 0
     /// What was judged since its pair learnt of it.
     private var news: [DraftInbox.Judgement] = []
-    /// No drafts are wanted for now: plain decoding is faster.
-    package private(set) var rests = false
+    /// No drafts are wanted for now: plain decoding is faster, or the policy turns them off.
+    package var rests: Bool { isOff || isTold }
+    /// So the pair's governor says, or the job's own acceptance.
+    private var isTold = false
     /// So for this job, whatever the pair's others do: its text is not one that the drafter can guess.
     private(set) var restsAlone = false
     /// Verdicts that the drafter was told since it rests.
@@ -29,13 +31,15 @@ package struct JobPace: Sendable {
 
     /// There is no drafter, or no use for this: the job does not rest.
     mutating func interrupt() {
-        rests = false
+        isTold = false
         restsAlone = false
     }
 
+    var isOff: Bool { policy.specification.draftsNothing }
+
     /// The drafter is one of this pair: what is known of that holds here too.
     mutating func join(_ pair: DraftingPair) {
-        rests = !pair.order.mayDraft
+        isTold = !pair.order.mayDraft
         if judged == 0 { acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha) }
     }
 
@@ -85,7 +89,7 @@ package struct JobPace: Sendable {
             let ratio = governor.expectedRatio(Governor.Forecast(conditions, drafts: wanted))
             restsAlone = ratio < (restsAlone ? Governor.gain : 1)
         }
-        rests = !order.mayDraft || restsAlone
+        isTold = !order.mayDraft || restsAlone
         return max(conditions.pacing.draftsMin, order.drafts(wanted: wanted, conditions))
     }
 
@@ -118,9 +122,10 @@ extension VerifierMachine {
         pairs.withPair(key, at: now) { pair in
             for judgement in news { pair.acceptance.record(accepted: judgement.accepted, rejected: judgement.rejected) }
         }
-        guard job.speculation.isGoverned, !job.readyDrafters.isEmpty, !restsByModel(job) else {
+        guard job.speculation.isGoverned, !job.readyDrafters.isEmpty, !job.pace.isOff, !restsByModel(job) else {
             pairs.release(leader)
             jobs[index].pace.interrupt()
+            if job.pace.isOff { jobs[index].schedule.restart() }
             return
         }
         let peers = peers(of: index, key)
@@ -181,6 +186,7 @@ extension VerifierMachine {
     /// Whether a job that rests has drafts compared with what is committed without them, so that their acceptance
     /// stays known: one of each pair, and those that rest by themselves.
     func peeks(_ job: JobVerification) -> Bool {
+        guard !job.pace.isOff else { return false }
         guard job.pace.rests, !job.pace.restsAlone else { return true }
         let key = pairKey(of: job)
         return jobs.first { $0.pace.rests && !$0.pace.restsAlone && pairKey(of: $0) == key }?.job == job.job
