@@ -14,7 +14,7 @@ package struct PairDocument: Codable, Sendable, Equatable {
     package var reason: String
     /// Tokens per time with drafts over those without, as measured; absent where that is not known.
     package var ratio: Double?
-    /// How long it has been so.
+    /// How long it has drafted or rested, with probes of the other.
     package var sinceSeconds: Double
     /// Jobs that decode so now.
     package var jobs: Int

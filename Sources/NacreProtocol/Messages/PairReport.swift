@@ -80,7 +80,7 @@ package struct PairReport: Sendable, Equatable {
     package var reason: String
     /// Tokens per time with drafts over those without, as measured; 0 unknown.
     package var ratio: Float
-    /// How long it has been so.
+    /// How long it has drafted or rested, with probes of the other.
     package var milliseconds: UInt32
     package var jobs: Int
     package var tokensPerSecond: Float

@@ -47,7 +47,7 @@ struct DraftingPair: Sendable {
     /// Since the verifier started.
     var counts = PairCounts()
     private(set) var leader: Leader?
-    /// Since when it does what it does now.
+    /// Since when it drafts or rests, with probes of the other.
     private(set) var since: Instant
     private var governors: [Int: Governor] = [:]
     private var load = 0
@@ -95,10 +95,12 @@ struct DraftingPair: Sendable {
         let order = governor.next(forecast)
         self.load = load
         governors[load] = governor
-        if governor.phase != before { since = now }
+        if before.map(Self.isResting) != Self.isResting(governor.phase) { since = now }
         round = Round(began: now, forecast: forecast, committed: committed)
         return order
     }
+
+    private static func isResting(_ phase: Governor.Phase) -> Bool { phase == .resting || phase == .probing }
 
     /// 0, 1, 2, 3, ... for 1, 2, 3 to 4, 5 to 8, ... jobs.
     private static func load(_ decoding: Int) -> Int {

@@ -130,24 +130,23 @@ extension VerifierMachine {
         }
         let peers = peers(of: index, key)
         if let led = pairs[key]?.leader, led != leader, !peers.contains(led) { pairs.release(led) }
-        var own = conditions(of: job)
-        own.peers = min(peers.count, own.others)
-        own.acceptance = pairs[key]?.acceptance ?? own.acceptance
-        var shared = own
-        shared.acceptance = own.acceptance
+        var shared = conditions(of: job)
+        shared.peers = min(peers.count, shared.others)
+        shared.acceptance = pairs[key]?.acceptance ?? shared.acceptance
+        var own = shared
         let wanted = jobs[index].pace.wanted(&own, isPaced: job.speculation.isPaced)
-        let isTypical = !jobs.contains { $0.hasContext && $0.isPrefilling }
-        let committed = tokensCommitted
         // How many a policy lets through that stops token by token is not known before.
-        let expected =
-            job.pace.policy.specification.manual.decidesPerToken ? min(wanted, shared.best.drafts) : wanted
-        let forecast = Governor.Forecast(shared, drafts: expected)
-        if jobs[index].pace.restsAlone { pairs.release(leader) }
-        let isLone = jobs[index].pace.restsAlone
+        let decidesPerToken = job.pace.policy.specification.manual.decidesPerToken
+        let forecast = Governor.Forecast(
+            shared, drafts: decidesPerToken ? min(wanted, shared.best.drafts) : wanted)
+        let isTypical = !jobs.contains { $0.hasContext && $0.isPrefilling }
+        // Who rests by himself does not decode as the pair is told: his rounds say nothing about it.
+        if job.pace.restsAlone { pairs.release(leader) }
+        let committed = tokensCommitted
         let pair = pairs.withPair(key, at: now) { pair in
-            if !isLone {
+            if !job.pace.restsAlone {
                 _ = pair.next(
-                    leader, forecast, decoding: own.others + 1, committed: committed, isTypical: isTypical, at: now)
+                    leader, forecast, decoding: shared.others + 1, committed: committed, isTypical: isTypical, at: now)
             }
             return pair
         }

@@ -76,8 +76,10 @@ extension VerifierMachine {
 
     /// What its jobs, and those that were here lately, do with drafts; in the order of their first jobs.
     package func reports(at now: Instant) -> [PairReport] {
-        pairs.pairs.map { pair in
+        pairs.pairs.compactMap { pair in
             let own = jobs.filter { $0.hasContext && pairKey(of: $0) == pair.key }
+            // Of drafts that nobody makes nothing was learnt.
+            guard !own.isEmpty || pair.key.draftModel != nil && pair.counts.rounds > 0 else { return nil }
             let (state, reason, ratio) = state(of: pair, own)
             return PairReport(
                 draftModel: pair.key.draftModel ?? 0, method: pair.key.method, policy: pair.key.policy.description,

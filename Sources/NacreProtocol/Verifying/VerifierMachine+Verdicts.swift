@@ -67,10 +67,15 @@ extension VerifierMachine {
     /// - Parameter isReady: of the drafter; one that is not may always draft: it has to draw once to become so.
     func allowance(of job: JobVerification, isReady: Bool) -> Allowance {
         let window = window(of: job)
-        let rests = job.pace.rests && isReady
+        let rests = job.pace.isOff || job.pace.rests && isReady
         let ahead =
-            rests
-            ? peeks(job) ? DraftWindow.probe : 0 : job.schedule.positionsAhead(window: size(of: window, for: job))
+            if job.pace.isOff && !isReady {
+                1
+            } else if rests {
+                peeks(job) ? DraftWindow.probe : 0
+            } else {
+                job.schedule.positionsAhead(window: size(of: window, for: job))
+            }
         let nodes =
             switch job.speculation.shape {
             case _ where rests: ahead
