@@ -26,8 +26,10 @@ import Testing
     }
 
     /// A further job on the drafter that is there.
-    private static func add(_ rig: inout VerifierRig, _ speculation: Speculation, job: UInt64) {
-        rig.step(.control(.assignJob(VerifierRig.assignment(speculation, tokensMax: 200, job: job))))
+    private static func add(
+        _ rig: inout VerifierRig, _ speculation: Speculation, job: UInt64, tokensMax: Int = 200
+    ) {
+        rig.step(.control(.assignJob(VerifierRig.assignment(speculation, tokensMax: tokensMax, job: job))))
         for open in rig.effects.opens {
             rig.pens.append(
                 VerifierRig.Pen(
@@ -129,5 +131,45 @@ import Testing
         let report = try #require(rig.machine.reports(at: rig.now).first { $0.jobs == 1 })
         #expect(report.method == .stream && report.state == .resting && report.ratio < 1, "\(report)")
         #expect(report.counts.verified > 0 && report.counts.rounds == UInt64(widths.count))
+    }
+
+    @Test(
+        "jobs that share passes lose less than 2 % to drafts that only the cost model likes, probes included",
+        arguments: [1, 4], ["goodput", "fixed:gamma=4"])
+    func cheapProbes(jobs: Int, policy: String) throws {
+        var rig = VerifierRig(contextMax: 4_096)
+        let speculation = Speculation(.stream, policy: try PolicySpecification(parsing: policy))
+        rig.begin(speculation, tokensMax: 4_000)
+        for job in 2..<UInt64(jobs + 1) { Self.add(&rig, speculation, job: job, tokensMax: 4_000) }
+        func text(_ job: UInt64, _ position: Int) -> TokenID {
+            TokenID(rawValue: UInt32(10 + (position + 7 * Int(job)) % 40))
+        }
+        var (microseconds, tokens, widest) = (0, 0, 0)
+        for round in 0..<3_000 {
+            guard let pass = rig.pass else { break }
+            // In truth each node beyond one of each job costs as much as the pass without.
+            let time = 1_000 * max(1, 1 + pass.nodes.count - jobs)
+            rig.now = rig.now + (time - 1_000)
+            let chosen = pass.nodes.compactMap { node in
+                node.score.map { text($0.key.rawValue, node.position.rawValue + 1) }
+            }
+            let effects = rig.choose(chosen)
+            if round >= 300 {
+                microseconds += time
+                tokens += effects.commits.joined().count
+                widest = max(widest, pass.nodes.count)
+            }
+            for verdict in effects.verdicts {
+                guard let pen = rig.pens.firstIndex(where: { $0.stream == verdict.stream }) else { continue }
+                rig.enter(verdict.nextEpoch, root: verdict.committed, by: pen)
+                let drafts = [text(UInt64(pen + 1), verdict.committed.rawValue), 90] as [TokenID]
+                // Of two drafts the first stands.
+                let room = max(0, verdict.positionLimit - verdict.committed)
+                if room > 0 { rig.draft(Array(drafts.prefix(room)), end: .windowFull, by: pen) }
+            }
+        }
+        let share = Double(tokens) / Double(microseconds) / (Double(jobs) / 1_000)
+        #expect(share > 0.98, "\(share) of plain decoding")
+        #expect(widest > jobs, "it is tried again now and then")
     }
 }

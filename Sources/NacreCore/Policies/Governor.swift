@@ -113,7 +113,7 @@ package struct Governor: Sendable {
         switch state {
         case .full, .shortened: nextDrafting(ratio, isFull: state == .full)
         case .resting: nextResting(ratio)
-        case .probing(let left, let extensions) where left <= 0: endProbe(ratio, extensions)
+        case .probing(let left, let extensions) where left <= 0 || isRuinous: endProbe(ratio, extensions)
         case .checking(let left, let isFull) where left <= 0:
             move(to: isFull ? .full : .shortened)
             reason = .pays(ratio.value)
@@ -225,6 +225,9 @@ package struct Governor: Sendable {
         let relative = (drafting.relativeError, plain.relativeError)
         return Ratio(value: value, error: value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
     }
+
+    /// The probe has cost much more than it was expected to: it need not be seen through.
+    private var isRuinous: Bool { credit < -Self.creditProbes / 2 * Double(Self.probeRounds) * plain.tokensPerRound }
 
     private mutating func pay(for round: GovernedRound) {
         switch state {
