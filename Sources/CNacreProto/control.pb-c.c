@@ -278,6 +278,51 @@ void   nacre__load__free_unpacked
   assert(message->base.descriptor == &nacre__load__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__pair_report__init
+                     (Nacre__PairReport         *message)
+{
+  static const Nacre__PairReport init_value = NACRE__PAIR_REPORT__INIT;
+  *message = init_value;
+}
+size_t nacre__pair_report__get_packed_size
+                     (const Nacre__PairReport *message)
+{
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__pair_report__pack
+                     (const Nacre__PairReport *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__pair_report__pack_to_buffer
+                     (const Nacre__PairReport *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__PairReport *
+       nacre__pair_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__PairReport *)
+     protobuf_c_message_unpack (&nacre__pair_report__descriptor,
+                                allocator, len, data);
+}
+void   nacre__pair_report__free_unpacked
+                     (Nacre__PairReport *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__heartbeat__init
                      (Nacre__Heartbeat         *message)
 {
@@ -1571,7 +1616,7 @@ const ProtobufCMessageDescriptor nacre__welcome__descriptor =
   (ProtobufCMessageInit) nacre__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__load__field_descriptors[3] =
+static const ProtobufCFieldDescriptor nacre__load__field_descriptors[5] =
 {
   {
     "jobs",
@@ -1609,17 +1654,43 @@ static const ProtobufCFieldDescriptor nacre__load__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "passing_us",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Load, passing_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting_us",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Load, waiting_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__load__field_indices_by_name[] = {
   1,   /* field[1] = busy */
   0,   /* field[0] = jobs */
+  3,   /* field[3] = passing_us */
   2,   /* field[2] = step_us */
+  4,   /* field[4] = waiting_us */
 };
 static const ProtobufCIntRange nacre__load__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 5, 1 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor nacre__load__descriptor =
 {
@@ -1629,14 +1700,273 @@ const ProtobufCMessageDescriptor nacre__load__descriptor =
   "Nacre__Load",
   "nacre",
   sizeof(Nacre__Load),
-  3,
+  5,
   nacre__load__field_descriptors,
   nacre__load__field_indices_by_name,
   2,  nacre__load__number_ranges,
   (ProtobufCMessageInit) nacre__load__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__heartbeat__field_descriptors[2] =
+static const ProtobufCFieldDescriptor nacre__pair_report__field_descriptors[18] =
+{
+  {
+    "draft_model",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, draft_model),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, method),
+    &nacre__decoding_method__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "policy",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tree",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, tree),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, state),
+    &nacre__drafting_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ratio",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, ratio),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since_ms",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, since_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "jobs",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, jobs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tokens_per_second",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, tokens_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tokens",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rounds",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, rounds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verified",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, verified),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drafted",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, drafted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draft_us",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, draft_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overlap_us",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, overlap_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judged_at",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Nacre__PairReport, n_judged_at),
+    offsetof(Nacre__PairReport, judged_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted_at",
+    18,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Nacre__PairReport, n_accepted_at),
+    offsetof(Nacre__PairReport, accepted_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__pair_report__field_indices_by_name[] = {
+  17,   /* field[17] = accepted_at */
+  0,   /* field[0] = draft_model */
+  14,   /* field[14] = draft_us */
+  13,   /* field[13] = drafted */
+  8,   /* field[8] = jobs */
+  16,   /* field[16] = judged_at */
+  1,   /* field[1] = method */
+  15,   /* field[15] = overlap_us */
+  2,   /* field[2] = policy */
+  6,   /* field[6] = ratio */
+  5,   /* field[5] = reason */
+  11,   /* field[11] = rounds */
+  7,   /* field[7] = since_ms */
+  4,   /* field[4] = state */
+  10,   /* field[10] = tokens */
+  9,   /* field[9] = tokens_per_second */
+  3,   /* field[3] = tree */
+  12,   /* field[12] = verified */
+};
+static const ProtobufCIntRange nacre__pair_report__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 18 }
+};
+const ProtobufCMessageDescriptor nacre__pair_report__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.PairReport",
+  "PairReport",
+  "Nacre__PairReport",
+  "nacre",
+  sizeof(Nacre__PairReport),
+  18,
+  nacre__pair_report__field_descriptors,
+  nacre__pair_report__field_indices_by_name,
+  1,  nacre__pair_report__number_ranges,
+  (ProtobufCMessageInit) nacre__pair_report__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__heartbeat__field_descriptors[3] =
 {
   {
     "number",
@@ -1662,15 +1992,29 @@ static const ProtobufCFieldDescriptor nacre__heartbeat__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pair",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__Heartbeat, n_pair),
+    offsetof(Nacre__Heartbeat, pair),
+    &nacre__pair_report__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__heartbeat__field_indices_by_name[] = {
   1,   /* field[1] = load */
   0,   /* field[0] = number */
+  2,   /* field[2] = pair */
 };
-static const ProtobufCIntRange nacre__heartbeat__number_ranges[1 + 1] =
+static const ProtobufCIntRange nacre__heartbeat__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 4, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor nacre__heartbeat__descriptor =
 {
@@ -1680,10 +2024,10 @@ const ProtobufCMessageDescriptor nacre__heartbeat__descriptor =
   "Nacre__Heartbeat",
   "nacre",
   sizeof(Nacre__Heartbeat),
-  2,
+  3,
   nacre__heartbeat__field_descriptors,
   nacre__heartbeat__field_indices_by_name,
-  1,  nacre__heartbeat__number_ranges,
+  2,  nacre__heartbeat__number_ranges,
   (ProtobufCMessageInit) nacre__heartbeat__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3546,6 +3890,48 @@ const ProtobufCMessageDescriptor nacre__job_recording__descriptor =
   1,  nacre__job_recording__number_ranges,
   (ProtobufCMessageInit) nacre__job_recording__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue nacre__drafting_state__enum_values_by_number[9] =
+{
+  { "DRAFTING_STATE_UNSPECIFIED", "NACRE__DRAFTING_STATE__DRAFTING_STATE_UNSPECIFIED", 0 },
+  { "DRAFTING_STATE_DRAFTING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_DRAFTING", 1 },
+  { "DRAFTING_STATE_SHORTENED", "NACRE__DRAFTING_STATE__DRAFTING_STATE_SHORTENED", 2 },
+  { "DRAFTING_STATE_RESTING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_RESTING", 3 },
+  { "DRAFTING_STATE_PROBING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_PROBING", 4 },
+  { "DRAFTING_STATE_CHECKING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_CHECKING", 5 },
+  { "DRAFTING_STATE_NO_DRAFTER", "NACRE__DRAFTING_STATE__DRAFTING_STATE_NO_DRAFTER", 6 },
+  { "DRAFTING_STATE_PLAIN", "NACRE__DRAFTING_STATE__DRAFTING_STATE_PLAIN", 7 },
+  { "DRAFTING_STATE_FIXED", "NACRE__DRAFTING_STATE__DRAFTING_STATE_FIXED", 8 },
+};
+static const ProtobufCIntRange nacre__drafting_state__value_ranges[] = {
+{0, 0},{0, 9}
+};
+static const ProtobufCEnumValueIndex nacre__drafting_state__enum_values_by_name[9] =
+{
+  { "DRAFTING_STATE_CHECKING", 5 },
+  { "DRAFTING_STATE_DRAFTING", 1 },
+  { "DRAFTING_STATE_FIXED", 8 },
+  { "DRAFTING_STATE_NO_DRAFTER", 6 },
+  { "DRAFTING_STATE_PLAIN", 7 },
+  { "DRAFTING_STATE_PROBING", 4 },
+  { "DRAFTING_STATE_RESTING", 3 },
+  { "DRAFTING_STATE_SHORTENED", 2 },
+  { "DRAFTING_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor nacre__drafting_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.DraftingState",
+  "DraftingState",
+  "Nacre__DraftingState",
+  "nacre",
+  9,
+  nacre__drafting_state__enum_values_by_number,
+  9,
+  nacre__drafting_state__enum_values_by_name,
+  1,
+  nacre__drafting_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[5] =
 {

@@ -167,6 +167,14 @@ package struct JobSummary: Codable, Sendable, Equatable {
     package var method: String
     package var promptTokens: Int
     package var outputTokens: Int
+    package var policy = "goodput"
+    package var tree = "chain"
+    /// The target's name; absent until it is known.
+    package var targetModel: String?
+    /// Models of the drafters it was offered.
+    package var draftModels: [String] = []
+    /// Where it runs now; absent unless it does.
+    package var verifier: String?
 
     package init(id: String, state: String, method: String, promptTokens: Int, outputTokens: Int) {
         self.id = id
@@ -203,6 +211,9 @@ package struct NodeDocument: Codable, Sendable, Equatable {
     /// Share of the last heartbeat's time that its engine computed.
     package var busy: Double
     package var stepMicroseconds: Int
+    /// Since the node started: passes were under way; none was, though a job could have been decoded.
+    package var passingMicroseconds = 0
+    package var waitingMicroseconds = 0
     /// Why no job can use it; absent when one can.
     package var problem: String?
 
@@ -261,10 +272,12 @@ package struct StatusDocument: Codable, Sendable, Equatable {
     package var drafters: Int
     package var jobsOpen: Int
     package var jobsFinished: Int
+    /// What verifiers do with drafts, and why.
+    package var pairs: [PairDocument]
 
     package init(
         version: String, uptimeSeconds: Double, ready: Bool, verifiers: Int, drafters: Int, jobsOpen: Int,
-        jobsFinished: Int
+        jobsFinished: Int, pairs: [PairDocument] = []
     ) {
         self.version = version
         self.uptimeSeconds = uptimeSeconds
@@ -273,6 +286,7 @@ package struct StatusDocument: Codable, Sendable, Equatable {
         self.drafters = drafters
         self.jobsOpen = jobsOpen
         self.jobsFinished = jobsFinished
+        self.pairs = pairs
     }
 }
 

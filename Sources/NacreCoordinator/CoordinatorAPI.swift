@@ -163,7 +163,8 @@ package struct CoordinatorAPI: Sendable {
             return StatusDocument(
                 version: version, uptimeSeconds: Double(uptime.components.seconds), ready: await node.isReady,
                 verifiers: nodes.count { $0.record.isVerifier }, drafters: nodes.count { !$0.record.isVerifier },
-                jobsOpen: records.count { !$0.isOver }, jobsFinished: records.count { $0.isOver })
+                jobsOpen: records.count { !$0.isOver }, jobsFinished: records.count { $0.isOver },
+                pairs: PairDocument.all(of: nodes.map(\.record)))
         }
     }
 

@@ -35,6 +35,11 @@ extension JobSummary {
             id: record.id.description, state: JobSummary.state(of: record),
             method: record.specification.speculation.method.name,
             promptTokens: record.promptTokens.count, outputTokens: record.output.count)
+        policy = record.policy.policy.description
+        tree = record.specification.speculation.shape.description
+        targetModel = record.modelName.isEmpty ? nil : Hello.fileName(of: record.modelName)
+        draftModels = record.draftModels.map(Hello.fileName(of:)).sorted()
+        if case .running = record.state { verifier = record.verifiers.last }
     }
 
     static func state(of record: JobRecord) -> String {
@@ -107,5 +112,7 @@ extension NodeDocument {
             context: node.hello.capacity.context,
             jobs: node.load.jobs, busy: Double(node.load.busy), stepMicroseconds: Int(node.load.stepMicroseconds),
             problem: problem)
+        passingMicroseconds = Int(clamping: node.load.clock.passing)
+        waitingMicroseconds = Int(clamping: node.load.clock.waiting)
     }
 }

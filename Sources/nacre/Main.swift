@@ -35,6 +35,7 @@ struct NacreCommand: AsyncParsableCommand {
                 name: "Cluster",
                 subcommands: [
                     UpCommand.self, PlanCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self,
+                    TopCommand.self,
                     PolicyCommand.self,
                 ]),
             CommandGroup(name: "Models", subcommands: [ModelsCommand.self, ReplayCommand.self, SimulateCommand.self]),

@@ -23,6 +23,7 @@ typedef struct Nacre__Hello Nacre__Hello;
 typedef struct Nacre__ComputePlace Nacre__ComputePlace;
 typedef struct Nacre__Welcome Nacre__Welcome;
 typedef struct Nacre__Load Nacre__Load;
+typedef struct Nacre__PairReport Nacre__PairReport;
 typedef struct Nacre__Heartbeat Nacre__Heartbeat;
 typedef struct Nacre__HeartbeatAck Nacre__HeartbeatAck;
 typedef struct Nacre__Offer Nacre__Offer;
@@ -44,6 +45,21 @@ typedef struct Nacre__JobRecording Nacre__JobRecording;
 
 /* --- enums --- */
 
+typedef enum _Nacre__DraftingState {
+  /*
+   * never sent
+   */
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_UNSPECIFIED = 0,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_DRAFTING = 1,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_SHORTENED = 2,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_RESTING = 3,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_PROBING = 4,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_CHECKING = 5,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_NO_DRAFTER = 6,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_PLAIN = 7,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_FIXED = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__DRAFTING_STATE)
+} Nacre__DraftingState;
 typedef enum _Nacre__DecodingMethod {
   /*
    * never sent
@@ -254,10 +270,77 @@ struct  Nacre__Load
    * mean duration of a pass in microseconds; 0 if there was none
    */
   uint32_t step_us;
+  /*
+   * since the node started: passes were under way, of all shards
+   */
+  uint64_t passing_us;
+  /*
+   * none was, though a job could have been decoded
+   */
+  uint64_t waiting_us;
 };
 #define NACRE__LOAD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__load__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, 0, 0 }
+
+
+/*
+ * What a verifier does with the drafts of one draft model under one method and policy. Counts are since it started.
+ */
+struct  Nacre__PairReport
+{
+  ProtobufCMessage base;
+  /*
+   * digest; 0: none, or one that does not say
+   */
+  uint64_t draft_model;
+  Nacre__DecodingMethod method;
+  /*
+   * as people write it, at most 256 bytes
+   */
+  char *policy;
+  /*
+   * likewise
+   */
+  char *tree;
+  Nacre__DraftingState state;
+  /*
+   * for people, at most 255 bytes
+   */
+  char *reason;
+  /*
+   * tokens per time with drafts over those without; 0 unknown
+   */
+  float ratio;
+  /*
+   * how long it has been so
+   */
+  uint32_t since_ms;
+  uint32_t jobs;
+  float tokens_per_second;
+  uint64_t tokens;
+  uint64_t rounds;
+  uint64_t verified;
+  uint64_t drafted;
+  uint64_t draft_us;
+  /*
+   * of draft_us, while a pass ran
+   */
+  uint64_t overlap_us;
+  /*
+   * as in JobStatistics
+   */
+  size_t n_judged_at;
+  uint64_t *judged_at;
+  /*
+   * as many
+   */
+  size_t n_accepted_at;
+  uint64_t *accepted_at;
+};
+#define NACRE__PAIR_REPORT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__pair_report__descriptor) \
+    , 0, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NACRE__DRAFTING_STATE__DRAFTING_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
 
 
 /*
@@ -268,10 +351,15 @@ struct  Nacre__Heartbeat
   ProtobufCMessage base;
   uint64_t number;
   Nacre__Load *load;
+  /*
+   * a verifier's, at most 16
+   */
+  size_t n_pair;
+  Nacre__PairReport **pair;
 };
 #define NACRE__HEARTBEAT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__heartbeat__descriptor) \
-    , 0, NULL }
+    , 0, NULL, 0,NULL }
 
 
 /*
@@ -877,6 +965,25 @@ Nacre__Load *
 void   nacre__load__free_unpacked
                      (Nacre__Load *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__PairReport methods */
+void   nacre__pair_report__init
+                     (Nacre__PairReport         *message);
+size_t nacre__pair_report__get_packed_size
+                     (const Nacre__PairReport   *message);
+size_t nacre__pair_report__pack
+                     (const Nacre__PairReport   *message,
+                      uint8_t             *out);
+size_t nacre__pair_report__pack_to_buffer
+                     (const Nacre__PairReport   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__PairReport *
+       nacre__pair_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__pair_report__free_unpacked
+                     (Nacre__PairReport *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__Heartbeat methods */
 void   nacre__heartbeat__init
                      (Nacre__Heartbeat         *message);
@@ -1220,6 +1327,9 @@ typedef void (*Nacre__Welcome_Closure)
 typedef void (*Nacre__Load_Closure)
                  (const Nacre__Load *message,
                   void *closure_data);
+typedef void (*Nacre__PairReport_Closure)
+                 (const Nacre__PairReport *message,
+                  void *closure_data);
 typedef void (*Nacre__Heartbeat_Closure)
                  (const Nacre__Heartbeat *message,
                   void *closure_data);
@@ -1277,6 +1387,7 @@ typedef void (*Nacre__JobRecording_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    nacre__drafting_state__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__decoding_method__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__refuse_reason__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__end_reason__descriptor;
@@ -1286,6 +1397,7 @@ extern const ProtobufCMessageDescriptor nacre__hello__descriptor;
 extern const ProtobufCMessageDescriptor nacre__compute_place__descriptor;
 extern const ProtobufCMessageDescriptor nacre__welcome__descriptor;
 extern const ProtobufCMessageDescriptor nacre__load__descriptor;
+extern const ProtobufCMessageDescriptor nacre__pair_report__descriptor;
 extern const ProtobufCMessageDescriptor nacre__heartbeat__descriptor;
 extern const ProtobufCMessageDescriptor nacre__heartbeat_ack__descriptor;
 extern const ProtobufCMessageDescriptor nacre__offer__descriptor;

@@ -72,7 +72,7 @@ extension Hello {
     /// The model's file, without what stands in parentheses behind it.
     package var fileName: String { Self.fileName(of: modelName) }
 
-    static func fileName(of model: String) -> String {
+    package static func fileName(of model: String) -> String {
         model.split(separator: " (", maxSplits: 1).first.map(String.init) ?? model
     }
 }

@@ -18,6 +18,8 @@ package struct DrafterMachine: Machine, Sendable {
         package var endTokens: Set<TokenID>
         /// Context tokens primed in a pass that also drafts, so that long prompts do not stall other streams.
         package var primingShare = 64
+        /// For the verifiers' measurements; 0 does not say.
+        package var modelDigest: UInt64 = 0
 
         package init(
             node: String, incarnation: Incarnation, vocabularyDigest: UInt64, vocabularySize: Int, sequences: Int,
@@ -139,7 +141,8 @@ package struct DrafterMachine: Machine, Sendable {
                         Greeting(
                             wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, node: configuration.node,
                             role: .drafter, incarnation: configuration.incarnation,
-                            vocabularyDigest: configuration.vocabularyDigest))))
+                            vocabularyDigest: configuration.vocabularyDigest,
+                            modelDigest: configuration.modelDigest))))
         case .draftOpen(let open) where hasGreeted:
             try receive(open, on: link, into: &effects)
         case .verdict(let verdict) where hasGreeted:

@@ -32,6 +32,8 @@ package enum Limits {
     package static let shardsMax = 256
     /// Measured pass times in one `Hello`.
     package static let passTimesMax = 64
+    /// Pairs of models and policies that a verifier keeps measurements of, and reports.
+    package static let pairsMax = 16
     /// Drafters of one job.
     package static let draftersMax = 16
     /// Other verifiers that score for one job.

@@ -116,11 +116,18 @@ package struct Load: Sendable, Equatable {
     package var busy: Float
     /// Mean duration of a pass in microseconds; 0 if there was none.
     package var stepMicroseconds: UInt32
+    package var clock: NodeClock
+    /// What a verifier's jobs do with drafts; at most `Limits.pairsMax`.
+    package var pairs: [PairReport]
 
-    package init(jobs: Int, busy: Float, stepMicroseconds: UInt32) {
+    package init(
+        jobs: Int, busy: Float, stepMicroseconds: UInt32, clock: NodeClock = NodeClock(), pairs: [PairReport] = []
+    ) {
         self.jobs = jobs
         self.busy = busy
         self.stepMicroseconds = stepMicroseconds
+        self.clock = clock
+        self.pairs = pairs
     }
 }
 

@@ -59,6 +59,12 @@ package struct Speculation: Sendable, Hashable {
         return method == .speculative || method == .pearl || method == .stream && policy != .goodput
     }
 
+    /// Whether drafts rest where they do not pay (`Governor`). What a job fixes itself is kept, whatever it costs.
+    package var isGoverned: Bool {
+        if case .fixed = shape { return false }
+        return gamma == 0 && method != .autoregressive
+    }
+
     /// What is wrong with the policy, in words for the person who chose it.
     package func policyComplaint(under sampling: SamplingPolicy) -> String? {
         guard policy != .goodput else { return nil }

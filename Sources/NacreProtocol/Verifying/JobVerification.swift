@@ -49,6 +49,8 @@ package struct JobVerification: Sendable {
     package var heldUntil: Instant?
     package var awaitedRow: AwaitedRow?
     package var statistics = JobStatistics()
+    /// What of them its pair has counted.
+    var counted = JobStatistics()
     package var clock = RoundClock()
     package var trace = TraceRecorder()
     /// `nil` unless the job is recorded.

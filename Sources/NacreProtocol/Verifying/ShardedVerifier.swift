@@ -11,7 +11,7 @@ package struct ShardIndex: Ordinal {
 ///
 /// | input | steps |
 /// |---|---|
-/// | `AssignJob`, `CancelJob`, `Offers` of a job that a shard has, in whatever attempt | that shard |
+/// | `AssignJob`, `CancelJob`, `Offers`, `JobPolicy` of a job that a shard has, in whatever attempt | that shard |
 /// | `AssignJob` of another job | the shard with the smallest share of its slots taken |
 /// | any other message of the coordinator | the first shard, which ignores or refuses it |
 /// | news of a shard's links and passes | that shard |
@@ -113,6 +113,7 @@ package struct ShardedVerifier: Machine, Sendable {
         case .assignJob(let assignment): home(of: assignment.job) ?? leastTaken(for: assignment)
         case .cancelJob(let cancel): home(of: cancel.job) ?? 0
         case .offers(let offers): home(of: offers.job) ?? 0
+        case .jobPolicy(let change): home(of: change.job) ?? 0
         default: 0
         }
     }

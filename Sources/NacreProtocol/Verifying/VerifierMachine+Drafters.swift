@@ -8,6 +8,8 @@ struct PeerLinkState: Sendable {
     var state: State = .dialing
     /// A verifier that scores for this one's jobs.
     var isHelper = false
+    /// Digest of a drafter's model; 0 if it does not say.
+    var model: UInt64 = 0
 }
 
 // Hiring, hearing and losing drafters.
@@ -100,6 +102,7 @@ extension VerifierMachine {
                 throw ProtocolFault("\(address) is not a drafter of this vocabulary")
             }
             links[address]?.state = .ready
+            links[address]?.model = greeting.modelDigest
             for index in jobs.indices {
                 for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].address == address {
                     jobs[index].drafters[hired].attentionSince = now
@@ -115,6 +118,7 @@ extension VerifierMachine {
             jobs[index].drafters[hired].microsecondsPerToken = Int(ready.microsecondsPerToken)
             jobs[index].drafters[hired].attentionSince = now
             jobs[index].schedule.restart()
+            if jobs[index].readyDrafters.count == 1 { join(index) }
         case (.draft(let draft), .ready):
             try receive(draft, from: address, at: now)
         case (.draftRow(let row), .ready):
@@ -147,6 +151,7 @@ extension VerifierMachine {
         if standing > before || judgement != DraftInbox.Judgement() || !jobs[index].drafters[hired].inbox.owes {
             jobs[index].drafters[hired].attentionSince = now
         }
+        count(draft, of: index, at: now)
         jobs[index].drafters[hired].pace.arrived(
             standing: standing, end: draft.end, computed: Int(draft.microseconds), tokens: draft.tokens.count, at: now)
     }

@@ -75,7 +75,7 @@ extension VerifierMachine {
                         margins: choices.map(\.margin)))))
         judgeDrafts(index, tokens)
         tokensCommitted += UInt64(tokens.count)
-        repace(index, at: now)
+        repace(index, tokens: tokens.count, at: now)
         tellDrafters(index, at: now, into: &effects)
     }
 

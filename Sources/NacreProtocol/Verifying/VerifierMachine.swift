@@ -100,6 +100,9 @@ package struct VerifierMachine: Machine, Sendable {
     /// Nodes of the pass in flight.
     var passNodes = 0
     var nextStream: StreamID = 0
+    /// What is known of the drafts of its jobs.
+    var pairs = PairTable()
+    var activity = VerifierActivity()
     /// Whose prompt is read first in the next pass, so that long prompts take turns.
     var prefillTurn = 0
     /// What other shards have on these cores.
@@ -159,6 +162,7 @@ package struct VerifierMachine: Machine, Sendable {
         hire(at: now, into: &effects)
         lendCores(at: now, into: &effects)
         plan(at: now, into: &effects)
+        noteActivity(at: now)
     }
 
     // MARK: - Jobs

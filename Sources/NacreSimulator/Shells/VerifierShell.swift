@@ -69,7 +69,10 @@ final class VerifierShell: Shell {
     func start() { control?.step(.start) }
 
     func tick() {
-        control?.step(.tick(Load(jobs: machine.jobCount, busy: 0, stepMicroseconds: 0)))
+        let load = Load(
+            jobs: machine.jobCount, busy: 0, stepMicroseconds: 0, clock: machine.clock,
+            pairs: machine.reports(at: world.now))
+        control?.step(.tick(load))
         step(.tick)
     }
 

@@ -148,6 +148,12 @@ extension Heartbeat {
         carried.pointee.jobs = try writer.number(load.jobs, "load.jobs")
         carried.pointee.busy = load.busy
         carried.pointee.step_us = load.stepMicroseconds
+        carried.pointee.passing_us = load.clock.passing
+        carried.pointee.waiting_us = load.clock.waiting
+        let pairs = writer.room(for: load.pairs.count, of: UnsafeMutablePointer<Nacre__PairReport>?.self)
+        for (index, pair) in load.pairs.enumerated() { pairs[index] = try pair.pack(writer) }
+        wire.pointee.n_pair = load.pairs.count
+        wire.pointee.pair = pairs
         wire.pointee.number = number
         wire.pointee.load = carried
         return UnsafeMutableRawPointer(wire)
@@ -158,11 +164,15 @@ extension Heartbeat {
         guard carried.busy >= 0, carried.busy <= 1 else {
             throw fields.invalid("load.busy", "is \(carried.busy), not between 0 and 1")
         }
+        var clock = NodeClock()
+        clock.passing = carried.passing_us
+        clock.waiting = carried.waiting_us
         self.init(
             number: wire.number,
             load: Load(
                 jobs: try fields.count(carried.jobs, "load.jobs"), busy: carried.busy,
-                stepMicroseconds: carried.step_us))
+                stepMicroseconds: carried.step_us, clock: clock,
+                pairs: try PairReport.list(wire.pair, wire.n_pair, fields)))
     }
 }
 

@@ -141,10 +141,27 @@ extension MessageGenerator {
     }
 
     private mutating func heartbeat() -> Heartbeat {
-        Heartbeat(
+        var clock = NodeClock()
+        (clock.passing, clock.waiting) = (word64(), word64())
+        return Heartbeat(
             number: word64(),
             load: Load(
-                jobs: number(0...Int(Int32.max)), busy: Float(number(0...100)) / 100, stepMicroseconds: word32()))
+                jobs: number(0...Int(Int32.max)), busy: Float(number(0...100)) / 100, stepMicroseconds: word32(),
+                clock: clock, pairs: (0..<number(0...Limits.pairsMax)).map { _ in pairReport() }))
+    }
+
+    private mutating func pairReport() -> PairReport {
+        var counts = PairCounts()
+        (counts.tokens, counts.rounds, counts.verified, counts.drafted) = (word64(), word64(), word64(), word64())
+        (counts.draftMicroseconds, counts.overlapMicroseconds) = (word64(), word64())
+        let positions = number(0...JobStatistics.positionsMax)
+        counts.judgedAt = (0..<positions).map { _ in word64() }
+        counts.acceptedAt = (0..<positions).map { _ in word64() }
+        return PairReport(
+            draftModel: word64(), method: DecodingMethod.allCases[number(0...DecodingMethod.allCases.count - 1)],
+            policy: text(), tree: text(), state: DraftingState.allCases[number(0...DraftingState.allCases.count - 1)],
+            reason: text(), ratio: Float(number(0...300)) / 100, milliseconds: word32(),
+            jobs: number(0...Int(Int32.max)), tokensPerSecond: Float(number(0...10_000)) / 8, counts: counts)
     }
 
     private mutating func assignJob() -> AssignJob {
