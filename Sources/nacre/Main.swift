@@ -37,6 +37,6 @@ struct NacreCommand: AsyncParsableCommand {
                     UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self, PolicyCommand.self,
                 ]),
             CommandGroup(name: "Models", subcommands: [ModelsCommand.self, SimulateCommand.self]),
-            CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self]),
+            CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self, BenchCommand.self]),
         ])
 }

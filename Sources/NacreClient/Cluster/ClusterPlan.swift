@@ -19,6 +19,8 @@ package struct ClusterPlan: Sendable {
 
     /// Most processes of one role: enough for any one machine, and few enough to list.
     package static let processesMax = 64
+    /// The slots of nodes that are told nothing.
+    package static let slotsUsual = 8
 
     /// - Parameters:
     ///   - target: path of the target model, `nil` for the one that Nacre comes with; as `draft`.

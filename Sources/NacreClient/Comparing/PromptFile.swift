@@ -70,6 +70,14 @@ package enum PromptFile {
             && line.dropFirst(4).allSatisfy { $0 == "-" || $0.isASCII && ($0.isLowercase || $0.isNumber) }
     }
 
+    /// One prompt of each category of a half of those that Nacre comes with (Models/prompts/README.md); the built-in
+    /// ones where that file is not installed.
+    package static func shipped(_ half: String, of installation: Installation) throws(NacreError) -> [Prompt] {
+        guard let path = try? installation.model("prompts/\(half).txt") else { return builtIn.map { Prompt(text: $0) } }
+        var categories: Set<String?> = []
+        return try readAll(path).filter { categories.insert($0.category).inserted }
+    }
+
     /// Beginnings of Python, the language of the default models.
     package static let builtIn = [
         "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n",
