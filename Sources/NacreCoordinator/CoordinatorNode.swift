@@ -17,12 +17,18 @@ package actor CoordinatorNode: EventLoopActor {
     private var ticks = 0
     private var ticker: RepeatedTask?
 
-    /// - Parameter policy: the default draft-length policy and who chose it; `nil` for the built-in one.
-    package init(on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil) {
+    /// - Parameters:
+    ///   - policy: the default draft-length policy and who chose it; `nil` for the built-in one.
+    ///   - pairs: policies of pairs of models.
+    package init(
+        on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil,
+        pairs: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] = []
+    ) {
         self.eventLoop = eventLoop
         self.log = log
         var configuration = CoordinatorMachine.Configuration(generation: Generation(rawValue: .random(in: 1 ... .max)))
         if let policy { configuration.policy = policy }
+        configuration.pairPolicies = pairs
         machine = CoordinatorMachine(configuration)
     }
 

@@ -155,10 +155,12 @@ struct MeasuringOptions: ParsableArguments {
         return request
     }
 
-    /// - Parameter half: of the prompts that Nacre comes with; what is chosen on one half is measured on the other.
-    func prompts(half: String = "reporting") throws -> [Prompt] {
+    /// - Parameters:
+    ///   - half: of the prompts that Nacre comes with; what is chosen on one half is measured on the other.
+    ///   - turns: how many of each category.
+    func prompts(half: String = "reporting", turns: Int = 1) throws -> [Prompt] {
         if let prompts { return try PromptFile.readAll(prompts) }
-        return try PromptFile.shipped(half, of: .current())
+        return try PromptFile.shipped(half, of: .current(), turns: turns)
     }
 
     /// As it was typed, to be repeated; words that a shell would take apart in quotation marks.

@@ -37,6 +37,7 @@ struct NacreCommand: AsyncParsableCommand {
                     UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self, PolicyCommand.self,
                 ]),
             CommandGroup(name: "Models", subcommands: [ModelsCommand.self, SimulateCommand.self]),
-            CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self, BenchCommand.self]),
+            CommandGroup(
+                name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self, BenchCommand.self, TuneCommand.self]),
         ])
 }

@@ -16,6 +16,7 @@ struct UpCommand: AsyncParsableCommand {
               nacre up
               nacre up --detach && nacre run "import os" && nacre down
               nacre up --target T.gguf --draft D.gguf --verifiers 2 --slots 4
+              nacre up --config tuned.yaml
             """)
 
     @OptionGroup var cluster: ClusterOptions
@@ -25,6 +26,13 @@ struct UpCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Where clients talk HTTP/2.", valueName: "host:port"))
     var http = "127.0.0.1:7401"
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of the coordinator's settings (policy, pair-policies, method, ...), as `nacre tune --out` writes "
+                + "it.",
+            valueName: "file"))
+    var config: String?
 
     @Flag(help: "Return when the cluster is ready; `nacre down` stops it.")
     var detach = false
@@ -36,6 +44,7 @@ struct UpCommand: AsyncParsableCommand {
         var plan = try cluster.plan()
         plan.listen = try HostPort(listen)
         plan.http = try HostPort(http)
+        plan.coordinatorSettings = config
         let (ready, isDetached, json) = (plan, detach, json)
         try await Interruption.guarding {
             try await UpSession(plan: ready, isDetached: isDetached, json: json).run()

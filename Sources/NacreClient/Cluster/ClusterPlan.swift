@@ -16,6 +16,8 @@ package struct ClusterPlan: Sendable {
     /// Whether verifiers may round differently from pass to pass.
     package var hasInexactRounding = false
     package var logLevel: String?
+    /// A file of the coordinator's settings; what the plan says itself comes first.
+    package var coordinatorSettings: String?
 
     /// Most processes of one role: enough for any one machine, and few enough to list.
     package static let processesMax = 64
@@ -60,7 +62,8 @@ package struct ClusterPlan: Sendable {
     var coordinator: Process {
         Process(
             name: "coordinator", role: "coordinator", executable: "nacre-coordinator",
-            arguments: ["--listen", "\(listen)", "--http", "\(http)"] + logArguments)
+            arguments: ["--listen", "\(listen)", "--http", "\(http)"]
+                + (coordinatorSettings.map { ["--config", $0] } ?? []) + logArguments)
     }
 
     /// Verifiers and drafters, to be started once the coordinator listens at `control`.

@@ -140,9 +140,14 @@ package struct Benchmark: Sendable {
         var timelines: [JobTimeline] = []
         for (index, variant) in variants.enumerated() {
             guard let job = taken[index]?.finished.first else { continue }
-            let bytes = try await coordinator.trace(job.document.id)
-            let trace = try JSON.decode(TraceDocument.self, from: bytes)
-            if let timeline = JobTimeline(trace, of: variant) { timelines.append(timeline) }
+            do {
+                let bytes = try await coordinator.trace(job.document.id)
+                let trace = try JSON.decode(TraceDocument.self, from: bytes)
+                if let timeline = JobTimeline(trace, of: variant) { timelines.append(timeline) }
+            } catch let error as NacreError where error.code == .failed {
+                // The coordinator keeps the events of its last jobs only: of many ways some are gone.
+                continue
+            }
         }
         return timelines
     }

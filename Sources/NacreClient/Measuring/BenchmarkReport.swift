@@ -61,7 +61,7 @@ package struct BenchmarkReport: Sendable, Codable {
         return "\(differing) of \(outputs) outputs differ from plain decoding's\(excuse)"
     }
 
-    /// Why the benchmark failed; `nil` if it did not. With inexact rounding outputs may differ for no fault of a method.
+    /// Why the benchmark failed; `nil` if it did not. With inexact rounding outputs may differ without a defect.
     package var failure: NacreError? {
         if isExact, let cell = cells.first(where: { $0.differing > 0 }), let divergence = cell.divergence {
             return NacreError(

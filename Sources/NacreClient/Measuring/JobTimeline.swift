@@ -1,7 +1,7 @@
 package import NacreAPI
 
-/// A job as it went: when its verifier and its drafters computed, and what came of it. In microseconds from the start of
-/// its first pass.
+/// A job as it went: when its verifier and its drafters computed, and what came of it. In microseconds from the
+/// start of its first pass.
 package struct JobTimeline: Sendable, Codable, Equatable {
     /// A time of computing.
     package struct Span: Sendable, Codable, Equatable {

@@ -2,7 +2,7 @@ import Foundation
 import NacreNode
 
 /// What figures were taken on: without it they say nothing.
-package struct MeasuringMachine: Sendable, Codable, Equatable {
+package struct MeasuringMachine: Sendable, Codable, Equatable, CustomStringConvertible {
     package let processor: String
     /// Cores that this process may use.
     package let cores: Int

@@ -34,7 +34,8 @@ package struct BenchmarkPage {
         <main>
         <header>
         <h1>Nacre benchmark</h1>
-        <p class="lead"><b>\(Markup.escaped(report.target))</b> with drafts of <b>\(Markup.escaped(report.draft))</b></p>
+        <p class="lead"><b>\(Markup.escaped(report.target))</b> with drafts of \
+        <b>\(Markup.escaped(report.draft))</b></p>
         <p class="muted">\(Markup.escaped("\(report.machine)")), \(Markup.escaped(report.machine.date))</p>
         </header>
         \(tiles)
@@ -70,7 +71,8 @@ package struct BenchmarkPage {
     private var tiles: String {
         func tile(_ value: String, _ name: String, _ detail: String) -> String {
             """
-            <div class="tile"><span class="muted">\(Markup.escaped(name))</span><strong>\(Markup.escaped(value))</strong>\
+            <div class="tile"><span class="muted">\(Markup.escaped(name))</span>\
+            <strong>\(Markup.escaped(value))</strong>\
             <span class="muted">\(Markup.escaped(detail))</span></div>
             """
         }
@@ -107,7 +109,8 @@ package struct BenchmarkPage {
         }
         guard !pictures.isEmpty else { return "" }
         let legend =
-            "<p class=\"muted\">Bars are medians of paired ratios, whiskers quartiles, dots the samples themselves.</p>"
+            "<p class=\"muted\">Bars are medians of paired ratios, whiskers quartiles, dots the samples themselves; "
+            + "those at the right edge lie beyond it.</p>"
         return (pictures + [legend]).joined(separator: "\n")
     }
 
@@ -176,8 +179,8 @@ package struct BenchmarkPage {
         }
         guard !pictures.isEmpty else { return "" }
         let note =
-            "<p class=\"muted\">One job of the last repetition, of each method the fastest way. Times are the verifier's; "
-            + "a drafter's pass is placed where its drafts arrived, so later than it was by their way.</p>"
+            "<p class=\"muted\">One job of the last repetition, of each method the fastest way. Times are the "
+            + "verifier's; a drafter's pass is placed where its drafts arrived, so later than it was by their way.</p>"
         return (pictures + [note]).joined(separator: "\n")
     }
 

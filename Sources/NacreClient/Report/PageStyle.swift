@@ -27,7 +27,8 @@ enum PageStyle {
         th, td { text-align: right; padding: 6px 8px; border-bottom: 1px solid var(--grid); white-space: nowrap; }
         th { color: var(--muted); font-weight: 600; white-space: normal; vertical-align: bottom; }
         th:nth-child(2), td:nth-child(2), th:last-child, td:last-child { text-align: left; }
-        dl { display: grid; grid-template-columns: minmax(120px, 190px) 1fr; gap: 6px 16px; margin: 0; font-size: 14px; }
+        dl { display: grid; grid-template-columns: minmax(120px, 190px) 1fr; gap: 6px 16px; margin: 0;
+          font-size: 14px; }
         dt { color: var(--muted); overflow-wrap: anywhere; } dd { margin: 0; overflow-wrap: anywhere; }
         .t { fill: var(--ink); font-size: 13px; } .t.small { fill: var(--muted); font-size: 12px; }
         .t.strong { font-weight: 600; } .t.on { fill: var(--on); font-size: 11px; }

@@ -82,10 +82,14 @@ enum OverlapChart {
         }
         spans(timeline.drafting, lane: 0, style: "f drafter", "drawn")
         spans(timeline.passes, lane: 1, style: "f verifier", "verified")
+        var free = left
         for (number, pass) in timeline.passes.enumerated()
         where shown.contains(pass.end) && number < timeline.committed.count {
+            picture.line(x(pass.end), top + lane * 2, x(pass.end), top + lane * 2 + 5, style: "base")
+            guard x(pass.end) >= free else { continue }
             picture.text(
-                "+\(timeline.committed[number])", x(pass.end), top + lane * 2.5 + 4, style: "t small", anchor: .middle)
+                "+\(timeline.committed[number])", x(pass.end), top + lane * 2.5 + 7, style: "t small", anchor: .middle)
+            free = x(pass.end) + 24
         }
         let time = Axis(upTo: Double(shown.count) / 1_000, ticks: 8)
         for tick in time.ticks where tick <= time.end {

@@ -2,8 +2,8 @@ import RealModule
 
 /// How sure measurements are that one thing is better than others, by drawing the samples over again.
 ///
-/// All things are measured in every sample (the same prompts at the same time), so that what makes a sample slow for all
-/// of them cancels. A resample draws as many samples as there were, with replacement, and the same ones for all (Efron
+/// All things are measured in every sample (the same prompts at the same time), so that what makes a sample slow for
+/// all of them cancels. A resample draws as many samples as there were, with replacement, the same ones for all (Efron
 /// 1979); the share of resamples in which one leads says how far the samples agree.
 package struct PairedBootstrap: Sendable {
     /// Of each sample one number for each thing: logarithms of ratios.

@@ -34,7 +34,7 @@ package struct SuccessiveHalving: Sendable {
     /// Arms that are still in, the best of the last round first.
     package private(set) var survivors: [Int]
     private var logarithms: [[Double]]
-    /// Ratios of the finalists, `[samples × survivors]`: from the last round alone, whose arms were chosen without them.
+    /// Ratios of the finalists, `[samples × survivors]`: from the last round, whose arms were chosen without them.
     private var finals: [[Double]] = []
     private var spentBefore = 0.0
     private var samples = 0
@@ -87,6 +87,9 @@ package struct SuccessiveHalving: Sendable {
         var seen: Set<Int> = []
         return (ranked(survivors) + left + survivors).filter { seen.insert($0).inserted }
     }
+
+    /// Samples of all finalists.
+    package var finalSamples: Int { finals.count }
 
     /// How sure it is that the first finalist is the best of them, in the order of `survivors`; empty before the last
     /// round, or if that had less than `PairedBootstrap.samplesMin` samples.
