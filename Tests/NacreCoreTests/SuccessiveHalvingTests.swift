@@ -83,7 +83,7 @@ import Testing
     @Test("two arms that are equal cannot be told apart, and one that is clearly slower can")
     func certainty() {
         var leads: [Double] = []
-        for seed in 0..<40 as Range<UInt64> {
+        for seed in 0..<12 as Range<UInt64> {
             var world = World([1, 1, 0.8], spread: 0.1, seed: seed)
             let search = search(&world, budget: 90)
             let findings = Dictionary(uniqueKeysWithValues: zip(search.survivors, search.findings))
@@ -93,7 +93,7 @@ import Testing
         }
         // By chance one of two equal arms seems better now and then, the other as often.
         let mean = leads.reduce(0, +) / Double(leads.count)
-        #expect(abs(mean - 0.5) < 0.15, "\(mean)")
+        #expect(abs(mean - 0.5) < 0.3, "\(mean)")
     }
 
     @Test("quartiles are those of the line through the sorted values")
@@ -107,13 +107,13 @@ import Testing
     @Test("a bootstrap's interval holds the true mean about as often as it says")
     func coverage() {
         var held = 0
-        for seed in 0..<200 as Range<UInt64> {
+        for seed in 0..<60 as Range<UInt64> {
             var world = World([1.2], spread: 0.2, seed: seed)
             let samples = (0..<20).map { _ in [world.measure([0])[0] ?? 0] }
             let finding = PairedBootstrap(samples, resamples: 400).findings[0]
             if (finding.low...finding.high).contains(1.2) { held += 1 }
         }
-        // 90 % of 200, less what so few samples make of it.
-        #expect((160...195).contains(held), "\(held)")
+        // 90 % of 60, less what so few samples make of it.
+        #expect((42...59).contains(held), "\(held)")
     }
 }

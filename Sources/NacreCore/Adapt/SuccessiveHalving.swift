@@ -85,7 +85,7 @@ package struct SuccessiveHalving: Sendable {
     package var ranking: [Int] {
         let left = rounds.reversed().flatMap(\.arms)
         var seen: Set<Int> = []
-        return (ranked(survivors) + left + survivors).filter { seen.insert($0).inserted }
+        return (ranked(survivors) + left + logarithms.indices).filter { seen.insert($0).inserted }
     }
 
     /// Samples of all finalists.

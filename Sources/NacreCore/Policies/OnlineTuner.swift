@@ -34,7 +34,7 @@ package struct OnlineTuner: Sendable {
     private static let spreadBefore = 0.3
 
     private struct Arm: Sendable {
-        /// Of the logarithms of its trials' ratios: weights, weighted sum, weighted sum of squares.
+        /// Of the logarithms of its trials' ratios: the sum of their weights, theirs, and that of their squares.
         var weight = 0.0
         var sum = 0.0
         var squares = 0.0
@@ -50,7 +50,14 @@ package struct OnlineTuner: Sendable {
             return ((variance * weight + before) / (weight + 1) / weight).squareRoot()
         }
 
+        /// Takes in a trial. One that was far faster than those before it says that times have changed: then these
+        /// count no more, for by their weight they would hide it for long.
         mutating func take(_ logarithm: Double) {
+            let spread = max(OnlineTuner.spreadBefore, (max(0, squares / max(weight, 1) - mean * mean)).squareRoot())
+            if weight > 0, logarithm > mean + 2 * spread {
+                (weight, sum, squares) = (0, 0, 0)
+                pause = OnlineTuner.pause.lowerBound
+            }
             weight = weight * OnlineTuner.memory + 1
             sum = sum * OnlineTuner.memory + logarithm
             squares = squares * OnlineTuner.memory + logarithm * logarithm
