@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import NacreCore
+import Testing
 
 /// T9: one text in two vocabularies, whatever the text and wherever it is cut (ALGORITHMS 5.1, 11).
 @Suite("Retokenization")
