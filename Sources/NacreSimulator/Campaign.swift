@@ -33,7 +33,8 @@ package struct Campaign: Sendable {
             merges   \(tally.merging) streams whose hypotheses may meet again
             shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
             outcomes \(tally.prepared) prepared
-            turns    \(tally.alternations) taken by drafters on a verifier's cores
+            turns    \(tally.alternations) taken by drafters on a verifier's cores; \(tally.inTurns) drafts verified so
+                     \(tally.inTurnsOfShards) of them by verifiers with several shards
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
@@ -56,6 +57,7 @@ package struct Campaign: Sendable {
             ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
             ("sideBySide", tally.sideBySide), ("alternations", tally.alternations),
+            ("inTurns", tally.inTurns), ("inTurnsOfShards", tally.inTurnsOfShards),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]

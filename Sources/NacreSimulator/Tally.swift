@@ -46,6 +46,9 @@ package struct Tally: Sendable, Equatable {
     package var sideBySide = 0
     /// Passes that began while a drafter computed on its verifier's cores, each of the drafter's own among them.
     package var alternations = 0
+    /// Drafts verified of jobs all of whose drafters are on the verifier's cores; of these by several shards.
+    package var inTurns = 0
+    package var inTurnsOfShards = 0
 
     package init() {}
 
@@ -61,6 +64,8 @@ package struct Tally: Sendable, Equatable {
         staleMessages += other.staleMessages
         epochs += other.epochs
         alternations += other.alternations
+        inTurns += other.inTurns
+        inTurnsOfShards += other.inTurnsOfShards
         drafted += other.drafted
         coalesced += other.coalesced
         branched += other.branched

@@ -22,15 +22,16 @@ extension World {
         ComputePlace(host: UInt64(index + 1), cores: [0], threads: 1)
     }
 
-    /// No pass is in flight while a drafter on the same cores computes, of those that the verifier has not given up.
-    /// Liars are out of it: they say that nothing more will come, and go on.
+    /// No pass is in flight while a drafter on the same cores computes for a stream that the verifier has not given up,
+    /// unless it read the text for longer than all wait for (`AlternationWatch`). What the verifier believes of its
+    /// drafters does not come into it. Liars are out of it: they say that nothing more will come, and go on.
     func judgeAlternation() {
         for (index, drafter) in scenario.drafters.enumerated() {
             guard let shared = drafter.sharesCoresOf, drafter.character != .breaker, drafter.character != .mute,
                 let verifier = hosts[1 + shared].shell as? VerifierShell,
                 let shell = hosts[1 + scenario.verifiers.count + index].shell as? DrafterShell
             else { continue }
-            let mine = shell.machine.computing.filter { verifier.waits(for: $0.stream, on: ConnectionID($0.link)) }
+            let mine = shell.machine.computing.filter { verifier.mustWait(for: $0.stream, on: ConnectionID($0.link)) }
             guard !mine.isEmpty else { continue }
             tally.alternations += 1
             if verifier.machine.indices.contains(where: { verifier.machine[$0].isComputing }) {

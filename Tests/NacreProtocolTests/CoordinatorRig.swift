@@ -54,12 +54,14 @@ struct CoordinatorRig {
         }
     }
 
-    mutating func commit(_ link: LinkID, _ attempt: Attempt, _ start: Position, _ tokens: [TokenID]) {
+    mutating func commit(
+        _ link: LinkID, _ attempt: Attempt, _ start: Position, _ tokens: [TokenID], job: JobID = CoordinatorRig.job
+    ) {
         let margins = tokens.map { _ in Float(1) }
         step(
             .received(
                 link,
-                .commit(Commit(job: Self.job, attempt: attempt, start: start, tokens: tokens, margins: margins))))
+                .commit(Commit(job: job, attempt: attempt, start: start, tokens: tokens, margins: margins))))
     }
 
     mutating func end(_ link: LinkID, _ attempt: Attempt, _ reason: EndReason) {

@@ -70,6 +70,49 @@ import Testing
         #expect(rig.placed?.assignment.speculation.policy == PolicySpecification(.ema))
     }
 
+    @Test("a policy that is faster in its own job and slows those beside it does not win")
+    func beside() {
+        var rig = CoordinatorRig()
+        rig.join(1, .verifier, sequences: 4, context: 100_000)
+        rig.step(.setPolicy(.all, Self.auto))
+        let ids = (1...4 as ClosedRange<UInt64>).map { JobID(high: 0, low: $0) }
+        for id in ids { rig.submit(Speculation(.speculative), tokensMax: 50_000, job: id) }
+        var policies = Array(repeating: PolicySpecification.goodput, count: 4)
+        var rounds: [PolicySpecification: Int] = [:]
+        // All jobs are in every pass: one with long drafts gets three times the tokens, and makes the pass longer.
+        for round in 0..<4_000 {
+            rig.now = rig.now + Instant.milliseconds(30 + 30 * policies.count { $0.name == .ema })
+            for place in ids.indices {
+                let id = ids[place]
+                let tokens = Array(repeating: 0 as TokenID, count: policies[place].name == .ema ? 6 : 2)
+                rig.commit(1, 1, Position(rawValue: 1 + (rig.machine.jobs[id]?.output.count ?? 0)), tokens, job: id)
+                for case .send(1, .jobPolicy(let change)) in rig.effects {
+                    if let changed = ids.firstIndex(of: change.job) { policies[changed] = change.policy }
+                }
+            }
+            for policy in policies where round >= 3_000 { rounds[policy, default: 0] += 1 }
+        }
+        #expect(rounds[PolicySpecification(.ema), default: 0] < 40, "\(rounds)")
+    }
+
+    @Test("a job that comes to the verifier, or another drafter, breaks a trial off", arguments: [false, true])
+    func disturbed(isDrafter: Bool) {
+        var rig = CoordinatorRig()
+        rig.join(1, .verifier, sequences: 2, context: 100_000)
+        rig.joinDrafter(10)
+        rig.step(.setPolicy(.all, Self.auto))
+        rig.submit(Speculation(.speculative, drafters: 2), tokensMax: 50_000)
+        var policy = PolicySpecification.goodput
+        for _ in 0..<400 where policy == .goodput { _ = Self.run(&rig, commits: 1, policy: &policy) { _ in 30 } }
+        #expect(policy != .goodput)
+        if isDrafter {
+            rig.joinDrafter(11)
+        } else {
+            rig.submit(Speculation(.autoregressive), job: JobID(high: 0, low: 2))
+        }
+        #expect(Self.changes(rig) == [.goodput])
+    }
+
     @Test("what is set by name ends the tuning, for running jobs too")
     func ends() {
         var rig = Self.rig()

@@ -100,6 +100,20 @@ import Testing
                 && recording.draftMicroseconds == 1_000)
     }
 
+    @Test("when the first of two drafters is lost the second is recorded")
+    func second() throws {
+        var rig = VerifierRig(costs: [1_000])
+        rig.begin(Speculation(.stream, drafters: 2, isRecorded: true), tokensMax: 2)
+        rig.choose([11])
+        rig.say([11], by: 1)
+        rig.step(.drafterLost(address: VerifierRig.drafter))
+        rig.say([91], by: 1)
+        rig.choose([12])
+        let recording = try #require(rig.recording)
+        // What it said as the second one does not count.
+        #expect(recording.positions.map(\.agreement) == [.unknown, .differs])
+    }
+
     @Test("a job that is not recorded asks for nothing and says nothing")
     func off() {
         var rig = VerifierRig()

@@ -195,5 +195,6 @@ extension [VerifierMachine.Effect] {
     var goodbyes: [GoodbyeCode] {
         compactMap { if case .closeDrafter(_, let goodbye) = $0 { goodbye.code } else { nil } }
     }
+    var dials: [String] { compactMap { if case .dial(let address) = $0 { address } else { nil } } }
     var hires: Int { count { if case .toCoordinator(.hire) = $0 { true } else { false } } }
 }

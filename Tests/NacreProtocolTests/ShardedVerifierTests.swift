@@ -20,9 +20,13 @@ import Testing
                 cost: StepCostModel(nodesMax: 64, priorFixed: 1_000, perNode: 1))
         }
 
+        /// The last stream that was opened.
+        private(set) var opened: DraftOpen?
+
         mutating func step(_ input: ShardedVerifier.Input) {
             effects = []
             machine.step(input, at: 0, into: &effects)
+            for case .toDrafter(_, .draftOpen(let open)) in effects.map(\.effect) { opened = open }
         }
 
         mutating func assign(_ job: UInt64, attempt: Attempt = 1, context: [TokenID] = [1, 2]) {
@@ -67,13 +71,14 @@ import Testing
     private static let drafter = "drafter:1"
 
     private static func assignment(
-        _ job: UInt64, attempt: Attempt = 1, context: [TokenID] = [1, 2], drafter: String? = drafter
+        _ job: UInt64, attempt: Attempt = 1, context: [TokenID] = [1, 2], drafter: String? = drafter,
+        sharesCores: Bool = false
     ) -> AssignJob {
         AssignJob(
             job: JobID(high: 0, low: job), attempt: attempt, speculation: Speculation(.stream, gamma: 0),
             key: StreamKey(rawValue: job), sampling: .greedy, lengthMax: 100, promptLength: 2,
             contextTotal: context.count, contextOffset: 0, context: context,
-            offers: drafter.map { [Offer(address: $0, incarnation: 2)] } ?? [])
+            offers: drafter.map { [Offer(address: $0, incarnation: 2, sharesCores: sharesCores)] } ?? [])
     }
 
     private static func greeting(_ role: Role) -> Message {
@@ -144,6 +149,41 @@ import Testing
         rig.step(.shard(1, .passed(.failed("broken"))))
         #expect(rig.lines.contains("1 ends 2.1") && rig.lines.allSatisfy { $0.hasPrefix("1 ") })
         #expect(rig.jobs == [1, 0])
+    }
+
+    @Test("a drafter on the cores of two busy shards gets its turn, and a pass takes its drafts")
+    func turns() throws {
+        var rig = Rig(slots: [1, 1])
+        func choose(_ shard: ShardIndex, _ tokens: [TokenID]) {
+            let scores = tokens.map { Score.choice(Choice(token: $0, margin: 1)) }
+            rig.step(.shard(shard, .passed(.done(scores, started: 0, ended: 0))))
+        }
+        rig.step(.control(.assignJob(Self.assignment(1, sharesCores: true))))
+        rig.step(.control(.assignJob(Self.assignment(2, drafter: nil))))
+        rig.greet(0)
+        choose(0, [])
+        choose(1, [])
+        // The passes of the two shards overlap: one of them is always in flight.
+        choose(0, [50])
+        #expect(!rig.lines.contains("0 evaluates"), "the stream may open once the other pass is over")
+        choose(1, [60])
+        #expect(rig.lines.contains("0 opens 0 for 1") && !rig.lines.contains { $0.contains("evaluates") })
+        func hear(_ message: Message) { rig.step(.shard(0, .data(address: Self.drafter, message))) }
+        hear(.draftReady(DraftReady(stream: 0, microsecondsPerToken: 1)))
+        let open = try #require(rig.opened)
+        hear(
+            .draft(
+                Draft(
+                    stream: 0, epoch: open.epoch, heard: open.epoch, root: 3, firstNode: 0, tokens: [51], parents: [],
+                    probabilities: [], proposals: [], end: .windowFull)))
+        #expect(rig.lines.contains("0 evaluates") && rig.lines.contains("1 evaluates"))
+        choose(0, [51, 52])
+        #expect(!rig.lines.contains("0 tells a drafter") && !rig.lines.contains("0 evaluates"))
+        choose(1, [61])
+        #expect(rig.lines.contains("0 tells a drafter") && !rig.lines.contains { $0.contains("evaluates") })
+        // The end of the only such job sets the other shard free.
+        rig.step(.control(.cancelJob(CancelJob(job: JobID(high: 0, low: 1), attempt: 1))))
+        #expect(rig.lines.contains("1 evaluates"))
     }
 
     @Test("each shard has a link of its own to a drafter, and loses it alone")

@@ -84,6 +84,35 @@ import Testing
         #expect(rig.choose([60]).commits == [[60]])
     }
 
+    @Test("one that hung is not hired again at once, not for another job either, but for longer and longer pauses")
+    func shunned() {
+        var rig = Self.reading(Speculation(.stream, gamma: 2))
+        rig.ready(0)
+        _ = Self.wait(&rig, 1_200)
+        /// Ends the pass in flight, whoever is in it.
+        func finish() -> [VerifierMachine.Effect] {
+            rig.choose(Array(repeating: 60, count: rig.pass?.nodes.count { $0.score != nil } ?? 0))
+        }
+        _ = finish()
+        let job = JobID(high: 0, low: 1)
+        func offered(_ address: String = VerifierRig.drafter) -> [String] {
+            let offer = Offer(address: address, incarnation: 2, sharesCores: true)
+            return rig.step(.control(.offers(Offers(job: job, attempt: 0, offers: [offer])))).dials
+        }
+        #expect(offered().isEmpty)
+        #expect(rig.step(.control(.assignJob(Self.assignment(Speculation(.stream), job: 2)))).dials.isEmpty)
+        #expect(Self.wait(&rig, 500).hires == 2, "there may be another one")
+        rig.now = rig.now + Instant.seconds(10)
+        #expect(offered() == [VerifierRig.drafter])
+        rig.greet()
+        Self.note(finish(), &rig)
+        rig.ready(rig.pens.count - 1)
+        _ = Self.wait(&rig, 1_200)
+        rig.now = rig.now + Instant.seconds(10)
+        #expect(offered().isEmpty, "the second pause is longer")
+        #expect(offered("drafter:2") == ["drafter:2"])
+    }
+
     @Test("one that reads for too long is not waited for, and not given up either")
     func longReading() {
         var rig = Self.reading(Speculation(.stream, gamma: 2))
@@ -184,6 +213,39 @@ import Testing
             rig.submit()
             #expect(rig.placed?.assignment.offers.map(\.sharesCores) == [alternates])
             #expect(rig.machine.jobs[Rig.job]?.sharesCores == alternates)
+        }
+    }
+
+    @Test("jobs of a verifier have one drafter on its cores, and say so as long as they have it")
+    func single() {
+        var rig = Rig()
+        let place = ComputePlace(host: 1, cores: [0, 1], threads: 2)
+        rig.join(1, .verifier, sequences: 4, place: place)
+        for link in [10, 11] { rig.join(LinkID(rawValue: link), .drafter, sequences: 2, place: place) }
+        rig.submit(Speculation(.stream, drafters: 2))
+        #expect(rig.placed?.assignment.offers.map(\.address) == ["a10"])
+        rig.submit(job: JobID(high: 0, low: 2))
+        #expect(rig.placed?.assignment.offers.map(\.address) == ["a10"])
+        rig.submit(job: JobID(high: 0, low: 3))
+        #expect(rig.placed?.assignment.offers == [], "it serves no third")
+        #expect(rig.record?.sharesCores == true)
+        rig.step(.closed(10))
+        #expect(rig.offers == ["a11", "a11"], "the second in its place")
+        rig.step(.closed(11))
+        #expect(rig.record?.sharesCores == false)
+        rig.join(12, .drafter, place: ComputePlace(host: 2, cores: [0], threads: 1))
+        #expect(rig.offers == ["a12"] && rig.record?.sharesCores == false)
+    }
+
+    @Test("one with cores of its own is preferred even if it serves more jobs")
+    func busy() {
+        var rig = Rig()
+        rig.join(1, .verifier, sequences: 4, place: ComputePlace(host: 1, cores: [0], threads: 1))
+        rig.join(10, .drafter, sequences: 2, place: ComputePlace(host: 1, cores: [0], threads: 1))
+        rig.join(11, .drafter, sequences: 2, place: ComputePlace(host: 1, cores: [1], threads: 1))
+        for job in [2, 3] as [UInt64] {
+            rig.submit(job: JobID(high: 0, low: job))
+            #expect(rig.placed?.assignment.offers.map(\.address) == ["a11"])
         }
     }
 

@@ -46,6 +46,25 @@ struct RoundTripTests {
         #expect(try parse(MessageCodec.encode(recording)) == [recording])
     }
 
+    @Test("a Hello with everything at its longest fits a frame before the peer is known")
+    func largestHello() throws {
+        let text = String(repeating: "x", count: Limits.nameBytesMax)
+        let largest = Int(Int32.max)
+        var hello = Hello(
+            node: text, incarnation: 1, role: .verifier, wireMin: .max, wireMax: .max, modelDigest: 1,
+            vocabularyDigest: 1, dataAddress: text,
+            capacity: Capacity(sequences: largest, context: largest, nodesMax: largest, shards: Limits.shardsMax),
+            modelName: text, engineVersion: text, cores: text,
+            place: ComputePlace(host: 1, cores: Array(0..<Limits.coresMax), threads: largest),
+            passTimes: Array(
+                repeating: PassTime(shards: Limits.shardsMax, nodes: largest, microseconds: .max),
+                count: Limits.passTimesMax),
+            isExact: false, disturbance: text)
+        #expect(try MessageCodec.encode(.hello(hello)).count <= Limits.frameBytesBeforeWelcome)
+        hello.place.cores.append(Limits.coresMax)
+        #expect(throws: (any Error).self) { try parse(MessageCodec.encode(.hello(hello))) }
+    }
+
     @Test("a peer that does not say how many drafters a job wants means one")
     func drafters() throws {
         var payload = RawPayload()

@@ -16,6 +16,7 @@ import Testing
         #expect(failed < campaign.tally.jobs / 20, "\(failed) of \(campaign.tally.jobs) jobs failed")
         #expect(campaign.tally.sideBySide > 0, "no two shards computed at the same time")
         let tally = campaign.tally
+        #expect(tally.inTurns > tally.inTurnsOfShards && tally.inTurnsOfShards > 0, "no drafts in turns")
         #expect(tally.branched > 0 && tally.adopted > 0, "no side branch was judged, or none won")
         #expect(tally.forked > tally.sharedPrefixes && tally.sharedPrefixes > 0, "no tree or no two jobs shared cells")
         #expect(tally.prepared > 0 && tally.united > 0, "no outcome was prepared, or no two drafters united")

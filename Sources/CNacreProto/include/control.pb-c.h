@@ -219,7 +219,7 @@ struct  Nacre__ComputePlace
    */
   uint32_t threads;
   /*
-   * that they may be on, ascending; at most 8192
+   * that they may be on, ascending; at most 512
    */
   size_t n_core;
   uint32_t *core;

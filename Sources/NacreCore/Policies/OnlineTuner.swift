@@ -115,18 +115,20 @@ package struct OnlineTuner: Sendable {
         if tried.tokens >= Self.sliceTokens || credit <= 0 { stop() }
     }
 
-    /// Whether a trial has used its credit up, `seconds` after the last commit and none since.
-    package func mustStop(after seconds: Double) -> Bool {
-        trial != nil && creditBefore + paid.tokens - rate * (paid.seconds + seconds) <= 0
+    /// Whether a trial has used its credit up, `seconds` after what was recorded last, with so many tokens since.
+    package func mustStop(after seconds: Double, tokens: Double = 0) -> Bool {
+        trial != nil && creditBefore + paid.tokens + tokens - rate * (paid.seconds + seconds) <= 0
     }
 
     /// Ends a trial, with what it has shown.
     ///
-    /// - Parameter seconds: since the last commit, with none since.
-    package mutating func stop(after seconds: Double = 0) {
+    /// - Parameters:
+    ///   - seconds: since what was recorded last.
+    ///   - tokens: since then.
+    package mutating func stop(after seconds: Double = 0, tokens: Double = 0) {
         guard let arm = trial else { return }
-        if seconds > 0 { pay(0, seconds) }
-        tried.seconds += seconds
+        if seconds > 0 { pay(tokens, seconds) }
+        tried = (tried.tokens + tokens, tried.seconds + seconds)
         if tried.seconds > 0, rate > 0 {
             // A trial without a token was slower than one token would have been.
             let ratio = max(tried.tokens, 0.5) / (rate * tried.seconds)
@@ -138,7 +140,8 @@ package struct OnlineTuner: Sendable {
         isSettling = true
     }
 
-    /// The job that was watched is over, or another one is watched from now on: its rate says nothing of the next.
+    /// The job that was watched is over, another one is watched from now on, or what computes beside it has changed:
+    /// what was measured says nothing of what follows. A trial shows nothing, and what it has cost stays spent.
     package mutating func leave() {
         if let arm = trial { arms[arm].due = seen + Self.pause.lowerBound }
         trial = nil

@@ -2,10 +2,11 @@ import NacreCore
 
 // Which drafters and helpers a job gets.
 extension CoordinatorMachine {
-    /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those that serve the fewest
-    /// jobs, of these rather one with cores of its own; those on another verifier's cores, in whose passes they would
-    /// meddle, come behind all others, and last of all the one that the job has just lost. They are remembered as the
-    /// job's; while some are lacking the wish is kept.
+    /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those with cores of their own,
+    /// of these the ones that serve the fewest jobs; those on another verifier's cores, in whose passes they would
+    /// meddle, come behind all others, and last of all the one that the job has just lost. Of those on the verifier's
+    /// own cores all its jobs have the same one, for two would compute at once. They are remembered as the job's; while
+    /// some are lacking the wish is kept.
     mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         guard let job = jobs[id] else { return [] }
         let own = hired[id] ?? []
@@ -18,24 +19,45 @@ extension CoordinatorMachine {
                 $0.isVerifier && $0.link != verifier.link && $0.hello.place.sharesCores(with: drafter.hello.place)
             }
         }
-        func rank(_ node: NodeRecord) -> (Int, Int, Int, Int, LinkID) {
-            (
-                node.link == job.lostDrafter ? 1 : 0, meddles(node) ? 1 : 0, served[node.link, default: 0],
-                sharesCores(node) ? 1 : 0, node.link
-            )
-        }
-        let chosen = nodes.values
+        typealias Rank = (Int, Int, Int, Int, LinkID)
+        let candidates = nodes.values
             .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
             .filter { !own.contains($0.link) && served[$0.link, default: 0] < $0.hello.capacity.sequences }
-            .sorted { rank($0) < rank($1) }
-            .prefix(max(0, lacking))
+            .map { node -> (node: NodeRecord, rank: Rank) in
+                let isLost = node.link == job.lostDrafter
+                let rank = (
+                    isLost ? 1 : 0, meddles(node) ? 1 : 0, sharesCores(node) ? 1 : 0, served[node.link, default: 0],
+                    node.link
+                )
+                return (node, rank)
+            }
+            .sorted { $0.rank < $1.rank }
+        var sharing = configuration.alternates ? drafters(onCoresOf: verifier) : []
+        var chosen: [NodeRecord] = []
+        for (node, _) in candidates where chosen.count < lacking {
+            if configuration.alternates, sharesCores(node) {
+                guard sharing.isEmpty || sharing == [node.link] else { continue }
+                sharing = [node.link]
+            }
+            chosen.append(node)
+        }
         if chosen.count < lacking { wishes.insert(id) } else { wishes.remove(id) }
         // No empty entry: without one, and without a wish, nothing is left of the job here.
-        if !chosen.isEmpty { hired[id] = own + chosen.map(\.link) }
+        if !chosen.isEmpty {
+            hired[id] = own + chosen.map(\.link)
+            disturbed.insert(verifier.link)
+        }
         jobs[id]?.draftModels.formUnion(chosen.map(\.hello.modelName))
         let offers = chosen.map { Offer($0, sharesCores: configuration.alternates && sharesCores($0)) }
-        if offers.contains(where: \.sharesCores) { jobs[id]?.sharesCores = true }
+        jobs[id]?.coreSharers.formUnion(zip(chosen, offers).filter(\.1.sharesCores).map(\.0.link))
         return offers
+    }
+
+    /// Drafters of the verifier's jobs that compute on its cores.
+    private func drafters(onCoresOf verifier: NodeRecord) -> Set<LinkID> {
+        jobs.values.reduce(into: []) { all, job in
+            if job.verifier == verifier.link { all.formUnion(job.coreSharers) }
+        }
     }
 
     /// Offers drafters to jobs that lack some, as soon as there are any.
@@ -68,6 +90,8 @@ extension CoordinatorMachine {
             jobs[hire.job]?.lostDrafter = job.draftersWanted == 1 ? own.first : nil
         }
         hired[hire.job] = kept.isEmpty ? nil : kept
+        jobs[hire.job]?.coreSharers.formIntersection(kept)
+        if let verifier = job.verifier { disturbed.insert(verifier) }
         wishes.insert(hire.job)
     }
 
@@ -76,6 +100,8 @@ extension CoordinatorMachine {
         for (job, drafters) in hired where drafters.contains(link) {
             let rest = drafters.filter { $0 != link }
             hired[job] = rest.isEmpty ? nil : rest
+            jobs[job]?.coreSharers.remove(link)
+            if let verifier = jobs[job]?.verifier { disturbed.insert(verifier) }
             wishes.insert(job)
         }
     }

@@ -120,6 +120,7 @@ extension CoordinatorMachine {
     private mutating func requeue(_ id: JobID) {
         leaveTuning(id)
         jobs[id]?.state = .queued
+        jobs[id]?.coreSharers = []
         hired[id] = nil
         wishes.remove(id)
     }

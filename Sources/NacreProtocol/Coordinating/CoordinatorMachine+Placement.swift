@@ -73,6 +73,7 @@ extension CoordinatorMachine {
         jobs[job.id]?.verifiers.append(verifier.hello.node)
         if !verifier.hello.isExact { jobs[job.id]?.isExact = false }
         jobs[job.id]?.state = .running(verifier.link, attempt)
+        disturbed.insert(verifier.link)
         let offers = offer(for: job.id, verifier: verifier)
         let helpers = helpers(for: job, of: verifier)
         var speculation = job.specification.speculation

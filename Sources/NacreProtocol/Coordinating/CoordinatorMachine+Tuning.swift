@@ -23,7 +23,7 @@ struct PolicyTuning: Sendable {
     var tuner = OnlineTuner(arms: policies.count)
     /// The job in which policies are tried.
     private(set) var watched: JobID?
-    /// Its last commit, and tokens since then that came at the same instant.
+    /// Its last commit, and tokens of all jobs of its verifier that were not counted then.
     private var last = Instant(rawValue: 0)
     private var pending = 0
 
@@ -31,6 +31,9 @@ struct PolicyTuning: Sendable {
     func policy(of job: JobID) -> PolicySpecification {
         Self.policies[job == watched ? tuner.current : tuner.incumbent]
     }
+
+    /// Takes in a commit of another job of the verifier: what it loses to a trial is a loss too.
+    mutating func add(_ tokens: Int) { pending += tokens }
 
     /// Takes in a commit of a job of the pair.
     mutating func record(_ tokens: Int, of job: JobID, at now: Instant) {
@@ -49,9 +52,9 @@ struct PolicyTuning: Sendable {
     /// Breaks off a trial that has used up what it may lose.
     mutating func check(at now: Instant) {
         let seconds = Self.seconds(from: last, to: now)
-        guard watched != nil, tuner.mustStop(after: seconds) else { return }
-        tuner.stop(after: seconds)
-        last = now
+        guard watched != nil, tuner.mustStop(after: seconds, tokens: Double(pending)) else { return }
+        tuner.stop(after: seconds, tokens: Double(pending))
+        (last, pending) = (now, 0)
     }
 
     /// Another job is to be watched from now on.
@@ -75,7 +78,12 @@ extension CoordinatorMachine {
 
     /// Takes in a commit of a running job.
     mutating func tune(_ id: JobID, tokens: Int, at now: Instant, into effects: inout [Effect]) {
-        guard let job = jobs[id], job.policy.isAuto, job.canBeTuned, case .running = job.state else { return }
+        guard let job = jobs[id], case .running(let link, _) = job.state else { return }
+        for (pair, tuning) in tunings {
+            guard let watched = tuning.watched, watched != id, jobs[watched]?.verifier == link else { continue }
+            tunings[pair]?.add(tokens)
+        }
+        guard job.policy.isAuto, job.canBeTuned else { return }
         let pair = PolicyTuning.Pair(job)
         guard tunings[pair] != nil || tunings.count < PolicyBook.pairsMax else { return }
         change(pair, into: &effects) { $0.record(tokens, of: id, at: now) }
@@ -89,8 +97,23 @@ extension CoordinatorMachine {
         }
     }
 
+    /// What happens on these verifiers is no longer to be held against what did: neither a trial's fault nor its
+    /// merit, and the models of a job's drafters may be others now. Only what a trial has cost is kept.
+    mutating func leaveDisturbed(into effects: inout [Effect]) {
+        guard !disturbed.isEmpty else { return }
+        let affected = tunings.values.compactMap(\.watched).filter {
+            jobs[$0]?.verifier.map(disturbed.contains) ?? true
+        }
+        disturbed = []
+        for id in order where affected.contains(id) {
+            for (pair, tuning) in tunings where tuning.watched == id { tunings[pair]?.leave() }
+            refreshPolicy(of: id, into: &effects)
+        }
+    }
+
     /// The job is no longer where it was.
     mutating func leaveTuning(_ id: JobID) {
+        if let verifier = jobs[id]?.verifier { disturbed.insert(verifier) }
         for (pair, tuning) in tunings where tuning.watched == id { tunings[pair]?.leave() }
     }
 

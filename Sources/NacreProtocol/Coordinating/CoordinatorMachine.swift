@@ -82,6 +82,8 @@ package struct CoordinatorMachine: Machine, Sendable {
     package internal(set) var policies: PolicyBook
     /// What was found of policies that are tuned while jobs run.
     var tunings: [PolicyTuning.Pair: PolicyTuning] = [:]
+    /// Verifiers where a job came or went, or got or lost a drafter, since the last step.
+    var disturbed: Set<LinkID> = []
     /// Commits and ends that named an attempt which was no longer theirs.
     package internal(set) var staleMessages = 0
 
@@ -125,6 +127,7 @@ package struct CoordinatorMachine: Machine, Sendable {
         turnAway(at: now, into: &effects)
         place(at: now, into: &effects)
         grantWishes(into: &effects)
+        leaveDisturbed(into: &effects)
     }
 
     /// Jobs that are not over.
@@ -178,7 +181,9 @@ package struct CoordinatorMachine: Machine, Sendable {
             if case .ending(_, _, let outcome, since: _) = jobs[refused.job]?.state {
                 finish(refused.job, outcome, at: now, into: &effects)
             } else {
+                leaveTuning(refused.job)
                 jobs[refused.job]?.state = .queued
+                jobs[refused.job]?.coreSharers = []
                 notBefore[refused.job] = now + Instant.milliseconds(200)
             }
         case .hire(let hire):

@@ -104,8 +104,9 @@ package struct JobRecord: Sendable {
     package internal(set) var modelName = ""
     /// The models of the drafters it was offered, by the same kind of name.
     package internal(set) var draftModels: Set<String> = []
-    /// Whether a drafter that it was offered computes on its verifier's cores: they take turns.
-    package internal(set) var sharesCores = false
+    /// Its drafters, or those that it had last, that compute on its verifier's cores: they take turns.
+    var coreSharers: Set<LinkID> = []
+    package var sharesCores: Bool { !coreSharers.isEmpty }
     /// Its draft-length policy, and who chose it.
     package internal(set) var policy = PolicyBook.builtIn
     package internal(set) var contextLimited = false
@@ -127,6 +128,13 @@ package struct JobRecord: Sendable {
         switch state {
         case .over(let outcome), .ending(_, _, let outcome, _): outcome
         case .queued, .tokenizing, .running: nil
+        }
+    }
+    /// Where one of its attempts is.
+    var verifier: LinkID? {
+        switch state {
+        case .running(let link, _), .ending(let link, _, _, since: _): link
+        case .queued, .tokenizing, .over: nil
         }
     }
     var length: Position { Position(rawValue: promptTokens.count + output.count) }

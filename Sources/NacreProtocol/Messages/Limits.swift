@@ -46,8 +46,9 @@ package enum Limits {
     package static let stopStringBytesMax = 256
     /// Node names, addresses and other short texts in messages, in bytes.
     package static let nameBytesMax = 255
-    /// Cores that a node may name.
-    package static let coresMax = 8_192
+    /// Cores that a node may name: so many fit into its `Hello`, a frame before the peer is known, with all else at
+    /// its longest.
+    package static let coresMax = 512
     /// Explanations for people in messages, in bytes; longer ones are cut by the sender.
     package static let detailBytesMax = 1_024
     /// Drafters, or helpers, offered in one message.

@@ -77,9 +77,14 @@ package struct ShardedVerifier: Machine, Sendable {
     private mutating func step(
         _ shard: ShardIndex, _ input: VerifierMachine.Input, at now: Instant, into effects: inout [Effect]
     ) {
+        guard shards.count > 1 else { return stepAlone(shard, input, at: now, into: &effects) }
+        // The step may have been the end of the last such job, for which the others wait.
+        let hadCoreSharing = shards.contains(where: \.hasCoreSharing)
         stepAlone(shard, input, at: now, into: &effects)
-        guard shards.count > 1, shards.contains(where: \.hasCoreSharing) else { return }
+        guard hadCoreSharing || shards.contains(where: \.hasCoreSharing) else { return }
         for other in indices where other != shard { stepAlone(other, .tick, at: now, into: &effects) }
+        // What was claimed has been told now: whoever waited for that alone may start its pass.
+        for shard in indices { stepAlone(shard, .tick, at: now, into: &effects) }
     }
 
     private mutating func stepAlone(
@@ -89,6 +94,7 @@ package struct ShardedVerifier: Machine, Sendable {
         for other in shards.indices where other != shard.rawValue {
             neighbours.passes = neighbours.passes || shards[other].isComputing
             neighbours.drafts = neighbours.drafts || shards[other].lendsCores(at: now)
+            neighbours.claims = neighbours.claims || shards[other].claimsCores
         }
         shards[shard.rawValue].neighbours = neighbours
         var own: [VerifierMachine.Effect] = []

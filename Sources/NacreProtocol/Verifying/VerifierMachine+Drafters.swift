@@ -21,6 +21,11 @@ extension VerifierMachine {
         jobs[index].hireAt = nil
         for offer in offers where jobs[index].drafters.count < jobs[index].speculation.drafters {
             guard !jobs[index].drafters.contains(where: { $0.address == offer.address }) else { continue }
+            guard !isShunned(offer, at: now) else {
+                jobs[index].lostDrafter = offer.incarnation
+                jobs[index].hireAt = now + jobs[index].hireBackoff.next()
+                continue
+            }
             jobs[index].settleMethod(sharesCores: jobs[index].sharesCores || offer.sharesCores)
             let inbox = DraftInbox(
                 epoch: jobs[index].nextEpoch, root: jobs[index].length,
@@ -28,6 +33,7 @@ extension VerifierMachine {
             jobs[index].drafters.append(
                 HiredDrafter(offer, stream: nextStream, inbox: inbox, now: now))
             nextStream = nextStream.next
+            if jobs[index].drafters.count == jobs[index].speculation.drafters { jobs[index].hireAt = nil }
             if links[offer.address] == nil {
                 links[offer.address] = PeerLinkState()
                 effects.append(.dial(address: offer.address))
@@ -66,7 +72,7 @@ extension VerifierMachine {
             let limit = max(drafter.inbox.positionLimit, allowance.limit)
             jobs[index].drafters[hired].inbox = DraftInbox(
                 epoch: job.nextEpoch, root: job.length, positionLimit: limit,
-                isRecorded: hired == 0 && job.recorder != nil)
+                isRecorded: job.recorder != nil)
             jobs[index].drafters[hired].isOpen = true
             if drafter.sharesCores { jobs[index].drafters[hired].attentionSince = now }
             for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
@@ -76,7 +82,7 @@ extension VerifierMachine {
                     sampling: job.sampling, promptLength: job.promptLength, positionLimit: limit,
                     rule: job.speculation.rule, shape: job.speculation.shape, branches: job.speculation.branches,
                     payload: job.speculation.payload, siblings: job.speculation.siblings, merge: job.speculation.merge,
-                    policy: job.speculation.policy, isMeasured: hired == 0 && job.recorder != nil,
+                    policy: job.speculation.policy, isMeasured: job.recorder != nil,
                     nodesMax: allowance.nodes, contextTotal: job.tokens.count, contextOffset: start,
                     context: Array(part))
                 effects.append(.toDrafter(address: drafter.address, .draftOpen(open)))
@@ -138,10 +144,8 @@ extension VerifierMachine {
         let before = jobs[index].drafters[hired].inbox.drafts.count
         let judgement = try jobs[index].drafters[hired].inbox.receive(
             draft, committed: text, vocabularySize: configuration.vocabularySize)
-        if hired == 0 {
-            jobs[index].record(judgement)
-            recordDecisions(index)
-        }
+        if hired == 0 { jobs[index].record(judgement) }
+        recordDecisions(index, of: hired)
         if !draft.tokens.isEmpty {
             jobs[index].trace.note(
                 .draft, lane: hired, from: now + -Int(draft.microseconds), to: now, count: draft.tokens.count)
@@ -219,6 +223,8 @@ extension VerifierMachine {
             }
         }
         for address in silent.sorted() {
+            let drafters = jobs.flatMap(\.drafters).filter { $0.address == address }
+            if drafters.contains(where: { $0.sharesCores && $0.isOpen }) { shun(address, at: now) }
             effects.append(
                 .closeDrafter(
                     address: address,

@@ -1,11 +1,13 @@
 import NacreCore
 
-// What is kept of jobs that are recorded: their first drafter's drafts, held against what was committed.
+// What is kept of jobs that are recorded: their first drafter's drafts, held against what was committed. The others'
+// are noted too, and dropped: each of them may be the first one once those before it are lost.
 extension VerifierMachine {
     /// Takes over what the first drafter's inbox has compared since the last time.
-    mutating func recordDecisions(_ index: Int) {
-        guard jobs[index].recorder != nil, !jobs[index].drafters.isEmpty else { return }
-        let drafts = jobs[index].drafters[0].inbox.takeDecisions()
+    mutating func recordDecisions(_ index: Int, of hired: Int) {
+        guard jobs[index].recorder != nil else { return }
+        let drafts = jobs[index].drafters[hired].inbox.takeDecisions()
+        guard hired == 0 else { return }
         jobs[index].recorder?.decided(drafts)
         let drafter = jobs[index].drafters[0]
         if drafter.isReady { jobs[index].recorder?.draftMicroseconds = drafter.draftMicroseconds }

@@ -4,6 +4,8 @@ import NacreCore
 struct NeighbouringWork: Sendable, Equatable {
     var passes = false
     var drafts = false
+    /// Drafters that are to be told something once no pass runs.
+    var claims = false
 }
 
 // Strict alternation with drafters that compute on this verifier's cores: threads of two engines that want the same
@@ -12,9 +14,11 @@ struct NeighbouringWork: Sendable, Equatable {
 // | the cores are | from | until |
 // |---|---|---|
 // | the verifier's | a pass starts | it is over |
+// | claimed for such a drafter | its verdict is due, or its stream may open, and a pass runs | it is told |
 // | lent to such a drafter | its stream opens or a verdict goes out, never during a pass | it owes nothing (`owes`) |
 //
-// No pass starts while they are lent, for whichever job; so jobs with such a drafter fall into step. Its streams open
+// No pass starts while they are claimed or lent, for whichever job of whichever shard; so jobs with such a drafter fall
+// into step, and shards that start their passes one after the other leave it a turn. Its streams open
 // once their job has its first token, which therefore does not wait for it to read the text. Such jobs take turns:
 // methods `pearl` and `stream` go as `speculative`, with the lengths of the policy.
 //
@@ -22,11 +26,23 @@ struct NeighbouringWork: Sendable, Equatable {
 // reads a text for longer than the target would, and a second more, is no longer waited for until its next verdict.
 extension VerifierMachine {
     /// Whether a pass must wait for a drafter on these cores.
-    func areCoresLent(at now: Instant) -> Bool { neighbours.drafts || lendsCores(at: now) }
+    func areCoresLent(at now: Instant) -> Bool {
+        neighbours.drafts || neighbours.claims || lendsCores(at: now) || claimsCores
+    }
 
     /// Whether such a drafter is at work for a job of this shard.
     func lendsCores(at now: Instant) -> Bool {
         jobs.contains { job in job.drafters.contains { lends(to: $0, of: job, at: now) } }
+    }
+
+    /// Whether such a drafter of this shard is to be told something once no pass runs.
+    var claimsCores: Bool {
+        jobs.contains { job in
+            job.drafters.contains { drafter in
+                guard drafter.sharesCores, links[drafter.address]?.state == .ready else { return false }
+                return drafter.isOpen ? drafter.isVerdictDue : job.hasContext && isPastFirstToken(job)
+            }
+        }
     }
 
     /// Whether the drafter's next work must wait for the passes on its cores.
@@ -37,7 +53,11 @@ extension VerifierMachine {
     /// Whether its stream may open.
     func mayOpen(_ drafter: HiredDrafter, of job: JobVerification) -> Bool {
         guard drafter.sharesCores else { return true }
-        return !isKeptWaiting(drafter) && !job.isPrefilling && job.length.rawValue > job.contextTotal
+        return !isKeptWaiting(drafter) && isPastFirstToken(job)
+    }
+
+    private func isPastFirstToken(_ job: JobVerification) -> Bool {
+        !job.isPrefilling && job.length.rawValue > job.contextTotal
     }
 
     func lends(to drafter: HiredDrafter, of job: JobVerification, at now: Instant) -> Bool {
@@ -68,6 +88,23 @@ extension VerifierMachine {
         }
     }
 
+    /// Whether the offer is of a drafter that was silent on these cores, too short a while ago.
+    func isShunned(_ offer: Offer, at now: Instant) -> Bool {
+        guard offer.sharesCores, let pause = shunned[offer.address] else { return false }
+        return now < pause.until
+    }
+
+    /// All jobs waited for its silence: it is not hired again for longer and longer, whatever the job.
+    mutating func shun(_ address: String, at now: Instant) {
+        shunned = shunned.filter { now - $0.value.until < Self.shunMemory }
+        var backoff = shunned[address]?.backoff ?? Backoff(initial: Instant.seconds(10), limit: Instant.seconds(320))
+        let until = now + backoff.next()
+        shunned[address] = (until, backoff)
+    }
+
+    /// One that is silent no more for so long begins anew, in microseconds.
+    private static let shunMemory = Instant.seconds(900)
+
     /// Gives drafters what had to wait for the end of a pass.
     mutating func lendCores(at now: Instant, into effects: inout [Effect]) {
         guard pass == nil, !neighbours.passes else { return }
@@ -95,12 +132,10 @@ extension JobVerification {
 extension VerifierMachine {
     package var isComputing: Bool { pass != nil }
 
-    /// Whether its passes wait for the drafter's stream on this link now.
-    package func waits(for stream: StreamID, at address: String, now: Instant) -> Bool {
+    /// Whether a drafter on its cores has this stream on the link, open and not given up.
+    package func holds(_ stream: StreamID, at address: String) -> Bool {
         jobs.contains { job in
-            job.drafters.contains {
-                $0.stream == stream && $0.address == address && lends(to: $0, of: job, at: now)
-            }
+            job.drafters.contains { $0.stream == stream && $0.address == address && $0.sharesCores && $0.isOpen }
         }
     }
 }

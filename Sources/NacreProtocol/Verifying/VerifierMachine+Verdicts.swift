@@ -6,7 +6,7 @@ extension VerifierMachine {
     mutating func judgeDrafts(_ index: Int, _ tokens: [TokenID]) {
         for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].isOpen {
             let judgement = jobs[index].drafters[hired].inbox.commit(tokens)
-            if hired == 0 { recordDecisions(index) }
+            recordDecisions(index, of: hired)
             jobs[index].drafters[hired].untold += tokens.count
             jobs[index].drafters[hired].roundsUntold += 1
             guard jobs[index].drafters[hired].isReady else { continue }
@@ -22,7 +22,10 @@ extension VerifierMachine {
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
             guard drafter.isOpen, drafter.untold > 0 else { continue }
-            if rests, drafter.isReady, drafter.roundsUntold < jobs[index].pace.quietRounds { continue }
+            if rests, drafter.isReady, drafter.roundsUntold < jobs[index].pace.quietRounds {
+                jobs[index].drafters[hired].isVerdictDue = false
+                continue
+            }
             if isKeptWaiting(drafter) {
                 jobs[index].drafters[hired].isVerdictDue = true
                 continue

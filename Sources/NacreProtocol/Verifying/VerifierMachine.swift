@@ -105,6 +105,8 @@ package struct VerifierMachine: Machine, Sendable {
     var activity = VerifierActivity()
     /// Whose prompt is read first in the next pass, so that long prompts take turns.
     var prefillTurn = 0
+    /// Drafters that were silent on these cores: until when they are not hired, and how long the next time.
+    var shunned: [String: (until: Instant, backoff: Backoff)] = [:]
     /// What other shards have on these cores.
     var neighbours = NeighbouringWork()
 
@@ -180,7 +182,7 @@ package struct VerifierMachine: Machine, Sendable {
             adopt(change.policy, by: index, into: &effects)
         case .offers(let offers):
             guard let index = index(of: offers.job, offers.attempt) else { return }
-            makeRoom(index, for: offers.offers, into: &effects)
+            makeRoom(index, for: offers.offers.filter { !isShunned($0, at: now) }, into: &effects)
             bind(index, to: offers.offers, at: now, into: &effects)
         default: throw ProtocolFault("this message is not for a verifier")
         }

@@ -13,6 +13,7 @@ final class VerifierShell: Shell {
     private unowned let world: World
     private let host: HostID
     private let isZombie: Bool
+    private let isDivided: Bool
     let plan: Scenario.Node
     private(set) var machine: ShardedVerifier
     private var engines: [SimulatedEngine] = []
@@ -23,6 +24,7 @@ final class VerifierShell: Shell {
     private var connections: [DrafterAddress: ConnectionID] = [:]
     private var addresses: [ConnectionID: DrafterAddress] = [:]
     private var laws: VerifierLaws
+    private var watch = AlternationWatch()
     /// Tokens of the last commit.
     private var lastCommitted = 0
 
@@ -31,6 +33,7 @@ final class VerifierShell: Shell {
         self.host = host
         self.plan = plan.node
         isZombie = plan.isZombie
+        isDivided = plan.shards > 1
         laws = VerifierLaws(name: world.name(host))
         let incarnation = world.incarnation(of: host)
         machine = ShardedVerifier(
@@ -100,6 +103,7 @@ final class VerifierShell: Shell {
         if control?.received(message, on: id) == true { return }
         if case .scoreOpen(let open) = message { laws.held(open) }
         if let address = addresses[id] {
+            if case .draftReady(let ready) = message { watch.ready(ready.stream, on: id, at: world.now) }
             step(.shard(address.shard, .data(address: address.address, message)))
         } else {
             step(.host(id.link, message))
@@ -119,9 +123,11 @@ final class VerifierShell: Shell {
     }
 
     /// Whether its passes must wait for a stream that a drafter has on this connection.
-    func waits(for stream: StreamID, on id: ConnectionID) -> Bool {
-        guard let address = addresses[id] else { return false }
-        return machine[address.shard].waits(for: stream, at: address.address, now: world.now)
+    func mustWait(for stream: StreamID, on id: ConnectionID) -> Bool {
+        guard let address = addresses[id], machine[address.shard].holds(stream, at: address.address) else {
+            return false
+        }
+        return !watch.isExcused(stream, on: id, at: world.now)
     }
 
     // MARK: - The machine
@@ -134,7 +140,11 @@ final class VerifierShell: Shell {
             let tokens = Language.tokenize(tokenize.text)
             control?.send(.tokenized(Tokenized(request: tokenize.request, tokens: tokens, error: "")))
         case .message(let message):
-            if case .assignJob(let assignment) = message { laws.assigned(assignment) }
+            if case .assignJob(let assignment) = message {
+                laws.assigned(assignment)
+                if assignment.contextOffset == 0 { watch.assigned(assignment.job, assignment.offers) }
+            }
+            if case .offers(let offers) = message { watch.offered(offers.job, offers.offers) }
             step(.control(message))
         }
     }
@@ -151,6 +161,10 @@ final class VerifierShell: Shell {
                 world.tally.shards += Int(ended.statistics.shardsSent)
                 world.tally.shardsUsed += Int(ended.statistics.shardsUsed)
                 world.tally.prepared += Int(ended.statistics.outcomesPrepared)
+                if watch.alternates(ended.job) {
+                    world.tally.inTurns += Int(ended.statistics.verified)
+                    world.tally.inTurnsOfShards += isDivided ? Int(ended.statistics.verified) : 0
+                }
             }
             if control?.isRegistered == true { control?.send(message) }
         case .closeCoordinator(let goodbye):
@@ -168,6 +182,7 @@ final class VerifierShell: Shell {
             // A round's commit goes out right before its verdict.
             if case .verdict(let verdict) = message, verdict.tokens.count > lastCommitted { world.tally.coalesced += 1 }
             if let id = connections[DrafterAddress(shard: shard, address: address)] {
+                if case .draftOpen(let open) = message { watch.opened(open.stream, on: id, at: world.now) }
                 world.send(message, on: id, from: host)
             }
         case .closeDrafter(let address, let goodbye):
