@@ -55,8 +55,8 @@ extension VerifierMachine {
         }
     }
 
-    /// Whether a drafter at rest is not told yet. On the verifier's cores it is told more rarely: every pass waits while
-    /// it reads.
+    /// Whether a drafter at rest is not told yet. On the verifier's cores it is told more rarely: every pass waits
+    /// while it reads.
     private func isQuiet(_ drafter: HiredDrafter, of job: JobVerification) -> Bool {
         let rounds = job.pace.quietRounds * (drafter.sharesCores ? 4 : 1)
         return drafter.roundsUntold < rounds && drafter.untold < Limits.windowPositionsMax / 2
