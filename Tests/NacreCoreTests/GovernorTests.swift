@@ -189,6 +189,60 @@ struct GovernorTests {
         #expect(rounds < 500, "there drafts are as fast as forecast")
     }
 
+    /// One that has seen drafts take twice as long as forecast, and has saved up for probes.
+    private func resting(_ fair: Governor.Forecast) -> Governor {
+        var governor = Governor(isHeld: true)
+        for _ in 0..<3_000 {
+            let order = governor.next(fair)
+            governor.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 6 : 10, microseconds: 10))
+        }
+        while governor.phase != .resting {
+            _ = governor.next(fair)
+            governor.record(GovernedRound(forecast: fair, tokens: 6, microseconds: 10))
+        }
+        return governor
+    }
+
+    /// Plain rounds until it probes, at most 64.
+    private func rounds(untilProbing governor: inout Governor, _ fair: Governor.Forecast) -> Int {
+        for round in 0..<64 {
+            _ = governor.next(fair)
+            if governor.phase == .probing { return round }
+            governor.record(GovernedRound(forecast: fair, tokens: 10, microseconds: 10))
+        }
+        return 64
+    }
+
+    @Test("Under another load it soon looks for itself, from the one credit that there is")
+    func soonElsewhere() {
+        let fair = Governor.Forecast(plain: 1, speculative: 1.2)
+        let governor = resting(fair)
+        var rich = governor.elsewhere
+        rich.resume(after: governor)
+        #expect(rounds(untilProbing: &rich, fair) < 24)
+        var poor = governor.elsewhere
+        poor.resume(after: Governor(isHeld: true))
+        #expect(rounds(untilProbing: &poor, fair) == 64)
+    }
+
+    @Test("A probe in which nothing can be measured is given up, and teaches nothing")
+    func disturbedProbe() {
+        let fair = Governor.Forecast(plain: 1, speculative: 1.2)
+        let last = resting(fair)
+        var governor = last.elsewhere
+        governor.resume(after: last)
+        _ = rounds(untilProbing: &governor, fair)
+        #expect(governor.phase == .probing)
+        let known = governor.expectedRatio(fair)
+        var probed = 0
+        while governor.phase == .probing, probed < 20 {
+            governor.record(GovernedRound(forecast: fair, tokens: 40, microseconds: 10, isTypical: false))
+            probed += 1
+        }
+        #expect(governor.phase == .resting && probed < 8)
+        #expect(abs(governor.expectedRatio(fair) - known) < 1e-9)
+    }
+
     @Test("A forecast counts the drafts of the jobs that draft alike")
     func peers() {
         let cost = StepCostModel(nodesMax: 64, priorFixed: 90, perNode: 10)

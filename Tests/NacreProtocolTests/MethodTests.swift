@@ -157,6 +157,18 @@ import Testing
         #expect(pace.nextExpected == 2_400 && pace.response == 400)
     }
 
+    @Test("the reading of what was committed in a quiet time is no part of a draft's")
+    func catchingUp() {
+        var pace = DraftPace()
+        for arrival in 0..<3 {
+            pace.arrived(standing: 1, end: .open, computed: 100, tokens: 1, at: Instant(rawValue: 500 * arrival))
+        }
+        pace.arrived(standing: 1, end: .open, computed: 900, tokens: 1, isCatchingUp: true, at: 3_000)
+        #expect(pace.drawing == 100)
+        pace.arrived(standing: 2, end: .open, computed: 900, tokens: 1, at: 4_000)
+        #expect(pace.drawing > 100)
+    }
+
     @Test("nothing is expected of a drafter that stands at its limit")
     func paused() {
         var pace = DraftPace()

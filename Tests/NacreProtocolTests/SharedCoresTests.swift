@@ -61,6 +61,55 @@ import Testing
         #expect(rig.pass?.nodes.map(\.token) == [13, 21, 22])
     }
 
+    @Test("while its pair rests no further text is read, and a drafter at rest is asked seldom and for one draft")
+    func restingOpensNothing() {
+        var rig = VerifierRig(costs: (1...64).map { Double($0) * 1_000 })
+        var first = Self.assignment(Speculation(.speculative))
+        first.lengthMax = 230
+        rig.step(.control(.assignJob(first)))
+        rig.greet()
+        rig.choose([])
+        Self.note(rig.choose([50]), &rig)
+        rig.ready(0)
+        var verdicts: [Verdict] = []
+        // None of the drafts stands.
+        for round in 0..<120 {
+            if rig.pass == nil { rig.draft([90], end: .windowFull) }
+            rig.now = rig.now + 1_000 * (rig.pass?.nodes.count ?? 0)
+            let rows = rig.pass?.nodes.count { $0.score != nil } ?? 0
+            let effects = rig.choose(Array(repeating: TokenID(rawValue: UInt32(20 + round % 60)), count: rows))
+            for verdict in effects.verdicts { rig.enter(verdict.nextEpoch, root: verdict.committed) }
+            if round >= 40 { verdicts += effects.verdicts.filter { $0.tokens.count > 1 } }
+        }
+        #expect(!verdicts.isEmpty && verdicts.count <= 3 && verdicts.allSatisfy { $0.tokens.count >= 32 })
+        #expect(verdicts.allSatisfy { $0.positionLimit - $0.committed == 1 })
+        rig.step(.control(.assignJob(Self.assignment(Speculation(.speculative), job: 2))))
+        var opened = 0
+        for round in 0..<8 {
+            if rig.pass == nil { rig.draft([90], end: .windowFull) }
+            let rows = rig.pass?.nodes.count { $0.score != nil } ?? 0
+            opened += rig.choose(Array(repeating: TokenID(rawValue: UInt32(30 + round)), count: rows)).opens.count
+        }
+        #expect(opened == 0 && rig.machine.jobCount == 2)
+        // With the one that peeked gone, another takes its place.
+        rig.step(.control(.cancelJob(CancelJob(job: JobID(high: 0, low: 1), attempt: 0))))
+        for round in 0..<2 where rig.pass != nil {
+            let rows = rig.pass?.nodes.count { $0.score != nil } ?? 0
+            opened += rig.choose(Array(repeating: TokenID(rawValue: UInt32(40 + round)), count: rows)).opens.count
+        }
+        #expect(opened == 1)
+    }
+
+    @Test("a policy of no drafts has no text read")
+    func offOpensNothing() throws {
+        var rig = VerifierRig()
+        let off = Speculation(.speculative, policy: try PolicySpecification(parsing: "fixed:gamma=0"))
+        rig.step(.control(.assignJob(Self.assignment(off))))
+        rig.greet()
+        rig.choose([])
+        #expect(rig.choose([50]).opens.isEmpty && rig.pass != nil)
+    }
+
     @Test("a drafter on cores of its own drafts on during passes")
     func apart() {
         var rig = VerifierRig()

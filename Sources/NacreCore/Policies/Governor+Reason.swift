@@ -39,10 +39,13 @@ package struct GovernedRound: Sendable, Hashable {
     /// Tokens committed by all jobs of the pass, and the time from the end of the round before to this one's.
     package var tokens: Double
     package var microseconds: Double
+    /// Whether the time went into nothing but decoding as ordered; one that did not costs, and tells nothing.
+    package var isTypical: Bool
 
-    package init(forecast: Governor.Forecast, tokens: Double, microseconds: Double) {
+    package init(forecast: Governor.Forecast, tokens: Double, microseconds: Double, isTypical: Bool = true) {
         self.forecast = forecast
         self.tokens = tokens
         self.microseconds = microseconds
+        self.isTypical = isTypical
     }
 }

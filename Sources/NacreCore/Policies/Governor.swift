@@ -31,6 +31,10 @@ package struct Governor: Sendable {
     private static let extensionsMax = 3
     /// Rounds from one probe to the next.
     private static let pause = 64...4_096
+    /// The first pause under another load, of which nothing was measured.
+    private static let firstPause = 16
+    /// Rounds of a probe that may tell nothing before it is given up.
+    private static let unusableMax = 4
     /// Rounds before a measurement may stop drafting.
     private static let roundsMin = 8
     /// Errors that a ratio must lie below 1. More would let a loss of that size stand.
@@ -59,6 +63,8 @@ package struct Governor: Sendable {
     private var fullPause = pause.lowerBound
     /// The first round of another way to decode still holds something of the one before.
     private var isSettling = false
+    /// Rounds since the last change that told nothing.
+    private var unusable = 0
     /// What is said of the last decision.
     package private(set) var reason = Reason.notMeasured
 
@@ -74,17 +80,25 @@ package struct Governor: Sendable {
     /// here and takes it for little.
     package var elsewhere: Governor {
         var other = self
-        other.drafting.age(to: Self.agedTo)
-        other.plain.age(to: Self.agedTo)
-        (other.restPause, other.checkPause) = (Self.pause.lowerBound, Self.pause.lowerBound)
+        other.drafting.doubt(to: Self.agedTo, rounds: Self.roundsMin)
+        other.plain.doubt(to: Self.agedTo, rounds: Self.roundsMin)
+        (other.restPause, other.checkPause) = (Self.firstPause, Self.pause.lowerBound)
         switch state {
         case .probing: other.state = .resting
         case .checking(_, let isFull): other.state = isFull ? .full : .shortened
         case .full, .shortened, .resting: break
         }
         other.since = 0
+        other.unusable = 0
         other.isSettling = true
         return other
+    }
+
+    /// Goes on where `last`, of the same drafts in other circumstances, leaves off: what may be spent on probes is one
+    /// credit for all of them.
+    package mutating func resume(after last: Governor) {
+        credit = last.credit
+        isSettling = isSettling || order.mayDraft != last.order.mayDraft
     }
 
     package var phase: Phase {
@@ -126,16 +140,19 @@ package struct Governor: Sendable {
     package mutating func record(_ round: GovernedRound) {
         // A round that tells nothing passes all the same: a state that counts rounds must come to its end.
         since += 1
-        let isUsable = round.microseconds > 0 && round.microseconds.isFinite && round.forecast.isUsable
-        if isUsable { pay(for: round) }
+        let isMeasured = round.microseconds > 0 && round.microseconds.isFinite && round.forecast.isUsable
+        if isMeasured { pay(for: round) }
         switch state {
         case .probing(let left, let extensions): state = .probing(left: left - 1, extensions: extensions)
         case .checking(let left, let isFull): state = .checking(left: left - 1, isFull: isFull)
         case .full, .shortened, .resting: break
         }
-        guard isUsable else { return }
-        guard !isSettling else {
+        guard !isSettling || !isMeasured else {
             isSettling = false
+            return
+        }
+        guard isMeasured, round.isTypical else {
+            miss()
             return
         }
         let expected = order.mayDraft ? round.forecast.speculative : round.forecast.plain
@@ -143,6 +160,17 @@ package struct Governor: Sendable {
             drafting.record(tokens: round.tokens, expected: expected * round.microseconds)
         } else {
             plain.record(tokens: round.tokens, expected: expected * round.microseconds)
+        }
+    }
+
+    /// A round told nothing: a probe that learns nothing must not go on.
+    private mutating func miss() {
+        unusable += 1
+        guard unusable >= Self.unusableMax else { return }
+        switch state {
+        case .probing: move(to: .resting)
+        case .checking(_, let isFull): move(to: isFull ? .full : .shortened)
+        case .full, .shortened, .resting: break
         }
     }
 
@@ -201,7 +229,8 @@ package struct Governor: Sendable {
             reason = .slower(ratio.value)
             // Where the two are close a probe costs nothing, and to be wrong for long does.
             let isClear = ratio.value + ratio.error < 1
-            restPause = isClear ? min(2 * restPause, Self.pause.upperBound) : Self.pause.lowerBound
+            restPause =
+                isClear ? min(max(Self.pause.lowerBound, 2 * restPause), Self.pause.upperBound) : Self.pause.lowerBound
             move(to: .resting)
         }
     }
@@ -210,6 +239,7 @@ package struct Governor: Sendable {
         let before = order.mayDraft
         state = next
         since = 0
+        unusable = 0
         isSettling = order.mayDraft != before
     }
 
@@ -234,50 +264,15 @@ package struct Governor: Sendable {
         case .full, .shortened, .resting:
             let most = Self.creditProbes * Double(Self.probeRounds) * max(1, round.tokens)
             credit = min(credit + Self.budget * round.tokens, max(credit, most))
+        // What else the time went into is not known: what was to be expected is paid.
+        case .probing where !round.isTypical:
+            credit -= round.tokens * max(0, 1 / ratio(round.forecast).value - 1)
+        case .checking where !round.isTypical:
+            credit -= round.tokens * max(0, ratio(round.forecast).value - 1)
         case .probing:
             credit += round.tokens - round.forecast.plain * plain.correction * round.microseconds
         case .checking:
             credit += round.tokens - round.forecast.speculative * drafting.correction * round.microseconds
-        }
-    }
-}
-
-extension Governor {
-    /// What the cost model expects of the next round, in tokens per microsecond of all jobs that share the pass.
-    package struct Forecast: Sendable, Hashable {
-        package var plain: Double
-        package var speculative: Double
-
-        package init(plain: Double, speculative: Double) {
-            self.plain = plain
-            self.speculative = speculative
-        }
-
-        /// That of rounds of `drafts`.
-        package init(_ conditions: RoundConditions, drafts: Int) {
-            plain = conditions.tokensPerMicrosecond(drafts: 0)
-            speculative = conditions.tokensPerMicrosecond(drafts: max(conditions.pacing.draftsMin, drafts))
-        }
-
-        var isUsable: Bool { plain > 0 && speculative > 0 && plain.isFinite && speculative.isFinite }
-    }
-
-    /// What a round may do.
-    package struct Order: Sendable, Hashable {
-        package var mayDraft: Bool
-        /// At most the cost model's best length (`RoundConditions.best`), and at least one draft.
-        package var isShortened: Bool
-
-        package init(mayDraft: Bool, isShortened: Bool) {
-            self.mayDraft = mayDraft
-            self.isShortened = isShortened
-        }
-
-        /// The drafts of a round whose policy wants `drafts`.
-        package func drafts(wanted drafts: Int, _ conditions: RoundConditions) -> Int {
-            guard mayDraft else { return 0 }
-            let least = conditions.pacing.draftsMin
-            return isShortened ? min(max(least, drafts), max(least, conditions.best.drafts)) : drafts
         }
     }
 }

@@ -31,6 +31,14 @@ struct MeasuredRate: Sendable, Hashable {
         squares *= share * share
     }
 
+    /// The same of rounds in other circumstances: no more than so many count as seen, and the error grows as if there
+    /// had been as few.
+    mutating func doubt(to share: Double, rounds most: Int) {
+        age(to: share)
+        squares /= share
+        rounds = min(rounds, most)
+    }
+
     /// 1 before any round.
     var correction: Double { expected > 0 && tokens > 0 ? tokens / expected : 1 }
 

@@ -33,13 +33,17 @@ package struct DraftPace: Sendable, Equatable {
     package var roundTrip: Double? { response > 0 && drawing > 0 ? max(0, response - drawing) : nil }
 
     /// `tokens` drafts arrived, after which `standing` ones stand; the drafter computed for so many microseconds.
-    package mutating func arrived(standing: Int, end: DraftEnd, computed: Int, tokens: Int, at now: Instant) {
+    ///
+    /// - Parameter isCatchingUp: whether that holds the reading of several rounds' tokens, which is no part of t_q.
+    package mutating func arrived(
+        standing: Int, end: DraftEnd, computed: Int, tokens: Int, isCatchingUp: Bool = false, at now: Instant
+    ) {
         if tokens > 0, computed > 0 {
-            if hasDrawn { drawing = DraftPace.mean(drawing, Double(computed) / Double(tokens)) }
+            if hasDrawn, !isCatchingUp { drawing = DraftPace.mean(drawing, Double(computed) / Double(tokens)) }
             hasDrawn = true
         }
         if standing > 0, let since = awaitedSince {
-            response = DraftPace.mean(response, Double(now - since))
+            if !isCatchingUp { response = DraftPace.mean(response, Double(now - since)) }
             wire += max(0, now - since - computed)
             awaitedSince = nil
         } else if let lastArrival, awaitedSince == nil {

@@ -1,24 +1,4 @@
-package import NacreCore
-
-/// What makes drafts alike in what they bring: whose model drafts, and how.
-package struct PairKey: Sendable, Hashable {
-    /// Digest of the draft model; `nil` while there is no drafter.
-    package var draftModel: UInt64?
-    package var method: DecodingMethod
-    package var policy: PolicySpecification
-    package var gamma: Int
-    package var shape: DraftShape
-    package var branches: Int
-
-    package init(draftModel: UInt64?, _ speculation: Speculation) {
-        self.draftModel = draftModel
-        method = speculation.method
-        policy = speculation.policy
-        gamma = speculation.gamma
-        shape = speculation.shape
-        branches = speculation.branches
-    }
-}
+import NacreCore
 
 /// Never slower, for all jobs of a pair: what one of them learnt of the speed with and without drafts holds for the
 /// others too, those that come later included, and only one at a time pays for probes.
@@ -46,6 +26,11 @@ struct DraftingPair: Sendable {
     var acceptance = PositionalAcceptance()
     /// Since the verifier started.
     var counts = PairCounts()
+    /// When a job of it last decoded.
+    var lastUsed: Instant
+    /// Something else took time since the leader's round began: text that was read, by the target or by the drafter,
+    /// or another pair that began to decode otherwise.
+    var isDisturbed = false
     private(set) var leader: Leader?
     /// Since when it drafts or rests, with probes of the other.
     private(set) var since: Instant
@@ -56,6 +41,7 @@ struct DraftingPair: Sendable {
     init(_ key: PairKey, at now: Instant) {
         self.key = key
         since = now
+        lastUsed = now
     }
 
     /// That of the load there was last; `nil` before the first round.
@@ -76,7 +62,7 @@ struct DraftingPair: Sendable {
     /// - Parameters:
     ///   - decoding: jobs that share the passes.
     ///   - committed: tokens that the verifier has committed, of all jobs.
-    ///   - isTypical: whether the round's passes held no text of other jobs.
+    ///   - isTypical: whether nothing else takes time now (see `isDisturbed`).
     mutating func next(
         _ job: Leader, _ forecast: Governor.Forecast, decoding: Int, committed: UInt64, isTypical: Bool,
         at now: Instant
@@ -84,18 +70,23 @@ struct DraftingPair: Sendable {
         if leader == nil { leader = job }
         guard leader == job else { return order }
         let load = Self.load(decoding)
-        var governor = governors[load] ?? self.governor?.elsewhere ?? Governor(isHeld: key.policy == .goodput)
         let before = self.governor?.phase
-        if let round, isTypical, load == self.load {
-            governor.record(
+        // It is the old load's round, and none of either if the load changed in it.
+        if let round {
+            governors[self.load]?.record(
                 GovernedRound(
                     forecast: round.forecast, tokens: Double(committed - round.committed),
-                    microseconds: Double(now - round.began)))
+                    microseconds: Double(now - round.began),
+                    isTypical: isTypical && !isDisturbed && load == self.load))
         }
+        let last = self.governor
+        var governor = governors[load] ?? last?.elsewhere ?? Governor(isHeld: key.policy == .goodput)
+        if load != self.load, let last { governor.resume(after: last) }
         let order = governor.next(forecast)
         self.load = load
         governors[load] = governor
         if before.map(Self.isResting) != Self.isResting(governor.phase) { since = now }
+        isDisturbed = false
         round = Round(began: now, forecast: forecast, committed: committed)
         return order
     }
@@ -105,27 +96,5 @@ struct DraftingPair: Sendable {
     /// 0, 1, 2, 3, ... for 1, 2, 3 to 4, 5 to 8, ... jobs.
     private static func load(_ decoding: Int) -> Int {
         decoding < 2 ? 0 : Int.bitWidth - (decoding - 1).leadingZeroBitCount
-    }
-}
-
-/// The pairs of one verifier: at most `Limits.pairsMax`, the oldest makes room.
-struct PairTable: Sendable {
-    /// In the order in which they came.
-    private(set) var pairs: [DraftingPair] = []
-
-    /// The pair, a new one if there is none.
-    mutating func withPair<Result>(
-        _ key: PairKey, at now: Instant, _ body: (inout DraftingPair) -> Result
-    ) -> Result {
-        if let place = pairs.firstIndex(where: { $0.key == key }) { return body(&pairs[place]) }
-        if pairs.count == Limits.pairsMax { pairs.removeFirst() }
-        pairs.append(DraftingPair(key, at: now))
-        return body(&pairs[pairs.count - 1])
-    }
-
-    subscript(key: PairKey) -> DraftingPair? { pairs.first { $0.key == key } }
-
-    mutating func release(_ job: DraftingPair.Leader) {
-        for place in pairs.indices { pairs[place].release(job) }
     }
 }

@@ -179,6 +179,10 @@ package struct HiredDrafter: Sendable {
     /// Committed tokens that no verdict has told it of, and the rounds they are from.
     package var untold = 0
     package var roundsUntold = 0
+    /// Its last verdict held tokens of several rounds, and no draft behind those has come.
+    var isCatchingUp = false
+    /// That takes time of passes, or of drafts that they wait for: at rest only on the verifier's cores.
+    var delaysOthers = false
     /// When the drafter was last heard on this stream, or last given something to do.
     package var attentionSince: Instant
     /// Its measured time per draft token.
@@ -196,6 +200,9 @@ package struct HiredDrafter: Sendable {
 
     /// t_q as it is known now.
     var draftMicroseconds: Double { pace.drawing > 0 ? pace.drawing : Double(microsecondsPerToken) }
+
+    /// It is at work on text, not on drafts alone, and that delays others.
+    var isReading: Bool { isOpen && (!isReady || isCatchingUp && delaysOthers && inbox.owes) }
 
     /// What the stream cost.
     func add(to statistics: inout JobStatistics) {

@@ -62,9 +62,10 @@ extension VerifierMachine {
         guard jobs[index].hasContext else { return }
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
-            guard !drafter.isOpen, links[drafter.address]?.state == .ready, mayOpen(drafter, of: jobs[index]) else {
-                continue
-            }
+            guard !drafter.isOpen, links[drafter.address]?.state == .ready, mayOpen(drafter, of: jobs[index]),
+                isWorthOpening(drafter, of: jobs[index])
+            else { continue }
+            disturb(by: drafter)
             // The text may have grown while the link was dialled: the stream stands on what is committed now.
             beginPacing(index)
             let job = jobs[index]
@@ -120,6 +121,7 @@ extension VerifierMachine {
         case (.draftReady(let ready), .ready):
             guard let (index, hired) = place(of: ready.stream, at: address) else { return }
             guard !jobs[index].drafters[hired].isReady else { throw ProtocolFault("DraftReady came twice") }
+            disturb(by: jobs[index].drafters[hired])
             jobs[index].drafters[hired].isReady = true
             jobs[index].drafters[hired].microsecondsPerToken = Int(ready.microsecondsPerToken)
             jobs[index].drafters[hired].attentionSince = now
@@ -156,8 +158,13 @@ extension VerifierMachine {
             jobs[index].drafters[hired].attentionSince = now
         }
         count(draft, of: index, at: now)
+        let drafter = jobs[index].drafters[hired]
         jobs[index].drafters[hired].pace.arrived(
-            standing: standing, end: draft.end, computed: Int(draft.microseconds), tokens: draft.tokens.count, at: now)
+            standing: standing, end: draft.end, computed: Int(draft.microseconds), tokens: draft.tokens.count,
+            isCatchingUp: drafter.isCatchingUp, at: now)
+        guard drafter.isCatchingUp, draft.heard == drafter.inbox.lastEpoch else { return }
+        if drafter.delaysOthers { disturb(by: drafter) }
+        if !draft.tokens.isEmpty { jobs[index].drafters[hired].isCatchingUp = false }
     }
 
     /// `BlockRule` has an answer for chains whose rows are all here, and for nothing else.
@@ -184,6 +191,8 @@ extension VerifierMachine {
         _ hired: Int, of index: Int, retryAfter: Int?, at now: Instant, into effects: inout [Effect]
     ) {
         let drafter = jobs[index].drafters.remove(at: hired)
+        facts = nil
+        if drafter.isReading { disturb(by: drafter) }
         drafter.add(to: &jobs[index].statistics)
         jobs[index].lostDrafter = drafter.incarnation
         jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)

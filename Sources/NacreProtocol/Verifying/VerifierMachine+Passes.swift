@@ -16,6 +16,8 @@ struct PassShare: Sendable {
     /// Side branches that the part uses.
     var branches: [SequenceID]
 
+    var isReading: Bool { rows == 0 }
+
     init(job: JobVerification, from: Position, rows: Int, branches: [SequenceID] = []) {
         owner = .job(job.job, job.attempt)
         self.from = from
@@ -76,6 +78,7 @@ extension VerifierMachine {
             (releases, adoptions) = (next.edits, next.adoptions)
             return
         }
+        if shares.contains(where: \.isReading) { pairs.disturb() }
         pass = shares
         passNodes = next.nodes.count
         effects.append(.evaluate(next))
@@ -264,7 +267,9 @@ extension VerifierMachine {
         into effects: inout [Effect]
     ) {
         var scores = scores
-        if shares.allSatisfy({ $0.rows > 0 }) {
+        if shares.contains(where: \.isReading) {
+            pairs.disturb()
+        } else {
             configuration.cost.record(nodes: passNodes, microseconds: Double(ended - started))
         }
         for index in jobs.indices where jobs[index].isReadyToDecode && jobs[index].inFlight == nil {

@@ -119,7 +119,7 @@ extension VerifierMachine {
         count(tokens, of: index, key, at: now)
         let leader = DraftingPair.Leader(job: job.job, attempt: job.attempt)
         let news = jobs[index].pace.takeNews()
-        pairs.withPair(key, at: now) { pair in
+        withPair(key, at: now) { pair in
             for judgement in news { pair.acceptance.record(accepted: judgement.accepted, rejected: judgement.rejected) }
         }
         guard job.speculation.isGoverned, !job.readyDrafters.isEmpty, !job.pace.isOff, !restsByModel(job) else {
@@ -132,6 +132,8 @@ extension VerifierMachine {
         if let led = pairs[key]?.leader, led != leader, !peers.contains(led) { pairs.release(led) }
         var shared = conditions(of: job)
         shared.peers = min(peers.count, shared.others)
+        // What a pass has room for is shared by all that draft as much.
+        shared.most = most(others: shared.others, peers: shared.peers)
         shared.acceptance = pairs[key]?.acceptance ?? shared.acceptance
         var own = shared
         let wanted = jobs[index].pace.wanted(&own, isPaced: job.speculation.isPaced)
@@ -139,17 +141,18 @@ extension VerifierMachine {
         let decidesPerToken = job.pace.policy.specification.manual.decidesPerToken
         let forecast = Governor.Forecast(
             shared, drafts: decidesPerToken ? min(wanted, shared.best.drafts) : wanted)
-        let isTypical = !jobs.contains { $0.hasContext && $0.isPrefilling }
+        let (isTypical, mayDraft) = (!isReadingBesides(key), pairs[key]?.order.mayDraft)
         // Who rests by himself does not decode as the pair is told: his rounds say nothing about it.
         if job.pace.restsAlone { pairs.release(leader) }
         let committed = tokensCommitted
-        let pair = pairs.withPair(key, at: now) { pair in
+        let pair = withPair(key, at: now) { pair in
             if !job.pace.restsAlone {
                 _ = pair.next(
                     leader, forecast, decoding: shared.others + 1, committed: committed, isTypical: isTypical, at: now)
             }
             return pair
         }
+        if let mayDraft, mayDraft != pair.order.mayDraft { pairs.disturb(allBut: key) }
         let wasResting = job.pace.rests
         let drafts = jobs[index].pace.follow(pair, wanted: wanted, own)
         guard job.speculation.isPaced else { return }
@@ -166,34 +169,8 @@ extension VerifierMachine {
         jobs[index].pace.join(pair)
     }
 
-    /// The pair that the job's drafts belong to.
-    func pairKey(of job: JobVerification) -> PairKey {
-        PairKey(
-            draftModel: job.readyDrafters.first.map { links[$0.address]?.model ?? 0 }, job.speculation)
-    }
-
-    /// Other jobs of the pair that draft if the pair does.
-    private func peers(of index: Int, _ key: PairKey) -> [DraftingPair.Leader] {
-        jobs.indices.filter { other in
-            let job = jobs[other]
-            return other != index && job.hasContext && !job.isPrefilling && !job.pace.restsAlone
-                && !job.readyDrafters.isEmpty && pairKey(of: job) == key
-                && !restsByModel(job)
-        }.map { DraftingPair.Leader(job: jobs[$0].job, attempt: jobs[$0].attempt) }
-    }
-
-    /// Whether a job that rests has drafts compared with what is committed without them, so that their acceptance
-    /// stays known: one of each pair, and those that rest by themselves.
-    func peeks(_ job: JobVerification) -> Bool {
-        guard !job.pace.isOff else { return false }
-        guard job.pace.rests, !job.pace.restsAlone else { return true }
-        let key = pairKey(of: job)
-        return jobs.first { $0.pace.rests && !$0.pace.restsAlone && pairKey(of: $0) == key }?.job == job.job
-    }
-
     /// What is measured of the job's rounds.
     private func conditions(of job: JobVerification) -> RoundConditions {
-        let decoding = jobs.count { $0.hasContext && !$0.isPrefilling }
         let others = max(0, decoding - 1)
         let pacing: RoundConditions.Pacing =
             switch job.speculation.method {
@@ -206,7 +183,12 @@ extension VerifierMachine {
             draftMicroseconds: job.drafters.first?.draftMicroseconds ?? 0,
             roundTripMicroseconds: job.drafters.first?.pace.roundTrip ?? Double(configuration.roundTrip),
             acceptance: PositionalAcceptance(),
-            others: others, most: min(Limits.gammaMax, max(1, configuration.nodesMax - 1 - others)))
+            others: others, most: most(others: others, peers: 0))
+    }
+
+    /// Most drafts of a job in a pass with so many other jobs, of which `peers` draft as much.
+    private func most(others: Int, peers: Int) -> Int {
+        min(Limits.gammaMax, max(1, (configuration.nodesMax - 1 - others) / (peers + 1)))
     }
 
     /// The job goes on under another policy from its next round on.

@@ -51,7 +51,7 @@ extension VerifierMachine {
     /// Drafts came.
     mutating func count(_ draft: Draft, of index: Int, at now: Instant) {
         let overlap = activity.passed(in: Int(draft.microseconds), before: now)
-        pairs.withPair(pairKey(of: jobs[index]), at: now) { pair in
+        withPair(pairKey(of: jobs[index]), at: now) { pair in
             pair.counts.drafted += UInt64(draft.tokens.count)
             pair.counts.draftMicroseconds += UInt64(draft.microseconds)
             pair.counts.overlapMicroseconds += overlap
@@ -71,7 +71,7 @@ extension VerifierMachine {
         counts.verified = new.verified - old.verified
         counts.judgedAt = rise(new.judgedAt, old.judgedAt)
         counts.acceptedAt = rise(new.acceptedAt, old.acceptedAt)
-        pairs.withPair(key, at: now) { $0.counts.add(counts) }
+        withPair(key, at: now) { $0.counts.add(counts) }
     }
 
     /// What its jobs, and those that were here lately, do with drafts; in the order of their first jobs.
@@ -92,10 +92,10 @@ extension VerifierMachine {
         of pair: DraftingPair, _ own: [JobVerification]
     ) -> (state: DraftingState, reason: String, ratio: Double) {
         if pair.key.method == .autoregressive { return (.plain, "the method drafts nothing", 0) }
+        if pair.key.policy.draftsNothing { return (.resting, "policy \(pair.key.policy) turns drafts off", 0) }
         guard pair.key.draftModel != nil else {
             return (.noDrafter, "no drafter is ready: plain decoding until there is one", 0)
         }
-        if pair.key.policy.draftsNothing { return (.resting, "policy \(pair.key.policy) turns drafts off", 0) }
         if pair.key.gamma > 0 { return (.fixed, "gamma \(pair.key.gamma) is kept, whatever it costs", 0) }
         if case .fixed = pair.key.shape { return (.fixed, "the tree is kept, whatever it costs", 0) }
         if !own.isEmpty, own.allSatisfy({ restsByModel($0) }) {

@@ -22,7 +22,7 @@ extension VerifierMachine {
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
             guard drafter.isOpen, drafter.untold > 0 else { continue }
-            if rests, drafter.isReady, drafter.roundsUntold < jobs[index].pace.quietRounds {
+            if rests, drafter.isReady, isQuiet(drafter, of: jobs[index]) {
                 jobs[index].drafters[hired].isVerdictDue = false
                 continue
             }
@@ -41,6 +41,11 @@ extension VerifierMachine {
             let wasOwed = drafter.inbox.owes
             let (allowance, length) = (allowance(of: jobs[index], isReady: drafter.isReady), jobs[index].length)
             let nextEpoch = jobs[index].drafters[hired].inbox.offer(committed: length, positionLimit: allowance.limit)
+            if drafter.isReady, drafter.roundsUntold > 1 {
+                jobs[index].drafters[hired].isCatchingUp = true
+                jobs[index].drafters[hired].delaysOthers = drafter.sharesCores || !rests
+                if drafter.sharesCores || !rests { disturb(by: drafter) }
+            }
             jobs[index].drafters[hired].untold = 0
             jobs[index].drafters[hired].roundsUntold = 0
             // Silence counts from when there was something to say.
@@ -51,6 +56,13 @@ extension VerifierMachine {
                 committed: length, positionLimit: allowance.limit, nodesMax: allowance.nodes)
             effects.append(.toDrafter(address: drafter.address, .verdict(verdict)))
         }
+    }
+
+    /// Whether a drafter at rest is not told yet. On the verifier's cores it is told more rarely: every pass waits
+    /// while it reads.
+    private func isQuiet(_ drafter: HiredDrafter, of job: JobVerification) -> Bool {
+        let rounds = job.pace.quietRounds * (drafter.sharesCores ? 4 : 1)
+        return drafter.roundsUntold < rounds && drafter.untold < Limits.windowPositionsMax / 2
     }
 
     /// Whether the job is better off without drafts for now. They go on being probed: every verdict
@@ -65,8 +77,7 @@ extension VerifierMachine {
     }
 
     private func window(of job: JobVerification) -> DraftWindow {
-        let decoding = jobs.count { $0.hasContext && !$0.isPrefilling }
-        return DraftWindow(alpha: job.acceptance.alpha, cost: configuration.cost, others: max(0, decoding - 1))
+        DraftWindow(alpha: job.acceptance.alpha, cost: configuration.cost, others: max(0, decoding - 1))
     }
 
     /// What a job's drafters may draft.
@@ -87,7 +98,7 @@ extension VerifierMachine {
             if job.pace.isOff && !isReady {
                 1
             } else if rests {
-                peeks(job) ? DraftWindow.probe : 0
+                peeks(job) ? job.sharesCores ? 1 : DraftWindow.probe : 0
             } else {
                 job.schedule.positionsAhead(window: size(of: window, for: job))
             }

@@ -102,6 +102,8 @@ package struct VerifierMachine: Machine, Sendable {
     var nextStream: StreamID = 0
     /// What is known of the drafts of its jobs.
     var pairs = PairTable()
+    /// Of the step that is going on; `nil` until something asks, and after it.
+    var facts: StepFacts?
     var activity = VerifierActivity()
     /// Whose prompt is read first in the next pass, so that long prompts take turns.
     var prefillTurn = 0
@@ -165,6 +167,7 @@ package struct VerifierMachine: Machine, Sendable {
         lendCores(at: now, into: &effects)
         plan(at: now, into: &effects)
         noteActivity(at: now)
+        facts = nil
     }
 
     // MARK: - Jobs
@@ -261,6 +264,7 @@ package struct VerifierMachine: Machine, Sendable {
     }
 
     private mutating func remove(at index: Int, into effects: inout [Effect]) {
+        facts = nil
         for drafter in jobs[index].drafters { release(drafter, .jobEnded, into: &effects) }
         dismissHelpers(of: jobs[index], into: &effects)
         let sequence = jobs.remove(at: index).cursor.sequence

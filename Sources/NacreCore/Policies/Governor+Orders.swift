@@ -1,0 +1,39 @@
+extension Governor {
+    /// What the cost model expects of the next round, in tokens per microsecond of all jobs that share the pass.
+    package struct Forecast: Sendable, Hashable {
+        package var plain: Double
+        package var speculative: Double
+
+        package init(plain: Double, speculative: Double) {
+            self.plain = plain
+            self.speculative = speculative
+        }
+
+        /// That of rounds of `drafts`.
+        package init(_ conditions: RoundConditions, drafts: Int) {
+            plain = conditions.tokensPerMicrosecond(drafts: 0)
+            speculative = conditions.tokensPerMicrosecond(drafts: max(conditions.pacing.draftsMin, drafts))
+        }
+
+        var isUsable: Bool { plain > 0 && speculative > 0 && plain.isFinite && speculative.isFinite }
+    }
+
+    /// What a round may do.
+    package struct Order: Sendable, Hashable {
+        package var mayDraft: Bool
+        /// At most the cost model's best length (`RoundConditions.best`), and at least one draft.
+        package var isShortened: Bool
+
+        package init(mayDraft: Bool, isShortened: Bool) {
+            self.mayDraft = mayDraft
+            self.isShortened = isShortened
+        }
+
+        /// The drafts of a round whose policy wants `drafts`.
+        package func drafts(wanted drafts: Int, _ conditions: RoundConditions) -> Int {
+            guard mayDraft else { return 0 }
+            let least = conditions.pacing.draftsMin
+            return isShortened ? min(max(least, drafts), max(least, conditions.best.drafts)) : drafts
+        }
+    }
+}
