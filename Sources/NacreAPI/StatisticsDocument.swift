@@ -17,6 +17,9 @@ package struct StatisticsDocument: Codable, Sendable, Equatable {
     package var acceptanceRate: Double?
     /// The same for the first, second ... draft behind what was last decided; null where none was judged.
     package var acceptanceByPosition: [Double?] = []
+    /// What that is the ratio of.
+    package var judgedAt: [Int] = []
+    package var acceptedAt: [Int] = []
     /// Output tokens per verify pass, less the one that every pass gives anyway.
     package var meanAcceptedTokens = 0.0
     /// Draft tokens that stood at the start of a pass, on average.

@@ -85,6 +85,8 @@ extension StatisticsDocument {
         verified = Int(clamping: statistics.verified)
         judged = Int(clamping: statistics.judged)
         accepted = Int(clamping: statistics.accepted)
+        judgedAt = statistics.judgedAt.map { Int(clamping: $0) }
+        acceptedAt = statistics.acceptedAt.map { Int(clamping: $0) }
         stale = Int(clamping: statistics.stale)
         wasted = max(0, drafted - accepted)
         gapMicroseconds = Int(clamping: statistics.gapMicroseconds)

@@ -68,15 +68,20 @@ package struct CalibrationCache: Sendable {
         }
     }
 
-    /// What was measured under this key.
-    ///
-    /// - Parameter shards: the divisions asked for; without all of them there is nothing.
-    package func read(_ key: Key, shards: [Int]) -> [ShardDivision]? {
+    private func document(of key: Key) -> Document? {
         guard let data = FileManager.default.contents(atPath: path(of: key)),
             let document = try? JSONDecoder().decode(Document.self, from: data), document.version == Self.version,
             document.model == key.modelText, document.engine == key.engine, document.cores == key.cores,
             document.threads == key.threads
         else { return nil }
+        return document
+    }
+
+    /// What was measured under this key.
+    ///
+    /// - Parameter shards: the divisions asked for; without all of them there is nothing.
+    package func read(_ key: Key, shards: [Int]) -> [ShardDivision]? {
+        guard let document = document(of: key) else { return nil }
         var divisions: [ShardDivision] = []
         for count in shards {
             guard let division = document.divisions.first(where: { $0.shards == count }),
@@ -110,6 +115,15 @@ package struct CalibrationCache: Sendable {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try encoder.encode(document).write(to: URL(filePath: path(of: key)), options: .atomic)
+    }
+
+    /// Keeps a measurement of one division beside those of others that are kept.
+    ///
+    /// - Throws: what the file system says.
+    package func add(_ division: ShardDivision, to key: Key) throws {
+        let kept = document(of: key)?.divisions.map(\.shards) ?? []
+        let others = kept.filter { $0 != division.shards }.compactMap { read(key, shards: [$0])?.first }
+        try write((others + [division]).sorted { $0.shards < $1.shards }, as: key)
     }
 
     /// Where the measurement of this key is or would be.

@@ -58,6 +58,8 @@ package struct PlacementReport: Encodable, Sendable {
 
     package let cores: Int
     package let agreement: Double
+    /// Positions that it was measured on; `nil` if it was given.
+    package let agreementPositions: Int?
     package let agreementSource: Source
     package let choice: Option
     package let reason: String
@@ -69,12 +71,17 @@ package struct PlacementReport: Encodable, Sendable {
 
     private enum CodingKeys: String, CodingKey {
         case cores, agreement, choice, reason, options, tables, disturbance
+        case agreementPositions = "agreement_positions"
         case agreementSource = "agreement_source"
     }
 
-    init(_ question: PlacementQuestion, agreement: Double, source: Source, tables: [Table], disturbance: String?) {
+    init(
+        _ question: PlacementQuestion, agreement: Double, positions: Int?, source: Source, tables: [Table],
+        disturbance: String?
+    ) {
         cores = question.cores
         self.agreement = agreement
+        agreementPositions = positions
         agreementSource = source
         options = question.options.map(Option.init)
         guard let choice = question.choice else { preconditionFailure("a survey without a table") }

@@ -17,14 +17,21 @@ package struct PlacementSurvey: Sendable {
     package var agreement: Double?
     /// Another host for the drafter: its cores, and there and back in microseconds.
     package var drafterHost: (cores: Int, roundTripMicroseconds: Double)?
+    /// Most threads of the verifier, and of a drafter in turns with it; `nil` for all cores.
+    package var verifierCoresMax: Int?
     /// Measures also what is kept.
     package var recalibrates = false
 
     /// Budget of the passes of one model with one number of threads, and of decoding for the agreement.
     private static let passBudget = Duration.milliseconds(60)
     private static let textBudget = Duration.milliseconds(600)
-    /// Tokens of a text that are decoded, and of its prompt that are read at most.
+    /// Positions that an agreement rests on at least, however long that takes: at a rate of a half the standard error
+    /// is then 6 %. Fewer, where the texts hold no more, are not kept.
+    private static let positionsMin = 64
+    /// Tokens of a text that are decoded at most, unless there are too few texts: so few that `positionsMin` takes
+    /// three of them.
     private static let decoded = 24
+    /// Of a prompt so much is read.
     private static let promptMax = 128
 
     package init(target: String, draft: String, cores: [Int], prompts: [String]) {
@@ -46,25 +53,27 @@ package struct PlacementSurvey: Sendable {
         let drafts = try await tables(of: small, exact: false, "draft", cache, progress)
         var source = PlacementReport.Source.given
         var rate = agreement ?? 0
+        var positions: Int?
         if agreement == nil {
             let key = CalibrationCache.PairKey(target: big.digest, draft: small.digest, prompts: prompts)
-            if !recalibrates, let kept = cache?.readAgreement(key) {
-                (rate, source) = (kept.rate, .kept)
+            if !recalibrates, let kept = cache?.readAgreement(key), kept.judged >= Self.positionsMin {
+                (rate, positions, source) = (kept.rate, kept.judged, .kept)
             } else {
                 progress("measuring how often the two models agree")
-                let measured = try await measureAgreement(big, small)
-                try? cache?.write(measured, as: key)
-                (rate, source) = (measured.rate, .measured)
+                let measured = try await measureAgreement(big, small, progress)
+                if measured.judged >= Self.positionsMin { try? cache?.write(measured, as: key) }
+                (rate, positions, source) = (measured.rate, measured.judged, .measured)
             }
         }
-        let question = PlacementQuestion(
+        var question = PlacementQuestion(
             cores: cores.count, target: targets.mapValues { StepCostModel($0) },
             draft: drafts.compactMapValues { $0.first { $0.nodes == 1 }?.microseconds }, alpha: rate,
             drafterHost: drafterHost.map {
                 PlacementQuestion.DrafterHost(cores: $0.cores, roundTripMicroseconds: $0.roundTripMicroseconds)
             })
+        question.verifierCoresMax = verifierCoresMax
         return PlacementReport(
-            question, agreement: rate, source: source,
+            question, agreement: rate, positions: positions, source: source,
             tables: targets.map { PlacementReport.Table(model: "target", threads: $0, costs: $1) }
                 + drafts.map { PlacementReport.Table(model: "draft", threads: $0, costs: $1) },
             disturbance: (Array(targets.values) + drafts.values).lazy.compactMap(\.disturbance).first)
@@ -76,7 +85,8 @@ package struct PlacementSurvey: Sendable {
         _ progress: @Sendable (String) -> Void
     ) async throws(EngineError) -> [Int: [PassCost]] {
         var tables: [Int: [PassCost]] = [:]
-        for threads in PlacementQuestion.threadCounts(cores: cores.count) {
+        for threads in PlacementQuestion.threadCounts(cores: cores.count)
+        where threads <= verifierCoresMax ?? threads {
             let own = cores.prefix(threads)
             let key = CalibrationCache.Key(
                 model: model.digest, engine: LlamaBackend.stamp + (exact ? "" : "-inexact"),
@@ -96,9 +106,11 @@ package struct PlacementSurvey: Sendable {
             }
             await loaded.shutdown()
             tables[threads] = costs
+            // What other work has spoilt is no calibration for a verifier either.
+            guard costs.disturbance == nil else { continue }
             // Kept in the sizes that calibrations are kept in.
             let sizes = costs.filter { ShardCalibration.sizes.contains($0.nodes) }
-            try? cache?.write([ShardDivision(shards: 1, costs: sizes)], as: key)
+            try? cache?.add(ShardDivision(shards: 1, costs: sizes), to: key)
         }
         return tables
     }
@@ -132,7 +144,7 @@ package struct PlacementSurvey: Sendable {
     /// The target continues texts, greedily; the draft model reads each in one pass, which says at every position what
     /// it would have drafted there.
     private func measureAgreement(
-        _ big: LlamaModel, _ small: LlamaModel
+        _ big: LlamaModel, _ small: LlamaModel, _ progress: @Sendable (String) -> Void
     ) async throws(EngineError) -> MeasuredAgreement {
         let target = try await start(big, threads: cores.count, exact: true, name: "target")
         let draft: LoadedModel
@@ -144,7 +156,7 @@ package struct PlacementSurvey: Sendable {
         }
         let result: Result<MeasuredAgreement, EngineError>
         do throws(EngineError) {
-            result = .success(try await measureAgreement(target, draft))
+            result = .success(try await measureAgreement(target, draft, progress))
         } catch {
             result = .failure(error)
         }
@@ -154,7 +166,7 @@ package struct PlacementSurvey: Sendable {
     }
 
     private func measureAgreement(
-        _ target: LoadedModel, _ draft: LoadedModel
+        _ target: LoadedModel, _ draft: LoadedModel, _ progress: @Sendable (String) -> Void
     ) async throws(EngineError) -> MeasuredAgreement {
         guard target.tokenizer.vocabularyDigest == draft.tokenizer.vocabularyDigest else {
             throw EngineError(
@@ -162,12 +174,16 @@ package struct PlacementSurvey: Sendable {
                 remedy: "name a draft model made for this target, or say with --agreement how often they agree")
         }
         let deadline = ContinuousClock.now + Self.textBudget
+        let length = max(Self.decoded, (Self.positionsMin + prompts.count - 1) / max(1, prompts.count))
         var total = MeasuredAgreement(agreed: 0, judged: 0)
-        for prompt in prompts where total.judged == 0 || .now < deadline {
+        for prompt in prompts where total.judged < Self.positionsMin || .now < deadline {
+            if total.judged > 0, .now >= deadline {
+                progress("the target is slow: \(total.judged) of \(Self.positionsMin) positions compared")
+            }
             let tokens = try target.tokenizer.tokenize(Array(prompt.utf8), addSpecial: true, parseSpecial: false)
             let start = Array(tokens.suffix(Self.promptMax))
             guard !start.isEmpty else { continue }
-            let text = try await decode(start, target, until: deadline)
+            let text = try await decode(start, target, tokens: length)
             guard text.count > start.count else { continue }
             // Its row at each position before the last is its draft for the next.
             let drafted = try await Self.choices(behind: Array(text.dropLast()), from: start.count - 1, draft)
@@ -182,9 +198,9 @@ package struct PlacementSurvey: Sendable {
         return total
     }
 
-    /// The text with what the target makes of it; at least one token more unless it ends there.
+    /// The text with what the target makes of it: so many tokens more unless it ends before.
     private func decode(
-        _ start: [TokenID], _ target: LoadedModel, until deadline: ContinuousClock.Instant
+        _ start: [TokenID], _ target: LoadedModel, tokens: Int
     ) async throws(EngineError) -> [TokenID] {
         var text = start
         var fresh = start
@@ -195,7 +211,7 @@ package struct PlacementSurvey: Sendable {
             guard let next = choices.first, !target.tokenizer.isEndOfGeneration(next) else { break }
             text.append(next)
             fresh = [next]
-        } while text.count < start.count + Self.decoded && .now < deadline
+        } while text.count < start.count + tokens
         return text
     }
 

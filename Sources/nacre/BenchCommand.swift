@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import NacreAPI
 import NacreClient
 import NacreNode
@@ -60,22 +59,33 @@ struct BenchCommand: AsyncParsableCommand {
     private static let jobsMax = 64
 
     func validate() throws {
-        guard (1...10_000).contains(`repeat`) else { throw ValidationError("--repeat must be 1 or more.") }
+        guard (1...10_000).contains(`repeat`) else {
+            throw ValidationError("--repeat must lie between 1 and 10000.")
+        }
+        let given = cluster.given + (measuring.placement == nil ? [] : ["--placement"])
+        if coordinator != nil, let flag = given.first {
+            throw ValidationError("\(flag) is about a cluster of our own: leave it out, or --coordinator.")
+        }
     }
 
     func run() async throws {
         let terminal = Terminal.standard()
-        let atOnce = try CheckOptions.numbers(jobs, "--jobs", 1...Self.jobsMax)
+        // Whether they can be written is better known before the measuring.
+        let figures = try json.flatMap { path in try path == "-" ? nil : OutputFile(path) }
+        let page = try report.map { path in try OutputFile(path) }
+        let atOnce = Set(try CheckOptions.numbers(jobs, "--jobs", 1...Self.jobsMax)).sorted()
         let benchmark = Benchmark(
             try variants(), prompts: try measuring.prompts(), jobs: atOnce, repetitions: `repeat`,
             template: measuring.template())
-        let plan = try coordinator == nil ? cluster.plan(jobsAtOnce: atOnce.max() ?? 1) : nil
+        let plan =
+            try coordinator == nil
+            ? cluster.plan(jobsAtOnce: atOnce.max() ?? 1, placement: measuring.clusterPlacement) : nil
         let command = MeasuringOptions.commandLine
         let body: @Sendable (CoordinatorClient) async throws -> BenchmarkReport = { coordinator in
             let line = ProgressLine(terminal)
             defer { line.clear() }
             var report = BenchmarkReport(
-                benchmark, nodes: try await coordinator.nodes(), cores: plan?.cores.description, command: command)
+                benchmark, nodes: try await coordinator.nodes(), cores: plan?.cores, command: command)
             let start = ContinuousClock.now
             let outcome = try await benchmark.run(at: coordinator) { share, what in line.show(share, what) }
             report.add(outcome, seconds: start.duration(to: .now) / .seconds(1))
@@ -89,29 +99,39 @@ struct BenchCommand: AsyncParsableCommand {
             let address = try HostPort(coordinator ?? "")
             result = try await Interruption.guarding { try await CoordinatorClient.with(address, body) }
         }
-        try write(result, to: terminal)
+        try show(result, on: terminal)
+        if let figures {
+            try figures.write(String(decoding: try JSON.encode(result, pretty: true), as: UTF8.self) + "\n")
+        }
+        if let page {
+            try page.write(BenchmarkPage(result).html)
+            if terminal.showsProgress { terminal.note("the report is in \(page.path)") }
+        }
         if let failure = result.failure { throw failure }
     }
 
     private func variants() throws -> [DecodingVariant] {
-        var methods = DecodingVariant.list(methods ?? "speculative,pearl,stream")
+        var methods = try CheckOptions.some(DecodingVariant.list(methods ?? "speculative,pearl,stream"), "--methods")
         if methods == ["all"] { methods = DecodingVariant.all }
-        var policies = DecodingVariant.list(policies ?? "")
+        var policies = try policies.map { try CheckOptions.some(DecodingVariant.list($0), "--policies") } ?? []
         if policies == ["all"] { policies = DecodingVariant.policies }
         for policy in policies { try DecodingVariant.check(policy: policy) }
-        return DecodingVariant.grid(methods: try methods.map { try DecodingVariant(parsing: $0) }, policies: policies)
+        let variants = DecodingVariant.grid(
+            methods: try methods.map { try DecodingVariant(parsing: $0) }, policies: policies)
+        if let temperature = measuring.temperature, temperature > 0,
+            let rule = variants.lazy.compactMap(\.rule).first(where: { $0 != "coupled" })
+        {
+            throw CheckOptions.incomparable(rule, temperature)
+        }
+        if coordinator == nil, cluster.drafters == 0, let drafting = variants.first(where: { !$0.isPlain }) {
+            throw NacreError(.badUsage, "\(drafting) needs a drafter", remedy: "leave --drafters 0 out")
+        }
+        return variants
     }
 
-    private func write(_ result: BenchmarkReport, to terminal: Terminal) throws {
-        if let report {
-            try MeasuringOptions.write(BenchmarkPage(result).html, to: report, "--report")
-            if terminal.showsProgress { terminal.note("the report is in \(report)") }
-        }
+    private func show(_ result: BenchmarkReport, on terminal: Terminal) throws {
         if json == "-" { return try terminal.write(json: result) }
-        if let json {
-            let text = String(decoding: try JSON.encode(result, pretty: true), as: UTF8.self)
-            try MeasuringOptions.write(text + "\n", to: json, "--json")
-        }
+        if terminal.isInteractive, let placing = result.placing { try terminal.line(placing) }
         try result.table.write(to: terminal)
         for refusal in result.refusals { terminal.note("left out: \(refusal.name): \(refusal.reason)") }
         guard terminal.isInteractive else { return }
@@ -139,6 +159,19 @@ struct MeasuringOptions: ParsableArguments {
     @Option(help: "64-bit seed, above temperature 0 (default 7).")
     var seed: UInt64?
 
+    /// Where the drafter of a cluster that is measured may compute.
+    enum Placement: String, ExpressibleByArgument, CaseIterable {
+        case apart, together
+    }
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the drafter computes: apart, on cores of its own, which plain decoding then does without; together, "
+                + "on all of the verifier's, in turns (default apart)."))
+    var placement: Placement?
+
+    var clusterPlacement: ClusterPlacement { placement == .together ? .together : .apart }
+
     func validate() throws {
         guard tokens >= 2 else {
             throw ValidationError("--tokens must be 2 or more: one token takes no decoding time.")
@@ -165,18 +198,6 @@ struct MeasuringOptions: ParsableArguments {
 
     /// As it was typed, to be repeated; words that a shell would take apart in quotation marks.
     static var commandLine: String {
-        let words = ["nacre"] + CommandLine.arguments.dropFirst()
-        return words.map { word in
-            let isPlain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,@%+".contains($0) }
-            return isPlain && !word.isEmpty ? word : "'\(word.replacing("'", with: #"'\''"#))'"
-        }.joined(separator: " ")
-    }
-
-    static func write(_ text: String, to path: String, _ flag: String) throws {
-        do {
-            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
-        } catch {
-            throw NacreError(.failed, "could not write \(path): \(error.localizedDescription)", remedy: "check \(flag)")
-        }
+        (["nacre"] + CommandLine.arguments.dropFirst()).map(ShellText.quoted).joined(separator: " ")
     }
 }

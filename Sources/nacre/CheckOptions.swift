@@ -43,9 +43,9 @@ struct CheckOptions: ParsableArguments {
     func grid(temperature: Double?) throws -> CheckGrid {
         var grid = matrix ? CheckGrid.matrix : CheckGrid()
         if let methods {
-            grid.methods = try names(methods, "method", of: ["autoregressive", "speculative", "pearl", "stream"])
+            grid.methods = try Self.names(methods, "method", of: ["autoregressive", "speculative", "pearl", "stream"])
         }
-        if let rules { grid.rules = try names(rules, "rule", of: ["coupled", "rejection", "block"]) }
+        if let rules { grid.rules = try Self.names(rules, "rule", of: ["coupled", "rejection", "block"]) }
         if !tree.isEmpty || branches != nil {
             let numbers = try Self.numbers(branches ?? "0", "--branches", 0...Self.branchesMax)
             grid.drafts = (tree.isEmpty ? ["chain"] : tree).flatMap { shape in
@@ -57,23 +57,32 @@ struct CheckOptions: ParsableArguments {
         if let drafters { grid.drafters = try Self.numbers(drafters, "--drafters", 0...ClusterPlan.processesMax) }
         if let temperature { grid.temperatures = [temperature] }
         if let rule = grid.incomparableRule {
-            throw NacreError(
-                .badUsage,
-                "rule \(rule) draws another text of the target's law than plain decoding does, so that tokens cannot "
-                    + "be compared at temperature \(temperature ?? 0)",
-                remedy: "leave --temperature out, or use --rules coupled")
+            throw Self.incomparable(rule, temperature ?? 0)
         }
         return grid
     }
 
+    /// Why outputs under a rule are not held against plain decoding's.
+    static func incomparable(_ rule: String, _ temperature: Double) -> NacreError {
+        NacreError(
+            .badUsage,
+            "rule \(rule) draws another text of the target's law than plain decoding does, so that tokens cannot be "
+                + "compared at temperature \(temperature)",
+            remedy: "leave --temperature out, or use the rule coupled")
+    }
+
     private static func parts(_ list: String, _ flag: String) throws -> [String] {
-        let parts = list.split(separator: ",").map(String.init)
+        try some(list.split(separator: ",").map(String.init), flag)
+    }
+
+    /// - Throws: `.badUsage` if there are none.
+    static func some(_ parts: [String], _ flag: String) throws -> [String] {
         if parts.isEmpty { throw NacreError(.badUsage, "\(flag) names nothing", remedy: "separate values by commas") }
         return parts
     }
 
-    private func names(_ list: String, _ kind: String, of known: [String]) throws -> [String] {
-        let names = try Self.parts(list, "--\(kind)s")
+    static func names(_ list: String, _ kind: String, of known: [String]) throws -> [String] {
+        let names = try parts(list, "--\(kind)s")
         for name in names where !known.contains(name) {
             throw NacreError(.badUsage, NearestName.complaint(about: name, kind: kind, among: known))
         }

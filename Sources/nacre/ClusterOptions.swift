@@ -57,11 +57,26 @@ struct ClusterModels: ParsableArguments {
 struct ClusterOptions: ParsableArguments {
     @OptionGroup var models: ClusterModels
 
-    @Option(help: "Verifiers to start.")
-    var verifiers = 1
+    @Option(name: .customLong("verifiers"), help: ArgumentHelp("Verifiers to start (default 1).", valueName: "n"))
+    var verifiersGiven: Int?
 
-    @Option(help: "Drafters to start; 0 for none.")
-    var drafters = 1
+    @Option(
+        name: .customLong("drafters"), help: ArgumentHelp("Drafters to start; 0 for none (default 1).", valueName: "n"))
+    var draftersGiven: Int?
+
+    var verifiers: Int { verifiersGiven ?? 1 }
+    var drafters: Int { draftersGiven ?? 1 }
+
+    /// The options that were given: they say nothing about a cluster that runs already.
+    var given: [String] {
+        let flags = [
+            ("--target", models.target != nil), ("--draft", models.draft != nil), ("--threads", models.threads != nil),
+            ("--context", models.context != nil), ("--slots", models.slots != nil),
+            ("--inexact-rounding", models.inexactRounding), ("--log-level", models.logLevel != nil),
+            ("--verifiers", verifiersGiven != nil), ("--drafters", draftersGiven != nil),
+        ]
+        return flags.filter { $0.1 }.map { $0.0 }
+    }
 
     func validate() throws {
         try ClusterModels.check(verifiers: [verifiers], drafters: [drafters])
@@ -70,8 +85,17 @@ struct ClusterOptions: ParsableArguments {
     func plan() throws -> ClusterPlan { try models.plan(verifiers: verifiers, drafters: drafters) }
 
     /// A plan with room for so many jobs at once.
-    func plan(jobsAtOnce: Int) throws -> ClusterPlan {
-        var plan = try plan()
+    ///
+    /// - Throws: `.badUsage` if the slots that were asked for do not suffice: jobs that wait are not at once.
+    func plan(jobsAtOnce: Int, placement: ClusterPlacement) throws -> ClusterPlan {
+        let nodes = drafters > 0 ? min(verifiers, drafters) : verifiers
+        let needed = (jobsAtOnce + nodes - 1) / nodes
+        if let slots = models.slots, slots < needed {
+            throw NacreError(
+                .badUsage, "\(jobsAtOnce) jobs at once do not fit in \(slots) slots of each node",
+                remedy: "leave --slots out, or make it \(needed) or more")
+        }
+        var plan = try models.plan(verifiers: verifiers, drafters: drafters, placement: placement)
         if models.slots == nil, jobsAtOnce > ClusterPlan.slotsUsual { plan.slots = jobsAtOnce }
         return plan
     }

@@ -40,7 +40,7 @@ struct DecodingOptions: ParsableArguments {
 
 /// How a job is speculated on; none of it changes what its text may be.
 struct SpeculationOptions: ParsableArguments {
-    @Option(help: "autoregressive, speculative, pearl or stream (default stream).")
+    @Option(help: "autoregressive, speculative, pearl or stream (default: the coordinator's setting, else stream).")
     var method: String?
 
     @Option(

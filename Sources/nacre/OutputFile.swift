@@ -20,6 +20,9 @@ struct OutputFile {
     }
 
     /// Writes the file as a whole or not at all.
+    func write(_ text: String) throws(NacreError) { try write(Array(text.utf8)) }
+
+    /// Writes the file as a whole or not at all.
     func write(_ bytes: [UInt8]) throws(NacreError) {
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)

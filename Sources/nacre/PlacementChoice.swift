@@ -11,26 +11,37 @@ enum PlacementChoice: String, ExpressibleByArgument, CaseIterable {
 extension ClusterOptions {
     /// The plan with drafters where they were asked for, or where measurements say.
     ///
+    /// - Parameter drafterThreads: cores of each drafter apart, where that was asked for.
     /// - Returns: also why, in words.
-    func placed(_ choice: PlacementChoice, _ terminal: Terminal) async throws -> (ClusterPlan, reason: String) {
+    func placed(
+        _ choice: PlacementChoice, drafterThreads: Int?, _ terminal: Terminal
+    ) async throws -> (ClusterPlan, reason: String) {
         if let placement = ClusterPlacement(rawValue: choice.rawValue) {
-            return (try models.plan(verifiers: verifiers, drafters: drafters, placement: placement), "as asked for")
+            let plan = try models.plan(
+                verifiers: verifiers, drafters: drafters, placement: placement, drafterCores: drafterThreads ?? 1)
+            return (plan, "as asked for")
         }
         let fallback = try plan()
         if drafters == 0 {
             return (try models.plan(verifiers: verifiers, drafters: 0, placement: .plain), "as asked for")
         }
         guard verifiers == 1, drafters == 1 else {
-            return (fallback, "several nodes of a kind have cores of their own unless --placement says otherwise")
+            let reason =
+                fallback.cores.isShared
+                ? "of several nodes of a kind, more than there are cores, some share one"
+                : "several nodes of a kind have cores of their own unless --placement says otherwise"
+            return (fallback, reason)
         }
         let report: PlacementReport
         do {
             var cores = try CPUList.available()
-            // Verifiers get no more than that.
+            // One more than verifiers get, for a drafter.
             if let threads = models.threads, let first = CPUList(cores: cores.cores.prefix(threads + 1)) {
                 cores = first
             }
-            report = try await PlacementSurvey(fallback, cores: cores).run {
+            var survey = try PlacementSurvey(fallback, cores: cores)
+            survey.verifierCoresMax = models.threads
+            report = try await survey.run {
                 if terminal.showsProgress { terminal.note($0) }
             }
         } catch let error as NacreError {

@@ -26,7 +26,10 @@ struct PlanCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The cores to plan for, for instance 0-3,6 (default: all).", valueName: "list"))
     var cpus: String?
     @Option(
-        help: ArgumentHelp("Considers a drafter on another host, so far away and back: 0.3ms.", valueName: "time"))
+        help: ArgumentHelp(
+            "Considers a drafter on another host, so far away and back: 0.3ms (which --drafter-host-cores without this "
+                + "assumes).",
+            valueName: "time"))
     var drafterHostRtt: String?
     @Option(help: "Cores of that host (default: as many as here).")
     var drafterHostCores: Int?
@@ -76,7 +79,7 @@ struct PlanCommand: AsyncParsableCommand {
         }
         try table.write(to: terminal)
         guard terminal.isInteractive else { return }
-        let source = report.agreementSource == .given ? "as given" : "measured"
+        let source = report.agreementPositions.map { "of \($0) measured" } ?? "as given"
         try terminal.line("\nchosen: \(report.choice.description)")
         try terminal.line("why: \(report.reason)")
         if let disturbance = report.disturbance {
@@ -84,21 +87,29 @@ struct PlanCommand: AsyncParsableCommand {
         }
         let share = Figures.percent(report.agreement)
         try terminal.line("agreement: drafts are the target's choice at \(share) of positions (\(source))")
-        try terminal.line("start it with: \(Self.command(report.choice, plan, list))")
+        let command = Self.command(report.choice, plan, list, isPart: list != available)
+        try terminal.line("start it with: \(command)")
     }
 
     /// How the choice is started.
-    private static func command(_ choice: PlacementReport.Option, _ plan: ClusterPlan, _ list: CPUList) -> String {
-        let models = "--target \(plan.target) --draft \(plan.draft)"
+    ///
+    /// - Parameter isPart: whether `list` is not all that this process may use.
+    private static func command(
+        _ choice: PlacementReport.Option, _ plan: ClusterPlan, _ list: CPUList, isPart: Bool
+    ) -> String {
+        let (target, draft) = (ShellText.quoted(plan.target), ShellText.quoted(plan.draft))
         guard choice.placement == "remote" else {
-            return "nacre up --placement \(choice.placement) --threads \(choice.verifierCores) \(models)"
+            let drafter = choice.placement == "apart" ? " --drafter-threads \(choice.drafterCores)" : ""
+            return (isPart ? "taskset -c \(list) " : "")
+                + "nacre up --placement \(choice.placement) --threads \(choice.verifierCores)\(drafter) "
+                + "--target \(target) --draft \(draft)"
         }
         let node = "--coordinator HOST:7400"
         let cores = CPUList(cores: list.cores.prefix(choice.verifierCores)) ?? list
         return """
             nacre-coordinator --listen HOST:7400
-              nacre-verifier \(node) --model \(plan.target) --threads \(choice.verifierCores) --cpus \(cores)
-              there: nacre-drafter \(node) --model \(plan.draft) --threads \(choice.drafterCores)
+              nacre-verifier \(node) --model \(target) --threads \(choice.verifierCores) --cpus \(cores)
+              there: nacre-drafter \(node) --model \(draft) --threads \(choice.drafterCores)
             """
     }
 
@@ -117,18 +128,12 @@ extension PlacementSurvey {
     ///
     /// - Parameter prompts: a file of prompts; `nil` takes what Nacre comes with.
     init(_ plan: ClusterPlan, cores: CPUList, prompts: String? = nil) throws {
-        let texts: [String]
-        if let prompts {
-            texts = try PromptFile.read(prompts)
-        } else if let file = try? plan.installation.model("prompts/tuning.txt") {
-            // Of every kind of text some.
-            let all = try PromptFile.read(file)
-            texts = stride(from: 0, to: all.count, by: max(1, all.count / Self.promptsDefault)).map { all[$0] }
-        } else {
-            texts = [Demonstration.prompt]
-        }
-        self.init(target: plan.target, draft: plan.draft, cores: cores.cores, prompts: texts)
+        // Kinds of text in turns, since a slow target has time for a few of them only.
+        let texts =
+            try prompts.map { try PromptFile.inTurns(PromptFile.readAll($0)) }
+            ?? PromptFile.shipped("tuning", of: plan.installation, turns: Self.turnsDefault)
+        self.init(target: plan.target, draft: plan.draft, cores: cores.cores, prompts: texts.map(\.text))
     }
 
-    private static var promptsDefault: Int { 12 }
+    private static var turnsDefault: Int { 2 }
 }

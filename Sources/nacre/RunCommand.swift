@@ -43,11 +43,15 @@ struct RunCommand: AsyncParsableCommand {
                 try terminal.write(text)
                 endsLine = text.hasSuffix("\n")
             }
+            if json {
+                try terminal.write(json: finished.document)
+            } else {
+                if terminal.isInteractive && !endsLine { try terminal.write("\n") }
+                if terminal.showsProgress { terminal.note(JobText.summary(of: finished.document)) }
+            }
+            // Behind the result, which is there whether or not this succeeds.
             if let record { try record.write(try await coordinator.recording(finished.document.id)) }
-            if json { return try terminal.write(json: finished.document) }
-            if terminal.isInteractive && !endsLine { try terminal.write("\n") }
-            if terminal.showsProgress { terminal.note(JobText.summary(of: finished.document)) }
-            if finished.document.state == "cancelled" { throw NacreError(.failed, "the job was cancelled") }
+            if !json, finished.document.state == "cancelled" { throw NacreError(.failed, "the job was cancelled") }
         }
     }
 }

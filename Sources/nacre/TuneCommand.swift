@@ -58,21 +58,19 @@ struct TuneCommand: AsyncParsableCommand {
     func run() async throws {
         let (start, terminal) = (ContinuousClock.now, Terminal.standard())
         let limit = try TimeSpan(budget, flag: "--budget").duration
-        var names = DecodingVariant.list(methods ?? "speculative,pearl,stream")
-        names = names.indices.filter { !names[..<$0].contains(names[$0]) }.map { names[$0] }
+        let out = try out.map { path in try OutputFile(path) }
         let known = DecodingVariant.methods.filter { $0 != DecodingVariant.plain.method }
-        for name in names where !known.contains(name) {
-            throw NacreError(.badUsage, NearestName.complaint(about: name, kind: "method", among: known))
-        }
+        var names = try CheckOptions.names(methods ?? "speculative,pearl,stream", "method", of: known)
+        names = names.indices.filter { !names[..<$0].contains(names[$0]) }.map { names[$0] }
         let tuner = Tuner(
             TuningSpace.variants(methods: names), prompts: try measuring.prompts(half: "tuning", turns: .max),
             jobs: jobs, template: measuring.template(), deadline: start + limit)
-        let plan = try cluster.plan(jobsAtOnce: jobs)
-        let (kept, machine, command, out) = (Kept(), MeasuringMachine.current(), MeasuringOptions.commandLine, out)
+        let plan = try cluster.plan(jobsAtOnce: jobs, placement: measuring.clusterPlacement)
+        let (kept, machine, command) = (Kept(), MeasuringMachine.current(), MeasuringOptions.commandLine)
         let report: @Sendable (Tuner.State, [NodeDocument], Bool) -> TuningReport = { state, nodes, isWhole in
             TuningReport(
-                state, of: tuner, nodes: nodes, machine: machine, command: command, budget: limit / .seconds(1),
-                spent: start.duration(to: .now) / .seconds(1), interrupted: !isWhole)
+                state, of: tuner, nodes: nodes, cores: plan.cores, machine: machine, command: command,
+                budget: limit / .seconds(1), spent: start.duration(to: .now) / .seconds(1), interrupted: !isWhole)
         }
         if terminal.showsProgress { terminal.note("starting a cluster: \(plan.cores.description)") }
         var failure: (any Error)?
@@ -84,9 +82,7 @@ struct TuneCommand: AsyncParsableCommand {
                 try await tuner.run(at: coordinator) { state in
                     kept.state.withLock { $0 = (state, nodes) }
                     // What was found is in the file even if this process is killed.
-                    if let out {
-                        try MeasuringOptions.write(report(state, nodes, false).settings, to: out, "--out")
-                    }
+                    if let out { try out.write(report(state, nodes, false).settings) }
                 } progress: {
                     line.show(start.duration(to: .now) / limit, $0)
                 }
@@ -96,23 +92,26 @@ struct TuneCommand: AsyncParsableCommand {
         }
         guard let (state, nodes) = kept.state.withLock({ $0 }) else { throw failure ?? CancellationError() }
         let found = report(state, nodes, failure == nil)
-        try write(found, to: terminal)
+        try show(found, on: terminal)
+        if let out {
+            try out.write(found.settings)
+            if terminal.isInteractive, !json {
+                try terminal.line("settings are in \(out.path): nacre up --config \(ShellText.quoted(out.path))")
+            }
+        }
         if let failure = failure ?? found.failure { throw failure }
     }
 
-    private func write(_ report: TuningReport, to terminal: Terminal) throws {
-        if let out { try MeasuringOptions.write(report.settings, to: out, "--out") }
+    private func show(_ report: TuningReport, on terminal: Terminal) throws {
         if json { return try terminal.write(json: report) }
+        if terminal.isInteractive { try terminal.line(report.placing) }
         try report.table.write(to: terminal)
         guard terminal.isInteractive else { return }
         try terminal.line("")
         for line in report.curves + [""] + report.verdict { try terminal.line(line) }
         try terminal.line(report.footing)
-        if let out {
-            try terminal.line("settings are in \(out): nacre up --config \(out)")
-        } else {
-            try terminal.line("")
-            try terminal.write(report.settings)
-        }
+        guard out == nil else { return }
+        try terminal.line("")
+        try terminal.write(report.settings)
     }
 }

@@ -12,7 +12,8 @@ struct UpCommand: AsyncParsableCommand {
             Stays until Ctrl-C or `nacre down`, then stops every process it has started; with --detach it returns as
             soon as the cluster is ready. Where the drafter computes is decided as `nacre plan` does, by what both
             models are measured to take: on cores of its own, on the verifier's in turns with it, or nowhere if it does
-            not pay. --placement overrides that. No two processes compute on a core at the same time.
+            not pay. --placement overrides that. No two processes compute on a core at the same time, unless there are
+            more processes than cores: that is warned of.
 
             Examples:
               nacre up
@@ -34,6 +35,10 @@ struct UpCommand: AsyncParsableCommand {
     var placement = PlacementChoice.auto
 
     @Option(
+        help: ArgumentHelp("Cores, and threads, of each drafter with --placement apart (default 1).", valueName: "n"))
+    var drafterThreads: Int?
+
+    @Option(
         help: ArgumentHelp(
             "A file of the coordinator's settings (policy, pair-policies, method, ...), as `nacre tune --out` writes "
                 + "it.",
@@ -46,14 +51,26 @@ struct UpCommand: AsyncParsableCommand {
     @Flag(help: "Write what was started as JSON.")
     var json = false
 
+    func validate() throws {
+        guard let drafterThreads else { return }
+        guard drafterThreads > 0 else { throw ValidationError("--drafter-threads must be 1 or more.") }
+        guard placement == .apart else { throw ValidationError("--drafter-threads goes with --placement apart.") }
+    }
+
     func run() async throws {
         let (listen, http) = (try HostPort(listen), try HostPort(http))
         let (cluster, choice, isDetached, json) = (cluster, placement, detach, json)
-        let settings = config
+        let (settings, drafterThreads) = (config, drafterThreads)
         // A running cluster is in the way of the measurements too.
         try UpSession.requireNone()
         try await Interruption.guarding {
-            var (plan, reason) = try await cluster.placed(choice, Terminal.standard())
+            var (plan, reason) = try await cluster.placed(
+                choice, drafterThreads: drafterThreads, Terminal.standard())
+            if plan.cores.isShared {
+                Terminal.standard().note(
+                    "warning: there are fewer cores than processes, so that some compute on one at the same time and "
+                        + "are slow")
+            }
             plan.listen = listen
             plan.http = http
             plan.coordinatorSettings = settings

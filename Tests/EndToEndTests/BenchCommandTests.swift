@@ -65,6 +65,27 @@ import Testing
         }
     }
 
+    @Test("what cannot end well is refused before anything is started")
+    func refusedAtOnce() async throws {
+        for (arguments, words) in [
+            (["bench", "--json", "/nonexistent/f.json"], "cannot write"),
+            (["bench", "--report", "/nonexistent/f.html"], "cannot write"),
+            (["tune", "--out", "/nonexistent/f.yaml"], "cannot write"),
+            (["tune", "--methods", ""], "names nothing"), (["bench", "--methods", ""], "names nothing"),
+            (["bench", "--policies", ","], "names nothing"),
+            (["bench", "--methods", "speculative:rule=rejection", "--temperature", "0.8"], "cannot be compared"),
+            (["bench", "--coordinator", "127.0.0.1:1", "--verifiers", "1"], "--verifiers is about"),
+            (["bench", "--coordinator", "127.0.0.1:1", "--placement", "apart"], "--placement is about"),
+            (["bench", "--jobs", "1,4", "--slots", "2"], "do not fit"),
+            (["bench", "--drafters", "0"], "needs a drafter"),
+            (["bench", "--repeat", "10001"], "between 1 and 10000"),
+        ] {
+            let result = try await Command.run("nacre", arguments)
+            #expect(result.status == 2 || result.status == 64, "\(arguments): \(result)")
+            #expect(result.errors.contains(words), "\(arguments): \(result)")
+        }
+    }
+
     @Test("tuning keeps to its time, and a cluster takes the settings that it writes")
     func tune() async throws {
         try await PatchedModel.withFolder { folder in
@@ -79,6 +100,7 @@ import Testing
             #expect(found.pair == "pycode-8m-q8_0.gguf/pycode-1m-q8_0.gguf")
             let text = try String(contentsOfFile: settings, encoding: .utf8)
             #expect(text.contains("\nmethod: ") && text.hasPrefix("# nacre tune"), "\(text)")
+            #expect(text.contains("# placement apart: verifier on core"), "\(text)")
             // Whatever won here by chance: the same form with a policy, which must reach jobs.
             let pair = try #require(found.pair)
             try Data((text.prefix { $0 != "\n" } + "\nmethod: pearl\npair-policies: '\(pair) fixed:gamma=3'\n").utf8)

@@ -24,6 +24,7 @@ import Testing
 
             let second = try Self.document(try await Command.run("nacre", pair + ["--json"], environment: own))
             #expect(second["agreement_source"] as? String == "kept")
+            #expect(try #require(second["agreement_positions"] as? Int) >= 64)
             let agreement = try #require(second["agreement"] as? Double)
             #expect(0.3 < agreement && agreement <= 1, "the shipped pair was made for each other")
             #expect((second["reason"] as? String)?.isEmpty == false)

@@ -28,6 +28,7 @@ import Testing
         let text = try String(contentsOfFile: path, encoding: .utf8)
         let lines = text.split(separator: "\n").map { Data($0.utf8) }
         let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         return (
             try decoder.decode(Header.self, from: try #require(lines.first)),
             try lines.dropFirst().map { try decoder.decode(Line.self, from: $0) }

@@ -46,7 +46,7 @@ struct DecisionTraceTests {
         let trace = trace(40)
         let lines = try trace.lines(JSONLines())
         #expect(lines.count == 41)
-        #expect(lines[0].contains("\"nacreTrace\":1"))
+        #expect(lines[0].contains("\"nacre_trace\":1") && lines[0].contains("\"round_trip_microseconds\":500"))
         #expect(lines[2] == #"{"agrees":true,"at":1000,"entropy":0.125,"margin":1.5,"probability":0.25,"top":0.5}"#)
         #expect(try DecisionTrace(lines + ["", "  "], JSONLines()) == trace)
         #expect(header.cost.microseconds(nodes: 1) == 100_000 && header.cost.microseconds(nodes: 4) == 130_000)
@@ -87,8 +87,8 @@ struct DecisionTraceTests {
         #expect(fault(lines) == nil)
         #expect(fault([]) == "line 1 of the trace: the file is empty: record a trace with --record")
         #expect(
-            fault(Array(lines.dropFirst())) == "line 1 of the trace: 'nacreTrace' is missing: "
-                + "a trace begins with its header, {\"nacreTrace\":1,...}")
+            fault(Array(lines.dropFirst())) == "line 1 of the trace: 'nacre_trace' is missing: "
+                + "a trace begins with its header, {\"nacre_trace\":1,...}")
         #expect(
             broken(2, String(lines[2].dropLast(9)))
                 == "line 3 of the trace: it is no JSON document; the file may be cut off or damaged here")

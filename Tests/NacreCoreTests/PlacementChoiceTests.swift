@@ -34,6 +34,18 @@ import Testing
         #expect(question.reason.contains("faster than the next best: no drafter"))
     }
 
+    @Test("the verifier gets no more cores than it may have")
+    func limit() {
+        var question = Self.question(alpha: 0.8)
+        question.verifierCoresMax = 1
+        for option in question.options {
+            switch option.placement {
+            case .apart(let cores, _, _), .together(let cores), .plain(let cores): #expect(cores == 1)
+            }
+        }
+        #expect(question.options.count == 3)
+    }
+
     @Test("a drafter that agrees too rarely is not started, by a margin")
     func plain() {
         for alpha in [0, 0.2, 0.3] {

@@ -96,6 +96,24 @@ import Testing
         #expect(abs(mean - 0.5) < 0.3, "\(mean)")
     }
 
+    @Test("among equal arms none is called clear early, nearly always, and one that is clear is")
+    func early() {
+        /// After how many samples of the finalists it ends; `nil` if not before 48.
+        func end(_ means: [Double], seed: UInt64) -> Int? {
+            var world = World(means, spread: 0.1, seed: seed)
+            var search = SuccessiveHalving(arms: means.count, budget: 1_000)
+            for sample in 1...48 {
+                guard let arms = search.next() else { return nil }
+                search.record(world.measure(arms), cost: 1)
+                if search.isSure { return sample }
+            }
+            return nil
+        }
+        let ends = (0..<40 as Range<UInt64>).compactMap { end([1, 1], seed: $0) }
+        #expect(ends.count <= 4, "of 40: \(ends)")
+        #expect(end([1, 1.3, 1], seed: 1) == 12)
+    }
+
     @Test("quartiles are those of the line through the sorted values")
     func quartiles() throws {
         let quartiles = try #require(Quartiles([4, 1, 3, 2, .nan]))

@@ -52,6 +52,19 @@ import Testing
         }
     }
 
+    @Test("one division is kept beside those that are there")
+    func add() throws {
+        try with { cache, _ in
+            try cache.add(Self.divisions[0], to: Self.key)
+            #expect(cache.read(Self.key, shards: [1]) == [Self.divisions[0]])
+            try cache.write(Self.divisions, as: Self.key)
+            var again = Self.divisions[0]
+            again.costs[0].microseconds = 50
+            try cache.add(again, to: Self.key)
+            #expect(cache.read(Self.key, shards: [1, 2]) == [again, Self.divisions[1]])
+        }
+    }
+
     @Test("a file that is damaged, or of something else, counts as none and is replaced")
     func damaged() throws {
         try with { cache, _ in

@@ -86,6 +86,7 @@ import Testing
         let statistics = document.statistics
         #expect(statistics.verified == 30 && statistics.stale == 4 && statistics.wasted == 28)
         #expect(statistics.meanDraftsInFlight == 6.5 && statistics.outcomesPredicted == 0.75)
+        #expect(statistics.judgedAt == [4, 0] && statistics.acceptedAt == [2, 0])
         #expect(statistics.acceptanceByPosition == [0.5, nil] && statistics.drafterBusy == 0.25)
         #expect(statistics.queueMicroseconds == 11 && statistics.wireMicroseconds == 13)
         #expect(statistics.shardsSent == 9 && statistics.shardsUsed == 7)

@@ -7,8 +7,8 @@ import Testing
 /// `nacre replay`, and what `nacre simulate` takes from traces and tables.
 @Suite struct ReplayTests {
     private static let header =
-        #"{"nacreTrace":1,"target":"T","draft":"D","passes":[{"nodes":1,"microseconds":100000},"#
-        + #"{"nodes":8,"microseconds":128000}],"draftMicroseconds":10000,"roundTripMicroseconds":2000,"#
+        #"{"nacre_trace":1,"target":"T","draft":"D","passes":[{"nodes":1,"microseconds":100000},"#
+        + #"{"nodes":8,"microseconds":128000}],"draft_microseconds":10000,"round_trip_microseconds":2000,"#
         + #""method":"pearl"}"#
 
     /// A trace of 300 positions: of six one differs and one had no draft.

@@ -52,6 +52,24 @@ import Testing
         #expect(pair.warning == nil && !top.allRest)
     }
 
+    @Test("a verifier that was started again under its name begins anew")
+    func restart() throws {
+        var history = ClusterHistory()
+        let before = Self.pair(
+            rounds: 90, verified: 300, drafted: 400, overlap: 900_000, judged: [90, 50], accepted: [80, 9])
+        let after = Self.pair(rounds: 10, verified: 20, drafted: 30, overlap: 200_000, judged: [10], accepted: [4])
+        history.add(Self.sample(at: 0, tokens: 100, passing: 5_000_000, waiting: 7_000, [before]))
+        // Gone for a moment.
+        var gone = Self.sample(at: 1, tokens: 100, passing: 0, waiting: 0, [])
+        gone.nodes = []
+        history.add(gone)
+        history.add(Self.sample(at: 2, tokens: 130, passing: 400_000, waiting: 0, [after]))
+        let top = try #require(history.document)
+        let pair = try #require(top.pairs.first)
+        #expect(pair.draftLengths == [nil, 2] && pair.acceptanceByPosition == [0.4] && pair.overlap == 0.5)
+        #expect(top.nodes.first?.bubble == nil)
+    }
+
     @Test(
         "a drafter that never computes during a pass is warned of, with the reason",
         arguments: [

@@ -1,13 +1,21 @@
 package import NacreNode
 
 /// Where the drafters of a local cluster compute.
-package enum ClusterPlacement: String, Sendable, CaseIterable {
+package enum ClusterPlacement: String, Sendable, CaseIterable, Codable {
     /// On cores of their own.
     case apart
     /// On a verifier's cores, with all of them, in turns.
     case together
     /// Nowhere: there are none.
     case plain
+
+    /// What plain decoding has of the cores, where others are held against it.
+    package var baseline: String {
+        switch self {
+        case .apart: "plain decoding has the verifier's cores alone, and the drafter's are idle meanwhile"
+        case .together, .plain: "plain decoding has all of these cores"
+        }
+    }
 }
 
 /// Which process of a local cluster computes on which cores. Processes that share a core run several times slower than
@@ -75,6 +83,9 @@ package struct CoreAssignment: Sendable, Hashable {
         guard let list = CPUList(cores: cores) else { preconditionFailure("a share of no cores") }
         return Share(cores: list)
     }
+
+    /// The placement, the cores, and what plain decoding has of them.
+    package var sentence: String { "placement \(placement.rawValue): \(description); \(placement.baseline)" }
 
     /// For people, for instance "verifier on cores 0-2, drafter on core 3".
     package var description: String {

@@ -78,8 +78,15 @@ package enum PromptFile {
         _ half: String, of installation: Installation, turns: Int = .max
     ) throws(NacreError) -> [Prompt] {
         guard let path = try? installation.model("prompts/\(half).txt") else { return builtIn.map { Prompt(text: $0) } }
+        return inTurns(try readAll(path), turns: turns)
+    }
+
+    /// One prompt of each category, then the next of each.
+    ///
+    /// - Parameter turns: how many of each category.
+    package static func inTurns(_ prompts: [Prompt], turns: Int = .max) -> [Prompt] {
         var seen: [String?: Int] = [:]
-        let numbered = try readAll(path).map { prompt in
+        let numbered = prompts.map { prompt in
             seen[prompt.category, default: 0] += 1
             return (turn: seen[prompt.category, default: 0], prompt: prompt)
         }

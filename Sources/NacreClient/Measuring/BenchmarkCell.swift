@@ -24,11 +24,13 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package internal(set) var acceptanceRate: Double?
     /// Output tokens per verify pass, less the one that every pass gives anyway.
     package internal(set) var meanAcceptedTokens: Double?
-    /// Mean over jobs, of the first, second ... draft behind what was decided; as far as half of the jobs had one.
+    /// accepted / judged of all jobs together, of the first, second ... draft behind what was decided; as far as half
+    /// of the jobs had one.
     package internal(set) var acceptanceByPosition: [Double] = []
     /// Milliseconds from submission to the first token.
     package internal(set) var firstTokenMilliseconds: Quartiles?
-    /// Shares of the decoding time, means over jobs.
+    /// Shares of a job's decoding time in which it was computed for, means over samples. Of several jobs at once there
+    /// are none: their times overlap.
     package internal(set) var verifierBusy: Double?
     package internal(set) var drafterBusy: Double?
     /// Outputs that are not plain decoding's, and the first difference.
@@ -47,7 +49,8 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
 /// What a cell is made from, sample by sample.
 struct BenchmarkTally {
     private var sums: BenchmarkCell
-    private var positions: [[Double]] = []
+    /// By position: drafts judged, of them accepted, and jobs that had one.
+    private var positions: [(judged: Int, accepted: Int, jobs: Int)] = []
     private var firstTokens: [Double] = []
     private var verifierBusy: [Double] = []
     private var drafterBusy: [Double] = []
@@ -68,9 +71,11 @@ struct BenchmarkTally {
         sums.passes += statistics.rounds
         sums.judged += statistics.judged
         sums.accepted += statistics.accepted
-        for (position, share) in statistics.acceptanceByPosition.enumerated() {
-            if positions.count <= position { positions.append([]) }
-            if let share { positions[position].append(share) }
+        for (position, counts) in zip(statistics.judgedAt, statistics.acceptedAt).enumerated() {
+            if positions.count <= position { positions.append((0, 0, 0)) }
+            positions[position].judged += counts.0
+            positions[position].accepted += counts.1
+            positions[position].jobs += counts.0 > 0 ? 1 : 0
         }
         if let milliseconds = statistics.firstTokenMilliseconds { firstTokens.append(milliseconds) }
         if let busy = statistics.verifierBusy { verifierBusy.append(busy) }
@@ -93,10 +98,11 @@ struct BenchmarkTally {
         cell.ratio = Quartiles(cell.ratios)
         if cell.judged > 0 { cell.acceptanceRate = Double(cell.accepted) / Double(cell.judged) }
         if cell.passes > 0 { cell.meanAcceptedTokens = Double(cell.tokens) / Double(cell.passes) - 1 }
-        cell.acceptanceByPosition = positions.prefix { 2 * $0.count >= cell.outputs }.compactMap(mean)
+        cell.acceptanceByPosition = positions.prefix { $0.judged > 0 && 2 * $0.jobs >= cell.outputs }.map {
+            Double($0.accepted) / Double($0.judged)
+        }
         cell.firstTokenMilliseconds = Quartiles(firstTokens)
-        cell.verifierBusy = mean(verifierBusy)
-        cell.drafterBusy = mean(drafterBusy)
+        if cell.jobs == 1 { (cell.verifierBusy, cell.drafterBusy) = (mean(verifierBusy), mean(drafterBusy)) }
         return cell
     }
 }

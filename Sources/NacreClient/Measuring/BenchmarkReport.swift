@@ -8,7 +8,10 @@ package struct BenchmarkReport: Sendable, Codable {
     package let target: String
     package let draft: String
     /// Which process computed on which cores; absent for a cluster that was there already.
-    package var cores: String?
+    package let cores: String?
+    package let placement: ClusterPlacement?
+    /// Both, and what plain decoding has of the cores.
+    package let placing: String?
     package var machine = MeasuringMachine.current()
     package let version: String
     package let engine: String
@@ -24,14 +27,16 @@ package struct BenchmarkReport: Sendable, Codable {
     package private(set) var seconds = 0.0
 
     /// - Parameter nodes: those of the cluster that is measured.
-    package init(_ benchmark: Benchmark, nodes: [NodeDocument], cores: String?, command: String) {
+    package init(_ benchmark: Benchmark, nodes: [NodeDocument], cores: CoreAssignment?, command: String) {
         func models(_ role: String) -> String {
             let names = Set(nodes.filter { $0.role == role }.map(\.model)).sorted()
             return names.isEmpty ? "none" : names.joined(separator: ", ")
         }
         target = models("verifier")
         draft = models("drafter")
-        self.cores = cores
+        self.cores = cores?.description
+        placement = cores?.placement
+        placing = cores?.sentence
         version = NacreVersion.current
         engine = Set(nodes.map(\.engine)).sorted().joined(separator: ", ")
         self.command = command

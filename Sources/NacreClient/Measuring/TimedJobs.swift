@@ -56,8 +56,10 @@ package struct TimedJobs: Sendable {
                 margins += tokens.margins
                 if first == nil, !tokens.tokens.isEmpty { first = (now, tokens.tokens.count) }
             case .ended(let document):
-                if document.state == "failed" {
-                    throw NacreError(.failed, "a job failed: \(document.error ?? "no reason given")")
+                guard document.state == "done" else {
+                    try Task.checkCancellation()
+                    let why = document.error ?? "no reason given"
+                    throw NacreError(.failed, "a job ended as \(document.state): \(why)")
                 }
                 return Course(
                     number: number, job: FinishedJob(document: document, margins: margins), first: first?.time ?? now,

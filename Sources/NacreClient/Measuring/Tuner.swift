@@ -16,8 +16,6 @@ package struct Tuner: Sendable {
     /// Ways that are measured between two measurements of plain decoding, which is what they are held against: so near
     /// that the machine is still the same.
     private static let between = 6
-    /// Samples after which it may stop early, and how sure it must be then.
-    private static let (sureSamples, sureShare) = (12, 0.99)
     private static let warmingTokens = 16
 
     package init(
@@ -67,7 +65,7 @@ package struct Tuner: Sendable {
             search: SuccessiveHalving(arms: variants.count, budget: budget),
             rates: Array(repeating: [], count: variants.count))
         var turn = 0
-        while let arms = state.search.next(), !isSure(state.search) {
+        while let arms = state.search.next(), !state.search.isSure {
             let start = ContinuousClock.now
             let what = state.search.isFinal ? "finalists" : "round \(state.search.rounds.count + 1)"
             let search = state.search
@@ -86,11 +84,6 @@ package struct Tuner: Sendable {
             throw NacreError(
                 .failed, "there was no time to measure anything", remedy: "give more --budget, or fewer --tokens")
         }
-    }
-
-    private func isSure(_ search: SuccessiveHalving) -> Bool {
-        guard let best = search.findings.max(by: { $0.mean < $1.mean }) else { return false }
-        return search.finalSamples >= Self.sureSamples && best.leads >= Self.sureShare
     }
 
     // MARK: - Measuring

@@ -40,6 +40,9 @@ package struct TuningReport: Sendable, Encodable {
     /// Files of the models, as policies of pairs name them; absent unless there is one pair.
     package let pair: String?
     package let machine: MeasuringMachine
+    package let placement: ClusterPlacement
+    /// The placement, the cores, and what plain decoding has of them.
+    package let placing: String
     package let version: String
     package let command: String
     package let jobs: Int
@@ -61,8 +64,8 @@ package struct TuningReport: Sendable, Encodable {
     ///   - nodes: those of the cluster that was measured.
     ///   - spent: seconds since the command began.
     package init(
-        _ state: Tuner.State, of tuner: Tuner, nodes: [NodeDocument], machine: MeasuringMachine, command: String,
-        budget: Double, spent: Double, interrupted: Bool
+        _ state: Tuner.State, of tuner: Tuner, nodes: [NodeDocument], cores: CoreAssignment, machine: MeasuringMachine,
+        command: String, budget: Double, spent: Double, interrupted: Bool
     ) {
         func models(_ role: String) -> [String] { Set(nodes.filter { $0.role == role }.map(\.model)).sorted() }
         func file(_ model: String) -> String {
@@ -73,6 +76,7 @@ package struct TuningReport: Sendable, Encodable {
         draft = drafts.joined(separator: ", ")
         pair = targets.count == 1 && drafts.count == 1 ? "\(file(targets[0]))/\(file(drafts[0]))" : nil
         self.machine = machine
+        (placement, placing) = (cores.placement, cores.sentence)
         version = NacreVersion.current
         self.command = command
         jobs = tuner.jobs
@@ -148,7 +152,7 @@ package struct TuningReport: Sendable, Encodable {
     /// The settings for `nacre-coordinator --config` and `nacre up --config`: what was found, as comments, and what
     /// jobs get that say nothing else.
     package var settings: String {
-        var lines = ["nacre tune, \(machine.date), \(machine)", "\(target) with drafts of \(draft)", command]
+        var lines = ["nacre tune, \(machine.date), \(machine)", "\(target) with drafts of \(draft)", placing, command]
         lines = (lines + verdict).map { "# \(Terminal.harmless($0).replacing("\n", with: " "))" }
         guard let variant = winner?.variant else {
             return (lines + ["method: autoregressive", ""]).joined(separator: "\n")

@@ -1,4 +1,5 @@
-/// What `nacre tune` chooses from: every method, each under policies with parameters that differ enough to matter.
+/// What `nacre tune` chooses from: every method, under fixed draft lengths and under each policy as it is by
+/// default, `threshold` at two values.
 package enum TuningSpace {
     /// Draft lengths are tried as the policy `fixed`, not as a job's own γ: so they are under the governor that keeps
     /// them from being slower than plain decoding, as they will be when jobs get them from the coordinator.

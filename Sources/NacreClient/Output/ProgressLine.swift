@@ -13,7 +13,9 @@ package struct ProgressLine: Sendable {
     package func show(_ share: Double, _ text: String) {
         guard isShown else { return }
         let elapsed = start.duration(to: .now)
-        write("\r\u{1B}[K" + Self.text(share, text, elapsed: elapsed))
+        // A line that is wrapped could not be written over. The last column is left free: some terminals wrap there.
+        let line = Self.text(share, text, elapsed: elapsed).prefix(max(1, Terminal.progressWidth - 1))
+        write("\r\u{1B}[K\(line)")
     }
 
     /// Takes the line away.

@@ -24,9 +24,14 @@ package struct Terminal: Sendable {
     }
 
     /// Columns of the terminal behind stdout; 80 if it does not say.
-    package var width: Int {
+    package var width: Int { Self.columns(of: STDOUT_FILENO) }
+
+    /// Columns of the terminal behind stderr; 80 if it does not say.
+    package static var progressWidth: Int { columns(of: STDERR_FILENO) }
+
+    private static func columns(of descriptor: Int32) -> Int {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
 

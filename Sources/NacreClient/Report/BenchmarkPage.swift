@@ -109,8 +109,8 @@ package struct BenchmarkPage {
         }
         guard !pictures.isEmpty else { return "" }
         let legend =
-            "<p class=\"muted\">Bars are medians of paired ratios, whiskers quartiles, dots the samples themselves; "
-            + "those at the right edge lie beyond it.</p>"
+            "<p class=\"muted\">Bars are medians of paired ratios, whiskers quartiles, dots the samples themselves, "
+            + "the last \(SpeedChart.dotsMax) of each; those at the right edge lie beyond it.</p>"
         return (pictures + [legend]).joined(separator: "\n")
     }
 
@@ -146,9 +146,9 @@ package struct BenchmarkPage {
         let left = cells.filter { !$0.acceptanceByPosition.isEmpty }.count - AcceptanceChart.linesMax
         let note = left > 0 ? " The \(AcceptanceChart.linesMax) fastest are shown." : ""
         return picture + """
-            <p class="muted">Means over jobs (\(Self.jobs(groups[0].jobs))) of drafts that were compared with the \
-            target's own token; a draft is compared only if all before it were accepted. In brackets: of all drafts \
-            compared.\(note)</p>
+            <p class="muted">Of all jobs together (\(Self.jobs(groups[0].jobs))) the drafts that were compared with \
+            the target's own token; a draft is compared only if all before it were accepted. In brackets: of all \
+            drafts compared.\(note)</p>
             """
     }
 
@@ -189,7 +189,7 @@ package struct BenchmarkPage {
         var rows: [(String, String)] = [
             ("command", report.command), ("machine", "\(machine)"), ("system", machine.system),
             ("load at the start", Figures.decimal(machine.load, digits: 2)),
-            ("processes", report.cores ?? "a cluster that was running"),
+            ("processes", report.placing ?? "a cluster that was running"),
             ("versions", "Nacre \(report.version), \(report.engine)"), ("date", machine.date),
             ("time taken", "\(Figures.decimal(report.seconds, digits: 0)) s"),
             (

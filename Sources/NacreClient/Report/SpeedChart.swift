@@ -5,7 +5,7 @@ enum SpeedChart {
     private static let (width, names, values) = (880.0, 250.0, 150.0)
     private static let (row, top, foot) = (30.0, 8.0, 46.0)
     private static let nameMax = 36
-    private static let dotsMax = 80
+    static let dotsMax = 80
 
     /// - Parameters:
     ///   - cells: of one number of jobs, without plain decoding.

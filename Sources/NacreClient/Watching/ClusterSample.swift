@@ -32,4 +32,17 @@ extension PairDocument {
             && method == other.method && policy == other.policy && tree == other.tree
             && (state == "fixed") == (other.state == "fixed")
     }
+
+    /// Whether its sums are not those of `old` and what came since.
+    func isBehind(_ old: PairDocument) -> Bool {
+        rounds < old.rounds || tokens < old.tokens || verified < old.verified || drafted < old.drafted
+            || overlapMicroseconds < old.overlapMicroseconds
+    }
+}
+
+extension NodeDocument {
+    /// Whether its sums are not those of `old` and what came since.
+    func isBehind(_ old: NodeDocument) -> Bool {
+        passingMicroseconds < old.passingMicroseconds || waitingMicroseconds < old.waitingMicroseconds
+    }
 }

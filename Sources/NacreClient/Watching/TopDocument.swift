@@ -80,7 +80,26 @@ package struct ClusterHistory: Sendable {
 
     package mutating func add(_ sample: ClusterSample) {
         if samples.count > Self.samplesMax { samples.removeFirst() }
+        forgetRestarted(sample)
         samples.append(sample)
+    }
+
+    /// Drops what older samples say of nodes and pairs whose sums begin anew: a verifier that was started again has the
+    /// name of the one before, and nothing can be subtracted.
+    private mutating func forgetRestarted(_ sample: ClusterSample) {
+        for node in sample.nodes {
+            let old = samples.lazy.reversed().compactMap { $0.nodes.first { $0.name == node.name } }.first
+            guard let old, node.isBehind(old) else { continue }
+            for place in samples.indices {
+                samples[place].nodes.removeAll { $0.name == node.name }
+                samples[place].status.pairs.removeAll { $0.verifier == node.name }
+            }
+        }
+        for pair in sample.status.pairs {
+            let old = samples.lazy.reversed().compactMap { $0.status.pairs.first { $0.isOf(pair) } }.first
+            guard let old, pair.isBehind(old) else { continue }
+            for place in samples.indices { samples[place].status.pairs.removeAll { $0.isOf(pair) } }
+        }
     }
 
     /// The moment of the last sample; `nil` before there are two.

@@ -40,6 +40,8 @@ package struct PlacementQuestion: Sendable {
     /// Share of drafts that the target agrees with.
     package var alpha: Double
     package var drafterHost: DrafterHost?
+    /// Most threads of the verifier, and of a drafter in turns with it; `nil` for all cores.
+    package var verifierCoresMax: Int?
 
     package init(
         cores: Int, target: [Int: StepCostModel], draft: [Int: Double], alpha: Double,
@@ -71,7 +73,7 @@ package struct PlacementQuestion: Sendable {
 
     /// The best of each kind of placement that the tables know, the fastest first.
     package var options: [Prediction] {
-        let own = target.keys.filter { $0 <= cores }.sorted()
+        let own = target.keys.filter { $0 <= min(cores, verifierCoresMax ?? cores) }.sorted()
         var options: [Prediction] = []
         func keepBest(_ predictions: [Prediction]) {
             // The first of equals: fewer threads.

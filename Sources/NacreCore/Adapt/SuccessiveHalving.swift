@@ -27,6 +27,10 @@ package struct SuccessiveHalving: Sendable {
     /// That part: which of the last few is best is the hardest to tell, and what people are told.
     package static let finalShare = 0.4
 
+    /// Numbers of the finalists' samples at which it may be said that the best is clear, and the share of resamples
+    /// that it must lead in then: who looks after every sample is soon fooled by one of the many looks.
+    private static let (looks, sureShare) = ([12, 24, 48], 0.995)
+
     package let budget: Double
     /// What was recorded so far.
     package private(set) var spent = 0.0
@@ -95,6 +99,13 @@ package struct SuccessiveHalving: Sendable {
     /// round, or if that had less than `PairedBootstrap.samplesMin` samples.
     package var findings: [PairedBootstrap.Finding] {
         finals.count >= PairedBootstrap.samplesMin ? PairedBootstrap(finals).findings : []
+    }
+
+    /// Whether the best finalist is clear, so that the rest of the budget need not be spent.
+    package var isSure: Bool {
+        guard Self.looks.contains(finalSamples) else { return false }
+        guard let best = findings.max(by: { $0.mean < $1.mean }) else { return false }
+        return best.leads >= Self.sureShare
     }
 
     // MARK: - Rounds

@@ -68,6 +68,13 @@ package struct DecisionTrace: Sendable, Hashable {
         package var method: String?
         package var policy: String?
 
+        private enum CodingKeys: String, CodingKey {
+            case target, draft, passes, method, policy
+            case nacreTrace = "nacre_trace"
+            case draftMicroseconds = "draft_microseconds"
+            case roundTripMicroseconds = "round_trip_microseconds"
+        }
+
         package init(
             target: String, draft: String, passes: [Pass], draftMicroseconds: Double, roundTripMicroseconds: Double,
             method: String? = nil, policy: String? = nil
@@ -100,7 +107,7 @@ package struct DecisionTrace: Sendable, Hashable {
                 return "'passes' must hold sizes of 1 to \(DecisionTrace.nodesMax) nodes with times above 0"
             }
             guard draftMicroseconds >= 0, roundTripMicroseconds >= 0 else {
-                return "'draftMicroseconds' and 'roundTripMicroseconds' must be 0 or more"
+                return "'draft_microseconds' and 'round_trip_microseconds' must be 0 or more"
             }
             return nil
         }
@@ -233,7 +240,7 @@ package struct TraceFault: Error, Hashable, CustomStringConvertible {
     package var description: String { "line \(line) of the trace: \(detail)" }
 
     fileprivate static func words(_ error: any Error, isHeader: Bool) -> String {
-        let place = isHeader ? "a trace begins with its header, {\"nacreTrace\":\(DecisionTrace.version),...}" : ""
+        let place = isHeader ? "a trace begins with its header, {\"nacre_trace\":\(DecisionTrace.version),...}" : ""
         let fault =
             switch error {
             case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
