@@ -55,7 +55,8 @@ import Testing
     @Test("a pair that has jobs is not forgotten for others that come and go")
     func kept() throws {
         var rig = VerifierRig(contextMax: 4_096)
-        rig.begin(Speculation(.speculative, policy: try PolicySpecification(parsing: "fixed:gamma=4")), tokensMax: 4_000)
+        rig.begin(
+            Speculation(.speculative, policy: try PolicySpecification(parsing: "fixed:gamma=4")), tokensMax: 4_000)
         for _ in 0..<20 { _ = Self.decode(&rig) }
         var rounds = 0
         for gamma in 1...Limits.pairsMax + 4 {

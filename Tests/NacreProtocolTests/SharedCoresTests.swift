@@ -282,7 +282,7 @@ import Testing
         #expect(rig.offers == ["a11", "a11"], "the second in its place")
         rig.step(.closed(11))
         #expect(rig.record?.sharesCores == false)
-        rig.join(12, .drafter, place: ComputePlace(host: 2, cores: [0], threads: 1))
+        rig.join(12, .drafter, reportsVocabulary: false, place: ComputePlace(host: 2, cores: [0], threads: 1))
         #expect(rig.offers == ["a12"] && rig.record?.sharesCores == false)
     }
 

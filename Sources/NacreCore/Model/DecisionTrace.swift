@@ -69,8 +69,9 @@ package struct DecisionTrace: Sendable, Hashable {
         package var policy: String?
 
         private enum CodingKeys: String, CodingKey {
-            case target, draft, passes, method, policy
+            // The format comes first: what it lacks is looked for in this order.
             case nacreTrace = "nacre_trace"
+            case target, draft, passes, method, policy
             case draftMicroseconds = "draft_microseconds"
             case roundTripMicroseconds = "round_trip_microseconds"
         }

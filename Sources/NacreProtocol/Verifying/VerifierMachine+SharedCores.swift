@@ -40,7 +40,8 @@ extension VerifierMachine {
         jobs.contains { job in
             job.drafters.contains { drafter in
                 guard drafter.sharesCores, links[drafter.address]?.state == .ready else { return false }
-                return drafter.isOpen ? drafter.isVerdictDue : job.hasContext && isPastFirstToken(job)
+                guard !drafter.isOpen else { return drafter.isVerdictDue }
+                return job.hasContext && isPastFirstToken(job) && isWorthOpening(drafter, of: job)
             }
         }
     }
