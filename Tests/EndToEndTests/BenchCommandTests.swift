@@ -108,7 +108,10 @@ import Testing
             let own = ["XDG_RUNTIME_DIR": folder]
             let up = try await Command.run(
                 "nacre",
-                ["up", "--detach", "--config", settings, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+                [
+                    "up", "--detach", "--placement", "apart", "--config", settings, "--listen", "127.0.0.1:0", "--http",
+                    "127.0.0.1:0",
+                ],
                 environment: own)
             #expect(up.status == 0, "\(up)")
             let run = try await Command.run("nacre", ["run", "import os", "--json"], environment: own)

@@ -130,7 +130,9 @@ final class TestCluster {
         let listen = network?.address(of: "coordinator") ?? "127.0.0.1"
         let child = try start(
             "coordinator", "nacre-coordinator", on: network,
-            ["--listen", "\(listen):0", "--http", "\(network?.console ?? "127.0.0.1"):0", "--exit-with-stdin"])
+            // Hosts of a network are one machine here, and stand for several: nobody waits for another's cores.
+            ["--listen", "\(listen):0", "--http", "\(network?.console ?? "127.0.0.1"):0", "--exit-with-stdin"]
+                + (network == nil ? [] : ["--shared-cores", "overlap"]))
         do {
             var ready: ReadyLine?
             try await Deadline.wait(for: "the coordinator is ready", details: child.errors.joined(separator: "\n")) {
