@@ -1079,7 +1079,7 @@ const ProtobufCMessageDescriptor nacre__proposal__descriptor =
   (ProtobufCMessageInit) nacre__proposal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[11] =
+static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[12] =
 {
   {
     "stream",
@@ -1213,6 +1213,18 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[11] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reference",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Nacre__Draft, n_reference),
+    offsetof(Nacre__Draft, reference),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft__field_indices_by_name[] = {
   10,   /* field[10] = end */
@@ -1223,6 +1235,7 @@ static const unsigned nacre__draft__field_indices_by_name[] = {
   4,   /* field[4] = parent */
   7,   /* field[7] = probability */
   8,   /* field[8] = proposal */
+  11,   /* field[11] = reference */
   2,   /* field[2] = root */
   0,   /* field[0] = stream */
   5,   /* field[5] = token */
@@ -1231,7 +1244,7 @@ static const ProtobufCIntRange nacre__draft__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 13, 10 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor nacre__draft__descriptor =
 {
@@ -1241,7 +1254,7 @@ const ProtobufCMessageDescriptor nacre__draft__descriptor =
   "Nacre__Draft",
   "nacre",
   sizeof(Nacre__Draft),
-  11,
+  12,
   nacre__draft__field_descriptors,
   nacre__draft__field_indices_by_name,
   2,  nacre__draft__number_ranges,

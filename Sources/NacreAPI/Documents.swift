@@ -4,7 +4,7 @@
 /// `JobStarted`, `JobTokens` and `JobDocument` as the data of events `started`, `tokens` and `ended`.
 package struct JobRequest: Codable, Sendable, Equatable {
     package var prompt: String
-    /// autoregressive, speculative, pearl or stream (default).
+    /// autoregressive, speculative, pearl, stream (default) or mtad (lossy).
     package var method: String?
     /// Draft length γ, 1 ... 32; absent: the verifier's choice.
     package var gamma: Int?
@@ -31,6 +31,10 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var candidates: String?
     /// Hypotheses that meet again in their last so many tokens are continued once, 0 (default: never) ... 16.
     package var merge: Int?
+    /// Of mtad: how much less likely than to the drafter a block may be to the target, above 0 and at most 1 (default 0.5).
+    package var tau: Double?
+    /// Sum up how likely the output is under the target (default false; mtad always does).
+    package var likelihood: Bool?
     /// Most output tokens; default 128.
     package var maxTokens: Int?
     /// 0 (default) is greedy.
@@ -50,7 +54,7 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package static let keys = [
         "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
         "drafters", "helpers", "payload", "candidates",
-        "merge", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
+        "merge", "tau", "likelihood", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
     ]
 }
 
@@ -106,6 +110,9 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var policySetBy = "built in"
     package var candidates = "distinct"
     package var merge = 0
+    /// The output need not be the target's own text, by design of the method; then with the threshold it was held to.
+    package var lossy = false
+    package var tau: Double?
     package var seed: UInt64
     package var promptTokens: Int
     package var outputTokens: Int

@@ -1,3 +1,4 @@
+import Foundation
 package import NacreAPI
 import NacreCore
 package import NacreProtocol
@@ -20,6 +21,7 @@ extension JobDocument {
             contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
         (candidates, merge) = (speculation.siblings.name, speculation.merge)
+        if speculation.method.isLossy { (lossy, tau) = (true, speculation.tau) }
         draftModels = record.draftModels.sorted()
         (policy, policySetBy) = (record.policy.policy.description, record.policy.setBy)
         if case .queued = record.state, let setback = record.setback {
@@ -59,6 +61,10 @@ extension StatisticsDocument {
         meanAcceptedTokens = passes == 0 ? 0 : max(0, tokens / passes - 1)
         meanDraftsInFlight = passes == 0 ? 0 : Double(statistics.standing) / passes
         outcomesPredicted = ratio(statistics.outcomesPrepared, statistics.outcomes)
+        if statistics.tokensScored > 0 {
+            let mean = statistics.logLikelihood / Double(statistics.tokensScored)
+            (meanLogLikelihood, perplexity) = (mean, Foundation.exp(-mean))
+        }
         let elapsed = statistics.elapsedMicroseconds
         tokensPerSecond = elapsed > 0 ? tokens / (Double(elapsed) / 1e6) : nil
         verifierBusy = ratio(statistics.passMicroseconds, elapsed)

@@ -250,7 +250,7 @@ extension ScoreRequest {
         let perToken =
             switch kind {
             case .choice, .candidates, .measured: policy.isGreedy ? 1 : isFiltered ? 8 : 4
-            case .weights, .law: 32
+            case .weights, .law, .likelihood: 32
             }
         return perToken * vocabularySize
     }

@@ -44,6 +44,19 @@ package struct LossyMTADRule: Sendable, Hashable {
         on draft: JointDraft, ends: Set<TokenID> = [], chance: inout Source, logP: (NodeIndex) -> Double,
         law: (NodeIndex?) -> Distribution
     ) -> LossyVerdict {
+        verdict(on: draft, ends: ends, logP: logP) { node in
+            let place = ChancePlace(draft.index + draft.drafts.depth(of: node), .correction)
+            return chance.token(from: law(node), at: place)
+        }
+    }
+
+    /// The same where the target's own token was drawn with its row.
+    ///
+    /// - Parameter token: a draw from the target's law behind a node, with noise that the drafts know nothing of; asked
+    ///   once at most.
+    package func verdict(
+        on draft: JointDraft, ends: Set<TokenID> = [], logP: (NodeIndex) -> Double, token: (NodeIndex?) -> TokenID
+    ) -> LossyVerdict {
         let drafts = draft.drafts
         var joint: [Double] = []
         var isBehindEnd: [Bool] = []
@@ -61,9 +74,8 @@ package struct LossyMTADRule: Sendable, Hashable {
         }
         let path = drafts.path(to: kept)
         let hasEnded = kept.map { ends.contains(drafts[$0].token) } ?? false
-        let place = ChancePlace(draft.index + path.count, .correction)
         return LossyVerdict(
-            path: path, token: hasEnded ? nil : chance.token(from: law(kept), at: place),
+            path: path, token: hasEnded ? nil : token(kept),
             logP: kept.map { joint[$0.rawValue] } ?? 0, reference: path.isEmpty ? 0 : draft.references[path.count - 1])
     }
 }

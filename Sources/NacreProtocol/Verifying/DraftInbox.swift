@@ -42,6 +42,8 @@ package struct DraftInbox: Sendable {
     private var offers: Deque<Offer> = []
     private var lastOffered: Epoch
     private var heard: Epoch
+    /// Of a beam search, for each layer what its nodes are compared with, as long as nothing of it is committed.
+    package private(set) var references: [Double] = []
     /// The highest limit granted so far; grants never shrink, so that one in flight cannot make a sender a culprit.
     package private(set) var positionLimit: Position
     /// What the drafter's last message said.
@@ -95,6 +97,7 @@ package struct DraftInbox: Sendable {
             try take(index, of: draft, vocabularySize, &judgement)
         }
         try lay(draft.proposals)
+        try note(draft.references)
         received += draft.tokens.count
         microseconds += UInt64(draft.microseconds)
         end = draft.end
@@ -117,6 +120,18 @@ package struct DraftInbox: Sendable {
         tree = DraftTree(root: root)
         nodes = [:]
         proposals = [:]
+        references = []
+    }
+
+    /// Takes what the layers of this message are compared with.
+    private mutating func note(_ news: [Double]) throws(ProtocolFault) {
+        guard !news.isEmpty, ahead.isEmpty, rootNumber == 0 else { return }
+        references += news
+        do throws(PayloadFault) {
+            _ = try JointDraft(tree, index: 0, references: references)
+        } catch {
+            throw ProtocolFault("Draft: \(error.description)")
+        }
     }
 
     private mutating func take(
@@ -204,6 +219,7 @@ package struct DraftInbox: Sendable {
     /// - Returns: what the comparison says about agreement.
     package mutating func commit(_ tokens: some Collection<TokenID>) -> Judgement {
         var judgement = Judgement()
+        if !tokens.isEmpty { references = [] }
         guard ahead.isEmpty else {
             ahead += tokens
             return judgement

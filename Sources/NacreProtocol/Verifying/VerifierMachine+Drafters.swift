@@ -124,6 +124,9 @@ extension VerifierMachine {
     private mutating func receive(_ draft: Draft, from address: String, at now: Instant) throws(ProtocolFault) {
         guard let (index, hired) = place(of: draft.stream, at: address) else { return }
         if jobs[index].speculation.rule == .block { try checkChain(draft.proposals) }
+        if jobs[index].speculation.method.isLossy, !draft.tokens.isEmpty, draft.references.isEmpty {
+            throw ProtocolFault("Draft of a beam search without its joint log-probabilities")
+        }
         let text = jobs[index].tokens
         let before = jobs[index].drafters[hired].inbox.drafts.count
         let judgement = try jobs[index].drafters[hired].inbox.receive(

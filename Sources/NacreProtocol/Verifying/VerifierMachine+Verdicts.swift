@@ -68,7 +68,7 @@ extension VerifierMachine {
         let ahead = job.pace.rests && isReady ? 0 : job.schedule.positionsAhead(window: size(of: window, for: job))
         let nodes =
             switch job.speculation.shape {
-            case .chain: ahead
+            case .chain, .beams: ahead
             case .fixed(let shape): shape.nodes
             case .best(let nodes, _): nodes > 0 ? nodes : treeSize(for: job, window)
             }

@@ -55,7 +55,7 @@ struct VerifierLaws {
         var ahead =
             switch speculation.method {
             case .autoregressive: 0
-            case .speculative: gamma
+            case .speculative, .mtad: gamma
             // A second drafter may join in the middle of a window.
             case .pearl: 2 * gamma - 1
             case .stream: Limits.windowPositionsMax
