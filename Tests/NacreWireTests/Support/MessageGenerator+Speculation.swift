@@ -11,12 +11,14 @@ extension MessageGenerator {
         let firstNode = number(0...(Int(Int32.max) - tokens.count - root.rawValue))
         let isChain = next() % 3 == 0
         let parents = isChain ? [] : tokens.indices.map { number(max(0, firstNode - 3)...(firstNode + $0)) }
-        return Draft(
+        var draft = Draft(
             stream: stream(), epoch: epoch(), heard: epoch(), root: root, firstNode: firstNode, tokens: tokens,
             parents: parents, probabilities: next() % 2 == 0 ? [] : tokens.map { _ in UInt8(number(0...255)) },
             proposals: next() % 2 == 0
                 ? [] : proposals(tokens.indices.map { isChain ? firstNode + $0 : parents[$0] }, firstNode),
             end: choice(DraftEnd.self), microseconds: word32())
+        if next() % 4 == 0 { draft.references = (0..<number(1...6)).map { _ in -Double(number(0...40)) / 8 } }
+        return draft
     }
 
     /// One for each node that has children here; a few of them are drawn twice.
@@ -65,8 +67,9 @@ extension MessageGenerator {
     }
 
     mutating func shape() -> DraftShape {
-        switch next() % 4 {
+        switch next() % 5 {
         case 0: return .chain
+        case 4: return .beams(width: number(1...DraftShape.widthMax), onePath: next() % 2 == 0)
         case 1:
             let widths = Array(repeating: 1, count: number(0...(TreeShape.depthMax - 4))) + [2, 2, number(1...3)]
             return .fixed(made { () throws(TreeShapeError) in try TreeShape(widths) })
@@ -78,12 +81,18 @@ extension MessageGenerator {
     /// One that its user may ask for.
     mutating func speculation(under sampling: SamplingPolicy) -> Speculation {
         while true {
-            let drawn = Speculation(
+            var drawn = Speculation(
                 choice(DecodingMethod.self), gamma: word32() % 2 == 0 ? 0 : number(0...Limits.gammaMax),
                 policy: policy(), rule: choice(VerifyRuleKind.self),
                 shape: shape(), branches: number(0...Limits.branchesMax), payload: choice(PayloadKind.self),
                 siblings: siblings(), merge: number(0...2), drafters: number(1...Limits.draftersMax),
-                helpers: number(0...Limits.helpersMax))
+                helpers: number(0...Limits.helpersMax), measuresLikelihood: next() % 4 == 0)
+            if drawn.method.isLossy {
+                drawn = Speculation(
+                    .mtad, gamma: drawn.gamma,
+                    shape: .beams(width: number(1...DraftShape.widthMax), onePath: next() % 2 == 0),
+                    tau: Double(number(1...8)) / 8)
+            }
             if drawn.complaint(under: sampling) == nil { return drawn }
         }
     }
