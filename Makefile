@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers fuzz mutants simulate proto
+.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-simulate fuzz mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -26,10 +26,11 @@ test: setup ## set up, build and run all tests
 	@Scripts/step --show "tests" swift test -c release --skip-build --no-parallel
 
 install: build ## install to PREFIX (default /usr/local)
-	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models"
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models/prompts"
 	@install -m 755 $(BIN)/nacre $(BIN)/nacre-coordinator $(BIN)/nacre-verifier $(BIN)/nacre-drafter $(BIN)/nacre-layers \
 		"$(DESTDIR)$(PREFIX)/bin/"
 	@install -m 644 Models/*.gguf "$(DESTDIR)$(PREFIX)/share/nacre/Models/"
+	@install -m 644 Models/prompts/*.txt "$(DESTDIR)$(PREFIX)/share/nacre/Models/prompts/"
 	@echo "installed to $(DESTDIR)$(PREFIX): try '$(PREFIX)/bin/nacre demo'"
 
 lint: ## check the format and the house rules
@@ -46,6 +47,9 @@ bench-forest: build ## many jobs, trees, two verifiers, as ratios in one run (a 
 
 bench-peers: build ## beside llama.cpp's own tools, in one run, into docs/peers.md (half an hour)
 	@Scripts/bench-peers --docs
+
+bench-simulate: build ## what `nacre simulate` predicts against real jobs (minutes)
+	@Scripts/bench-simulate
 
 fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz

@@ -143,6 +143,51 @@ void   nacre__hello__free_unpacked
   assert(message->base.descriptor == &nacre__hello__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__compute_place__init
+                     (Nacre__ComputePlace         *message)
+{
+  static const Nacre__ComputePlace init_value = NACRE__COMPUTE_PLACE__INIT;
+  *message = init_value;
+}
+size_t nacre__compute_place__get_packed_size
+                     (const Nacre__ComputePlace *message)
+{
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__compute_place__pack
+                     (const Nacre__ComputePlace *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__compute_place__pack_to_buffer
+                     (const Nacre__ComputePlace *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__ComputePlace *
+       nacre__compute_place__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__ComputePlace *)
+     protobuf_c_message_unpack (&nacre__compute_place__descriptor,
+                                allocator, len, data);
+}
+void   nacre__compute_place__free_unpacked
+                     (Nacre__ComputePlace *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__compute_place__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__welcome__init
                      (Nacre__Welcome         *message)
 {
@@ -231,6 +276,51 @@ void   nacre__load__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &nacre__load__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__pair_report__init
+                     (Nacre__PairReport         *message)
+{
+  static const Nacre__PairReport init_value = NACRE__PAIR_REPORT__INIT;
+  *message = init_value;
+}
+size_t nacre__pair_report__get_packed_size
+                     (const Nacre__PairReport *message)
+{
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__pair_report__pack
+                     (const Nacre__PairReport *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__pair_report__pack_to_buffer
+                     (const Nacre__PairReport *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__PairReport *
+       nacre__pair_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__PairReport *)
+     protobuf_c_message_unpack (&nacre__pair_report__descriptor,
+                                allocator, len, data);
+}
+void   nacre__pair_report__free_unpacked
+                     (Nacre__PairReport *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__pair_report__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   nacre__heartbeat__init
@@ -953,6 +1043,51 @@ void   nacre__job_trace__free_unpacked
   assert(message->base.descriptor == &nacre__job_trace__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__job_recording__init
+                     (Nacre__JobRecording         *message)
+{
+  static const Nacre__JobRecording init_value = NACRE__JOB_RECORDING__INIT;
+  *message = init_value;
+}
+size_t nacre__job_recording__get_packed_size
+                     (const Nacre__JobRecording *message)
+{
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__job_recording__pack
+                     (const Nacre__JobRecording *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__job_recording__pack_to_buffer
+                     (const Nacre__JobRecording *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__JobRecording *
+       nacre__job_recording__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__JobRecording *)
+     protobuf_c_message_unpack (&nacre__job_recording__descriptor,
+                                allocator, len, data);
+}
+void   nacre__job_recording__free_unpacked
+                     (Nacre__JobRecording *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__job_recording__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor nacre__capacity__field_descriptors[4] =
 {
   {
@@ -1094,7 +1229,7 @@ const ProtobufCMessageDescriptor nacre__pass_time__descriptor =
   (ProtobufCMessageInit) nacre__pass_time__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[15] =
+static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[16] =
 {
   {
     "node",
@@ -1276,6 +1411,18 @@ static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[15] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "place",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Hello, place),
+    &nacre__compute_place__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__hello__field_indices_by_name[] = {
   8,   /* field[8] = capacity */
@@ -1289,6 +1436,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
   9,   /* field[9] = model_name */
   0,   /* field[0] = node */
   12,   /* field[12] = pass_time */
+  15,   /* field[15] = place */
   2,   /* field[2] = role */
   6,   /* field[6] = vocabulary_digest */
   4,   /* field[4] = wire_max */
@@ -1297,7 +1445,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor nacre__hello__descriptor =
 {
@@ -1307,11 +1455,75 @@ const ProtobufCMessageDescriptor nacre__hello__descriptor =
   "Nacre__Hello",
   "nacre",
   sizeof(Nacre__Hello),
-  15,
+  16,
   nacre__hello__field_descriptors,
   nacre__hello__field_indices_by_name,
   1,  nacre__hello__number_ranges,
   (ProtobufCMessageInit) nacre__hello__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__compute_place__field_descriptors[3] =
+{
+  {
+    "host",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ComputePlace, host),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "threads",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ComputePlace, threads),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "core",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ComputePlace, n_core),
+    offsetof(Nacre__ComputePlace, core),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__compute_place__field_indices_by_name[] = {
+  2,   /* field[2] = core */
+  0,   /* field[0] = host */
+  1,   /* field[1] = threads */
+};
+static const ProtobufCIntRange nacre__compute_place__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor nacre__compute_place__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.ComputePlace",
+  "ComputePlace",
+  "Nacre__ComputePlace",
+  "nacre",
+  sizeof(Nacre__ComputePlace),
+  3,
+  nacre__compute_place__field_descriptors,
+  nacre__compute_place__field_indices_by_name,
+  1,  nacre__compute_place__number_ranges,
+  (ProtobufCMessageInit) nacre__compute_place__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor nacre__welcome__field_descriptors[5] =
@@ -1404,7 +1616,7 @@ const ProtobufCMessageDescriptor nacre__welcome__descriptor =
   (ProtobufCMessageInit) nacre__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__load__field_descriptors[3] =
+static const ProtobufCFieldDescriptor nacre__load__field_descriptors[5] =
 {
   {
     "jobs",
@@ -1442,17 +1654,43 @@ static const ProtobufCFieldDescriptor nacre__load__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "passing_us",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Load, passing_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting_us",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Load, waiting_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__load__field_indices_by_name[] = {
   1,   /* field[1] = busy */
   0,   /* field[0] = jobs */
+  3,   /* field[3] = passing_us */
   2,   /* field[2] = step_us */
+  4,   /* field[4] = waiting_us */
 };
 static const ProtobufCIntRange nacre__load__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 5, 1 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor nacre__load__descriptor =
 {
@@ -1462,14 +1700,273 @@ const ProtobufCMessageDescriptor nacre__load__descriptor =
   "Nacre__Load",
   "nacre",
   sizeof(Nacre__Load),
-  3,
+  5,
   nacre__load__field_descriptors,
   nacre__load__field_indices_by_name,
   2,  nacre__load__number_ranges,
   (ProtobufCMessageInit) nacre__load__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__heartbeat__field_descriptors[2] =
+static const ProtobufCFieldDescriptor nacre__pair_report__field_descriptors[18] =
+{
+  {
+    "draft_model",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, draft_model),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, method),
+    &nacre__decoding_method__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "policy",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tree",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, tree),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, state),
+    &nacre__drafting_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ratio",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, ratio),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since_ms",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, since_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "jobs",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, jobs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tokens_per_second",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, tokens_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tokens",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rounds",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, rounds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verified",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, verified),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drafted",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, drafted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draft_us",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, draft_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overlap_us",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__PairReport, overlap_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judged_at",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Nacre__PairReport, n_judged_at),
+    offsetof(Nacre__PairReport, judged_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted_at",
+    18,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Nacre__PairReport, n_accepted_at),
+    offsetof(Nacre__PairReport, accepted_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__pair_report__field_indices_by_name[] = {
+  17,   /* field[17] = accepted_at */
+  0,   /* field[0] = draft_model */
+  14,   /* field[14] = draft_us */
+  13,   /* field[13] = drafted */
+  8,   /* field[8] = jobs */
+  16,   /* field[16] = judged_at */
+  1,   /* field[1] = method */
+  15,   /* field[15] = overlap_us */
+  2,   /* field[2] = policy */
+  6,   /* field[6] = ratio */
+  5,   /* field[5] = reason */
+  11,   /* field[11] = rounds */
+  7,   /* field[7] = since_ms */
+  4,   /* field[4] = state */
+  10,   /* field[10] = tokens */
+  9,   /* field[9] = tokens_per_second */
+  3,   /* field[3] = tree */
+  12,   /* field[12] = verified */
+};
+static const ProtobufCIntRange nacre__pair_report__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 18 }
+};
+const ProtobufCMessageDescriptor nacre__pair_report__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.PairReport",
+  "PairReport",
+  "Nacre__PairReport",
+  "nacre",
+  sizeof(Nacre__PairReport),
+  18,
+  nacre__pair_report__field_descriptors,
+  nacre__pair_report__field_indices_by_name,
+  1,  nacre__pair_report__number_ranges,
+  (ProtobufCMessageInit) nacre__pair_report__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__heartbeat__field_descriptors[3] =
 {
   {
     "number",
@@ -1495,15 +1992,29 @@ static const ProtobufCFieldDescriptor nacre__heartbeat__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pair",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__Heartbeat, n_pair),
+    offsetof(Nacre__Heartbeat, pair),
+    &nacre__pair_report__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__heartbeat__field_indices_by_name[] = {
   1,   /* field[1] = load */
   0,   /* field[0] = number */
+  2,   /* field[2] = pair */
 };
-static const ProtobufCIntRange nacre__heartbeat__number_ranges[1 + 1] =
+static const ProtobufCIntRange nacre__heartbeat__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 4, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor nacre__heartbeat__descriptor =
 {
@@ -1513,10 +2024,10 @@ const ProtobufCMessageDescriptor nacre__heartbeat__descriptor =
   "Nacre__Heartbeat",
   "nacre",
   sizeof(Nacre__Heartbeat),
-  2,
+  3,
   nacre__heartbeat__field_descriptors,
   nacre__heartbeat__field_indices_by_name,
-  1,  nacre__heartbeat__number_ranges,
+  2,  nacre__heartbeat__number_ranges,
   (ProtobufCMessageInit) nacre__heartbeat__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1558,7 +2069,7 @@ const ProtobufCMessageDescriptor nacre__heartbeat_ack__descriptor =
   (ProtobufCMessageInit) nacre__heartbeat_ack__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__offer__field_descriptors[2] =
+static const ProtobufCFieldDescriptor nacre__offer__field_descriptors[3] =
 {
   {
     "address",
@@ -1584,15 +2095,29 @@ static const ProtobufCFieldDescriptor nacre__offer__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shares_cores",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Offer, shares_cores),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__offer__field_indices_by_name[] = {
   0,   /* field[0] = address */
   1,   /* field[1] = incarnation */
+  2,   /* field[2] = shares_cores */
 };
-static const ProtobufCIntRange nacre__offer__number_ranges[1 + 1] =
+static const ProtobufCIntRange nacre__offer__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 4, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor nacre__offer__descriptor =
 {
@@ -1602,14 +2127,14 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   "Nacre__Offer",
   "nacre",
   sizeof(Nacre__Offer),
-  2,
+  3,
   nacre__offer__field_descriptors,
   nacre__offer__field_indices_by_name,
-  1,  nacre__offer__number_ranges,
+  2,  nacre__offer__number_ranges,
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[25] =
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[26] =
 {
   {
     "job_hi",
@@ -1888,8 +2413,20 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[25] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "tau",
+    "record",
     26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, record),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tau",
+    30,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -1901,7 +2438,7 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[25] =
   },
   {
     "likelihood",
-    27,
+    31,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
@@ -1926,25 +2463,27 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   1,   /* field[1] = job_lo */
   4,   /* field[4] = key */
   13,   /* field[13] = length_max */
-  24,   /* field[24] = likelihood */
+  25,   /* field[25] = likelihood */
   21,   /* field[21] = merge */
   11,   /* field[11] = method */
   10,   /* field[10] = offer */
   18,   /* field[18] = payload */
   22,   /* field[22] = policy */
   6,   /* field[6] = prompt_length */
+  23,   /* field[23] = record */
   3,   /* field[3] = rule */
   5,   /* field[5] = sampling */
   14,   /* field[14] = shape */
   20,   /* field[20] = siblings */
-  23,   /* field[23] = tau */
+  24,   /* field[24] = tau */
 };
-static const ProtobufCIntRange nacre__assign_job__number_ranges[3 + 1] =
+static const ProtobufCIntRange nacre__assign_job__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 8, 6 },
   { 14, 11 },
-  { 0, 25 }
+  { 30, 24 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -1954,10 +2493,10 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  25,
+  26,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
-  3,  nacre__assign_job__number_ranges,
+  4,  nacre__assign_job__number_ranges,
   (ProtobufCMessageInit) nacre__assign_job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3210,6 +3749,242 @@ const ProtobufCMessageDescriptor nacre__job_trace__descriptor =
   1,  nacre__job_trace__number_ranges,
   (ProtobufCMessageInit) nacre__job_trace__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__job_recording__field_descriptors[13] =
+{
+  {
+    "job_hi",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, job_hi),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_lo",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, job_lo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodes",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobRecording, n_nodes),
+    offsetof(Nacre__JobRecording, nodes),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "microseconds",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_microseconds),
+    offsetof(Nacre__JobRecording, microseconds),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draft_microseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, draft_microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "round_trip_microseconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobRecording, round_trip_microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agreement",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobRecording, n_agreement),
+    offsetof(Nacre__JobRecording, agreement),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delay",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__JobRecording, n_delay),
+    offsetof(Nacre__JobRecording, delay),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "entropy",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_entropy),
+    offsetof(Nacre__JobRecording, entropy),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "top",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_top),
+    offsetof(Nacre__JobRecording, top),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "margin",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_margin),
+    offsetof(Nacre__JobRecording, margin),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drawn",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__JobRecording, n_drawn),
+    offsetof(Nacre__JobRecording, drawn),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__job_recording__field_indices_by_name[] = {
+  7,   /* field[7] = agreement */
+  2,   /* field[2] = attempt */
+  8,   /* field[8] = delay */
+  5,   /* field[5] = draft_microseconds */
+  12,   /* field[12] = drawn */
+  9,   /* field[9] = entropy */
+  0,   /* field[0] = job_hi */
+  1,   /* field[1] = job_lo */
+  11,   /* field[11] = margin */
+  4,   /* field[4] = microseconds */
+  3,   /* field[3] = nodes */
+  6,   /* field[6] = round_trip_microseconds */
+  10,   /* field[10] = top */
+};
+static const ProtobufCIntRange nacre__job_recording__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 13 }
+};
+const ProtobufCMessageDescriptor nacre__job_recording__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.JobRecording",
+  "JobRecording",
+  "Nacre__JobRecording",
+  "nacre",
+  sizeof(Nacre__JobRecording),
+  13,
+  nacre__job_recording__field_descriptors,
+  nacre__job_recording__field_indices_by_name,
+  1,  nacre__job_recording__number_ranges,
+  (ProtobufCMessageInit) nacre__job_recording__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue nacre__drafting_state__enum_values_by_number[9] =
+{
+  { "DRAFTING_STATE_UNSPECIFIED", "NACRE__DRAFTING_STATE__DRAFTING_STATE_UNSPECIFIED", 0 },
+  { "DRAFTING_STATE_DRAFTING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_DRAFTING", 1 },
+  { "DRAFTING_STATE_SHORTENED", "NACRE__DRAFTING_STATE__DRAFTING_STATE_SHORTENED", 2 },
+  { "DRAFTING_STATE_RESTING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_RESTING", 3 },
+  { "DRAFTING_STATE_PROBING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_PROBING", 4 },
+  { "DRAFTING_STATE_CHECKING", "NACRE__DRAFTING_STATE__DRAFTING_STATE_CHECKING", 5 },
+  { "DRAFTING_STATE_NO_DRAFTER", "NACRE__DRAFTING_STATE__DRAFTING_STATE_NO_DRAFTER", 6 },
+  { "DRAFTING_STATE_PLAIN", "NACRE__DRAFTING_STATE__DRAFTING_STATE_PLAIN", 7 },
+  { "DRAFTING_STATE_FIXED", "NACRE__DRAFTING_STATE__DRAFTING_STATE_FIXED", 8 },
+};
+static const ProtobufCIntRange nacre__drafting_state__value_ranges[] = {
+{0, 0},{0, 9}
+};
+static const ProtobufCEnumValueIndex nacre__drafting_state__enum_values_by_name[9] =
+{
+  { "DRAFTING_STATE_CHECKING", 5 },
+  { "DRAFTING_STATE_DRAFTING", 1 },
+  { "DRAFTING_STATE_FIXED", 8 },
+  { "DRAFTING_STATE_NO_DRAFTER", 6 },
+  { "DRAFTING_STATE_PLAIN", 7 },
+  { "DRAFTING_STATE_PROBING", 4 },
+  { "DRAFTING_STATE_RESTING", 3 },
+  { "DRAFTING_STATE_SHORTENED", 2 },
+  { "DRAFTING_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor nacre__drafting_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.DraftingState",
+  "DraftingState",
+  "Nacre__DraftingState",
+  "nacre",
+  9,
+  nacre__drafting_state__enum_values_by_number,
+  9,
+  nacre__drafting_state__enum_values_by_name,
+  1,
+  nacre__drafting_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[6] =
 {

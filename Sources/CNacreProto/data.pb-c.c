@@ -638,7 +638,7 @@ void   nacre__score_close__free_unpacked
   assert(message->base.descriptor == &nacre__score_close__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[20] =
+static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[21] =
 {
   {
     "stream",
@@ -880,6 +880,18 @@ static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[20] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "measured",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, measured),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft_open__field_indices_by_name[] = {
   3,   /* field[3] = attempt */
@@ -891,6 +903,7 @@ static const unsigned nacre__draft_open__field_indices_by_name[] = {
   1,   /* field[1] = job_hi */
   2,   /* field[2] = job_lo */
   6,   /* field[6] = key */
+  20,   /* field[20] = measured */
   18,   /* field[18] = merge */
   16,   /* field[16] = nodes_max */
   15,   /* field[15] = payload */
@@ -907,7 +920,7 @@ static const ProtobufCIntRange nacre__draft_open__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 11, 9 },
-  { 0, 20 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
 {
@@ -917,7 +930,7 @@ const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
   "Nacre__DraftOpen",
   "nacre",
   sizeof(Nacre__DraftOpen),
-  20,
+  21,
   nacre__draft_open__field_descriptors,
   nacre__draft_open__field_indices_by_name,
   2,  nacre__draft_open__number_ranges,
@@ -1079,7 +1092,7 @@ const ProtobufCMessageDescriptor nacre__proposal__descriptor =
   (ProtobufCMessageInit) nacre__proposal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[12] =
+static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[16] =
 {
   {
     "stream",
@@ -1214,8 +1227,56 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[12] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "reference",
+    "entropy",
     14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__Draft, n_entropy),
+    offsetof(Nacre__Draft, entropy),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "top",
+    15,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__Draft, n_top),
+    offsetof(Nacre__Draft, top),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "margin",
+    16,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__Draft, n_margin),
+    offsetof(Nacre__Draft, margin),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drawn",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Nacre__Draft, n_drawn),
+    offsetof(Nacre__Draft, drawn),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference",
+    20,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_DOUBLE,
     offsetof(Nacre__Draft, n_reference),
@@ -1227,24 +1288,29 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[12] =
   },
 };
 static const unsigned nacre__draft__field_indices_by_name[] = {
+  14,   /* field[14] = drawn */
   10,   /* field[10] = end */
+  11,   /* field[11] = entropy */
   1,   /* field[1] = epoch */
   3,   /* field[3] = first_node */
   6,   /* field[6] = heard */
+  13,   /* field[13] = margin */
   9,   /* field[9] = microseconds */
   4,   /* field[4] = parent */
   7,   /* field[7] = probability */
   8,   /* field[8] = proposal */
-  11,   /* field[11] = reference */
+  15,   /* field[15] = reference */
   2,   /* field[2] = root */
   0,   /* field[0] = stream */
   5,   /* field[5] = token */
+  12,   /* field[12] = top */
 };
-static const ProtobufCIntRange nacre__draft__number_ranges[2 + 1] =
+static const ProtobufCIntRange nacre__draft__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 13, 10 },
-  { 0, 12 }
+  { 20, 15 },
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor nacre__draft__descriptor =
 {
@@ -1254,10 +1320,10 @@ const ProtobufCMessageDescriptor nacre__draft__descriptor =
   "Nacre__Draft",
   "nacre",
   sizeof(Nacre__Draft),
-  12,
+  16,
   nacre__draft__field_descriptors,
   nacre__draft__field_indices_by_name,
-  2,  nacre__draft__number_ranges,
+  3,  nacre__draft__number_ranges,
   (ProtobufCMessageInit) nacre__draft__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

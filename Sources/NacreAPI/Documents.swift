@@ -31,7 +31,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var candidates: String?
     /// Hypotheses that meet again in their last so many tokens are continued once, 0 (default: never) ... 16.
     package var merge: Int?
-    /// Of mtad: how much less likely than to the drafter a block may be to the target, above 0 and at most 1 (default 0.5).
+    /// Of mtad: how much less likely than to the drafter a block may be to the target, above 0 and at most 1; default
+    /// 0.5.
     package var tau: Double?
     /// Sum up how likely the output is under the target (default false; mtad always does).
     package var likelihood: Bool?
@@ -45,6 +46,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     /// Absent: the coordinator draws one and returns it.
     package var seed: UInt64?
     package var stop: [String]?
+    /// Keep how drafts do, position by position, for `GET /v1/jobs/{id}/record`; default false.
+    package var record: Bool?
     /// Answer with the event stream at once; the job is cancelled if the client goes away.
     package var stream: Bool?
 
@@ -54,38 +57,9 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package static let keys = [
         "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
         "drafters", "helpers", "payload", "candidates",
-        "merge", "tau", "likelihood", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "stream",
+        "merge", "tau", "likelihood", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record",
+        "stream",
     ]
-}
-
-/// First event of a stream: the job's name and what was settled about it.
-package struct JobStarted: Codable, Sendable, Equatable {
-    package var id: String
-    package var method: String
-    package var seed: UInt64
-
-    package init(id: String, method: String, seed: UInt64) {
-        self.id = id
-        self.method = method
-        self.seed = seed
-    }
-}
-
-/// Newly committed output.
-package struct JobTokens: Codable, Sendable, Equatable {
-    /// Index of the first of `tokens` in the output.
-    package var start: Int
-    package var tokens: [UInt32]
-    /// Best minus second-best score of each token, in nats; absent values were infinite.
-    package var margins: [Float?]
-    package var text: String
-
-    package init(start: Int, tokens: [UInt32], margins: [Float?], text: String) {
-        self.start = start
-        self.tokens = tokens
-        self.margins = margins
-        self.text = text
-    }
 }
 
 /// A job as it stands.
@@ -122,6 +96,8 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var verifiers: [String]
     /// Models of the drafters it was offered.
     package var draftModels: [String] = []
+    /// Whether a drafter of it computes on its verifier's cores: whatever the method, the two take turns.
+    package var sharesCores = false
     /// Whether all of them are exact. If not, the output may differ from plain decoding's where two tokens lie as close
     /// as rounding.
     package var exact: Bool
@@ -170,6 +146,14 @@ package struct JobSummary: Codable, Sendable, Equatable {
     package var method: String
     package var promptTokens: Int
     package var outputTokens: Int
+    package var policy = "goodput"
+    package var tree = "chain"
+    /// The target's name; absent until it is known.
+    package var targetModel: String?
+    /// Models of the drafters it was offered.
+    package var draftModels: [String] = []
+    /// Where it runs now; absent unless it does.
+    package var verifier: String?
 
     package init(id: String, state: String, method: String, promptTokens: Int, outputTokens: Int) {
         self.id = id
@@ -206,6 +190,9 @@ package struct NodeDocument: Codable, Sendable, Equatable {
     /// Share of the last heartbeat's time that its engine computed.
     package var busy: Double
     package var stepMicroseconds: Int
+    /// Since the node started: passes were under way; none was, though a job could have been decoded.
+    package var passingMicroseconds = 0
+    package var waitingMicroseconds = 0
     /// Why no job can use it; absent when one can.
     package var problem: String?
 
@@ -264,10 +251,12 @@ package struct StatusDocument: Codable, Sendable, Equatable {
     package var drafters: Int
     package var jobsOpen: Int
     package var jobsFinished: Int
+    /// What verifiers do with drafts, and why.
+    package var pairs: [PairDocument]
 
     package init(
         version: String, uptimeSeconds: Double, ready: Bool, verifiers: Int, drafters: Int, jobsOpen: Int,
-        jobsFinished: Int
+        jobsFinished: Int, pairs: [PairDocument] = []
     ) {
         self.version = version
         self.uptimeSeconds = uptimeSeconds
@@ -276,6 +265,7 @@ package struct StatusDocument: Codable, Sendable, Equatable {
         self.drafters = drafters
         self.jobsOpen = jobsOpen
         self.jobsFinished = jobsFinished
+        self.pairs = pairs
     }
 }
 

@@ -8,9 +8,12 @@ import NacreProtocol
 package struct CoordinatorAPI: Sendable {
     private let node: CoordinatorNode
     private let version: String
+    private let defaults: JobDefaults
     private let started = ContinuousClock.now
 
-    package init(node: CoordinatorNode, version: String) {
+    /// - Parameter defaults: how jobs are decoded that say nothing about it.
+    package init(node: CoordinatorNode, version: String, defaults: JobDefaults = JobDefaults()) {
+        self.defaults = defaults
         self.node = node
         self.version = version
     }
@@ -44,6 +47,8 @@ package struct CoordinatorAPI: Sendable {
             try await follow(request, job: path[2], responder)
         case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "trace":
             try await sendTrace(of: path[2], responder)
+        case ("GET", let path) where path.count == 4 && path.starts(with: ["v1", "jobs"]) && path[3] == "record":
+            try await sendRecording(of: path[2], responder)
         case ("GET", ["metrics"]): try await sendMetrics(responder)
         case ("GET", ["v1", "policies"]): try await send(await policies, responder)
         case ("PUT", ["v1", "policies"]):
@@ -67,7 +72,8 @@ package struct CoordinatorAPI: Sendable {
 
     private func submit(_ request: HTTPRequest, _ responder: HTTPResponder) async throws {
         // A seed that JSON clients read as a double would not come back the same above 2^53.
-        let accepted = try JobIntake.read(request.body, drawSeed: { UInt64.random(in: 0..<(1 << 53)) })
+        let accepted = try JobIntake.read(
+            request.body, defaults: defaults, drawSeed: { UInt64.random(in: 0..<(1 << 53)) })
         guard let record = await node.submit(accepted.specification) else {
             let full = ErrorDocument(error: "\(Limits.jobsQueuedMax) jobs are waiting already: try again later")
             try await send(full, status: 429, headers: ["retry-after": "5"], responder)
@@ -95,6 +101,21 @@ package struct CoordinatorAPI: Sendable {
         // The format's keys are its own: they are not turned into snake case.
         let body = Array(try JSONEncoder().encode(TraceDocument(record)))
         try await responder.send(status: 200, headers: ["content-type": "application/json"], body: body)
+    }
+
+    private func sendRecording(of job: String, _ responder: HTTPResponder) async throws {
+        let record = try await record(job)
+        guard record.specification.speculation.isRecorded else {
+            throw JobIntake.Refusal(status: 404, message: "job '\(job)' was not recorded: submit it with record: true")
+        }
+        guard let trace = DecisionTrace(record) else {
+            let why =
+                record.isOver ? "its verifier died first, or 16 later jobs were recorded" : "it comes when the job ends"
+            throw JobIntake.Refusal(status: 404, message: "there is no recording of job '\(job)': \(why)")
+        }
+        let body = try trace.lines(TraceLines()).map { $0 + "\n" }.joined()
+        try await responder.send(
+            status: 200, headers: ["content-type": "application/jsonl"], body: Array(body.utf8))
     }
 
     private func sendMetrics(_ responder: HTTPResponder) async throws {
@@ -134,7 +155,7 @@ package struct CoordinatorAPI: Sendable {
                 policies: await node.policies.map { PolicyDocument($0.scope, $0.entry) },
                 known: PolicySpecification.Name.allCases.map {
                     PolicyManualDocument(PolicySpecification($0).manual)
-                })
+                } + [.auto])
         }
     }
 
@@ -146,7 +167,8 @@ package struct CoordinatorAPI: Sendable {
             return StatusDocument(
                 version: version, uptimeSeconds: Double(uptime.components.seconds), ready: await node.isReady,
                 verifiers: nodes.count { $0.record.isVerifier }, drafters: nodes.count { !$0.record.isVerifier },
-                jobsOpen: records.count { !$0.isOver }, jobsFinished: records.count { $0.isOver })
+                jobsOpen: records.count { !$0.isOver }, jobsFinished: records.count { $0.isOver },
+                pairs: PairDocument.all(of: nodes.map(\.record)))
         }
     }
 

@@ -23,7 +23,9 @@ extension JobDocument {
         (candidates, merge) = (speculation.siblings.name, speculation.merge)
         if speculation.method.isLossy { (lossy, tau) = (true, speculation.tau) }
         draftModels = record.draftModels.sorted()
-        (policy, policySetBy) = (record.policy.policy.description, record.policy.setBy)
+        sharesCores = record.sharesCores
+        policy = record.policy.policy.description
+        policySetBy = record.policy.setBy + (record.policy.isAuto ? " (auto)" : "")
         if case .queued = record.state, let setback = record.setback {
             waiting = "\(setback); it goes on when a verifier of the same weights is there"
         }
@@ -36,6 +38,11 @@ extension JobSummary {
             id: record.id.description, state: JobSummary.state(of: record),
             method: record.specification.speculation.method.name,
             promptTokens: record.promptTokens.count, outputTokens: record.output.count)
+        policy = record.policy.policy.description
+        tree = record.specification.speculation.shape.description
+        targetModel = record.modelName.isEmpty ? nil : Hello.fileName(of: record.modelName)
+        draftModels = record.draftModels.map(Hello.fileName(of:)).sorted()
+        if case .running = record.state { verifier = record.verifiers.last }
     }
 
     static func state(of record: JobRecord) -> String {
@@ -112,5 +119,7 @@ extension NodeDocument {
             context: node.hello.capacity.context,
             jobs: node.load.jobs, busy: Double(node.load.busy), stepMicroseconds: Int(node.load.stepMicroseconds),
             problem: problem)
+        passingMicroseconds = Int(clamping: node.load.clock.passing)
+        waitingMicroseconds = Int(clamping: node.load.clock.waiting)
     }
 }

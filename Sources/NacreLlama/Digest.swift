@@ -4,10 +4,12 @@ import NacreEngine
 /// who builds a collision on purpose.
 ///
 /// - Source: Fowler, Noll, Vo; constants as in draft-eastlake-fnv, 64 bits.
-struct Digest {
-    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+package struct Digest {
+    package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
-    mutating func absorb(_ bytes: UnsafeRawBufferPointer) {
+    package init() {}
+
+    package mutating func absorb(_ bytes: UnsafeRawBufferPointer) {
         var hash = value
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
         value = hash

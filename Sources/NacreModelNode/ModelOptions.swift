@@ -122,6 +122,7 @@ package struct ModelOptions: ParsableArguments {
     /// How this node introduces itself.
     package func hello(_ settings: Settings, _ model: ServedModel, role: Role, dataAddress: String) -> Hello {
         let file = URL(fileURLWithPath: settings[Self.model]).lastPathComponent
+        let threads = try? CPUList.threads(settings[Self.threads], on: settings[Self.cpus])
         return Hello(
             node: nodeName(settings, role: role), incarnation: Incarnation(rawValue: .random(in: 1 ... .max)),
             role: role, wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, modelDigest: model.digest,
@@ -130,7 +131,9 @@ package struct ModelOptions: ParsableArguments {
                 sequences: model.slots, context: model.contextPerJob, nodesMax: model.shape.nodesMax,
                 shards: model.shards),
             modelName: "\(file) (\(model.description))", engineVersion: model.engine,
-            cores: settings[Self.cpus]?.description ?? "any", isExact: role == .drafter || model.isExact)
+            cores: settings[Self.cpus]?.description ?? "any",
+            place: threads.map { .here(threads: $0, cpus: settings[Self.cpus]) } ?? .unknown,
+            isExact: role == .drafter || model.isExact)
     }
 
     /// Measured pass times for the log: `1: 980, 2: 1410, ...`.

@@ -7,6 +7,8 @@ struct LoadMeter: Sendable {
     private var since: Instant
     private var busy = 0
     private var passes = 0
+    /// As they stood at `since`.
+    private var counted: [PairReport] = []
     private var last = Load(jobs: 0, busy: 0, stepMicroseconds: 0)
 
     /// Shortest span that a share of busy time is taken over, in microseconds.
@@ -24,12 +26,29 @@ struct LoadMeter: Sendable {
         passes += 1
     }
 
-    mutating func read(jobs: Int, at now: Instant) -> Load {
+    /// - Parameter pairs: without their rates, which are taken here.
+    mutating func read(
+        jobs: Int, clock: NodeClock = NodeClock(), pairs: [PairReport] = [], at now: Instant
+    ) -> Load {
         last.jobs = jobs
+        last.clock = clock
+        let rates = last.pairs
+        last.pairs = pairs.map { pair in
+            var pair = pair
+            pair.tokensPerSecond = rates.first { pair.isOf($0) }?.tokensPerSecond ?? 0
+            return pair
+        }
         let elapsed = now - since
         guard elapsed >= LoadMeter.span else { return last }
         last.busy = min(1, Float(busy) / Float(elapsed * engines))
         last.stepMicroseconds = passes == 0 ? 0 : UInt32(clamping: busy / passes)
+        for index in last.pairs.indices {
+            let pair = last.pairs[index]
+            let before = counted.first { pair.isOf($0) }?.counts.tokens ?? 0
+            let tokens = pair.counts.tokens >= before ? pair.counts.tokens - before : 0
+            last.pairs[index].tokensPerSecond = Float(Double(tokens) * 1e6 / Double(elapsed))
+        }
+        counted = last.pairs
         since = now
         busy = 0
         passes = 0

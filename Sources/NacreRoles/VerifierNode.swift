@@ -114,7 +114,9 @@ package actor VerifierNode: EventLoopActor {
 
     private func tick() {
         step(.tick)
-        let current = load.read(jobs: machine.jobCount, at: .now)
+        let now = Instant.now
+        let current = load.read(
+            jobs: machine.jobCount, clock: machine.clock, pairs: machine.reports(at: now), at: now)
         control?.assumeIsolated { $0.tick(current) }
     }
 

@@ -33,6 +33,7 @@ package struct Campaign: Sendable {
             merges   \(tally.merging) streams whose hypotheses may meet again
             shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
             outcomes \(tally.prepared) prepared
+            turns    \(tally.alternations) taken by drafters on a verifier's cores
             messages \(tally.messages), of these stale and dropped \(tally.staleMessages)
             events   \(tally.events)
             faults   \(faults.joined(separator: ", "))
@@ -54,7 +55,7 @@ package struct Campaign: Sendable {
             ("united", tally.united), ("sharedPrefixes", tally.sharedPrefixes), ("drawn", tally.drawn),
             ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
-            ("sideBySide", tally.sideBySide),
+            ("sideBySide", tally.sideBySide), ("alternations", tally.alternations),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]

@@ -50,6 +50,8 @@ struct Scenario: Sendable {
         /// Share of contexts in which its model is the target.
         var agreement: Double
         var modelSeed: UInt64
+        /// The verifier on whose cores it computes.
+        var sharesCoresOf: Int?
     }
 
     struct Job: Sendable {
@@ -132,6 +134,9 @@ struct Scenario: Sendable {
             let policy = Scenario.policy(&division)
             policies.append((Instant(rawValue: division.int(0...2_000_000)), policy == .goodput ? nil : policy))
         }
+        for index in drafters.indices where division.happens(0.4) {
+            drafters[index].sharesCoresOf = division.int(0...verifiers.count - 1)
+        }
         addLossyJobs()
     }
 
@@ -189,7 +194,8 @@ struct Scenario: Sendable {
     private static func speculation(_ sampling: SamplingPolicy, _ chance: inout Chance) -> Speculation {
         while true {
             var speculation = Speculation(
-                chance.pick(DecodingMethod.allCases.filter { !$0.isLossy }), gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
+                chance.pick(DecodingMethod.allCases.filter { !$0.isLossy }),
+                gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
                 rule: sampling.isGreedy || sampling == certain ? chance.pick(VerifyRuleKind.allCases) : .coupled,
                 payload: chance.pick(PayloadKind.allCases),
                 drafters: chance.pick([1, 1, 2]), helpers: chance.pick([0, 0, 1]))
@@ -205,6 +211,8 @@ struct Scenario: Sendable {
             speculation.policy = policy(&chance)
             speculation.merge = chance.pick([0, 0, 1, 2])
             speculation.siblings = chance.pick([.withoutReplacement, .withoutReplacement, .independent])
+            // No draw of its own, so that seeds keep their meaning.
+            speculation.isRecorded = speculation.gamma == 8
             if speculation.complaint(under: sampling) == nil { return speculation }
         }
     }

@@ -44,6 +44,8 @@ package struct Tally: Sendable, Equatable {
     package var coalesced = 0
     /// Passes that began while another shard of the same verifier computed.
     package var sideBySide = 0
+    /// Passes that began while a drafter computed on its verifier's cores, each of the drafter's own among them.
+    package var alternations = 0
 
     package init() {}
 
@@ -58,6 +60,7 @@ package struct Tally: Sendable, Equatable {
         faults.merge(other.faults, uniquingKeysWith: +)
         staleMessages += other.staleMessages
         epochs += other.epochs
+        alternations += other.alternations
         drafted += other.drafted
         coalesced += other.coalesced
         branched += other.branched

@@ -17,6 +17,28 @@ extension World {
         schedule(.tick(host, life: hosts[host.index].life), in: chance.int(1...World.tick))
     }
 
+    /// Where a verifier computes, and the drafters on its cores.
+    static func place(ofVerifier index: Int) -> ComputePlace {
+        ComputePlace(host: UInt64(index + 1), cores: [0], threads: 1)
+    }
+
+    /// No pass is in flight while a drafter on the same cores computes, of those that the verifier has not given up.
+    /// Liars are out of it: they say that nothing more will come, and go on.
+    func judgeAlternation() {
+        for (index, drafter) in scenario.drafters.enumerated() {
+            guard let shared = drafter.sharesCoresOf, drafter.character != .breaker, drafter.character != .mute,
+                let verifier = hosts[1 + shared].shell as? VerifierShell,
+                let shell = hosts[1 + scenario.verifiers.count + index].shell as? DrafterShell
+            else { continue }
+            let mine = shell.machine.computing.filter { verifier.waits(for: $0.stream, on: ConnectionID($0.link)) }
+            guard !mine.isEmpty else { continue }
+            tally.alternations += 1
+            if verifier.machine.indices.contains(where: { verifier.machine[$0].isComputing }) {
+                report(.alternation, "verifier\(shared) computes while drafter\(index) drafts stream \(mine[0].stream)")
+            }
+        }
+    }
+
     /// A number that no other start of any process has.
     func incarnation(of host: HostID) -> Incarnation {
         Incarnation(rawValue: UInt64(host.index) << 32 | UInt64(hosts[host.index].life))

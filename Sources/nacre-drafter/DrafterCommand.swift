@@ -64,13 +64,13 @@ struct DrafterCommand: AsyncParsableCommand {
         _ = try await loaded.host.calibrate(budget: .milliseconds(100))
         let incarnation = Incarnation(rawValue: .random(in: 1 ... .max))
         let name = options.nodeName(settings, role: .drafter)
+        var configuration = DrafterMachine.Configuration(
+            node: name, incarnation: incarnation, vocabularyDigest: loaded.tokenizer.vocabularyDigest,
+            vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
+            nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens, branches: shape.branches)
+        configuration.modelDigest = loaded.model.digest
         let node = DrafterNode(
-            DrafterMachine.Configuration(
-                node: name, incarnation: incarnation, vocabularyDigest: loaded.tokenizer.vocabularyDigest,
-                vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
-                nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens,
-                branches: shape.branches),
-            on: loop, log: log, submit: { loaded.host.submit($0, done: $1) })
+            configuration, on: loop, log: log, submit: { loaded.host.submit($0, done: $1) })
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
         let data =

@@ -38,10 +38,13 @@ struct ClusterModels: ParsableArguments {
         }
     }
 
-    func plan(verifiers: Int, drafters: Int) throws -> ClusterPlan {
+    func plan(
+        verifiers: Int, drafters: Int, placement: ClusterPlacement = .apart, drafterCores: Int = 1,
+        coresMax: Int? = nil
+    ) throws -> ClusterPlan {
         var plan = try ClusterPlan(
             installation: .current(), target: target, draft: draft, verifiers: verifiers, drafters: drafters,
-            coresMax: threads)
+            coresMax: coresMax ?? threads, placement: placement, drafterCores: drafterCores)
         plan.context = context
         plan.slots = slots
         plan.hasInexactRounding = inexactRounding
@@ -65,6 +68,13 @@ struct ClusterOptions: ParsableArguments {
     }
 
     func plan() throws -> ClusterPlan { try models.plan(verifiers: verifiers, drafters: drafters) }
+
+    /// A plan with room for so many jobs at once.
+    func plan(jobsAtOnce: Int) throws -> ClusterPlan {
+        var plan = try plan()
+        if models.slots == nil, jobsAtOnce > ClusterPlan.slotsUsual { plan.slots = jobsAtOnce }
+        return plan
+    }
 }
 
 extension ClusterModels {

@@ -53,6 +53,12 @@ struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show whether the cluster decodes, and what it does.",
         discussion: """
+            Below the cluster's own figures a line for each pair of models: what is done about drafts (drafting,
+            shortened, resting, probing, checking, no drafter, plain, fixed), since when, with how many jobs, tokens per
+            second, how many times as fast as plain decoding drafts were measured to be, and why. In a pipe these
+            lines begin with "pair", separated by tabs: verifier, target, drafter, method, policy, tree, state, seconds,
+            jobs, tokens per second, ratio, reason.
+
             Exit status 3 if no coordinator answers.
 
             Examples:
@@ -73,8 +79,42 @@ struct StatusCommand: AsyncParsableCommand {
                 ("drafters", "\(status.drafters)"), ("jobs_open", "\(status.jobsOpen)"),
                 ("jobs_finished", "\(status.jobsFinished)"),
                 ("uptime_seconds", Figures.decimal(status.uptimeSeconds, digits: 0)),
+                ("drafts", Self.drafts(status.pairs)),
             ]
             try JobText.write(rows, to: terminal)
+            try Self.write(status.pairs, to: terminal)
+        }
+    }
+    /// What jobs do with drafts, all together.
+    private static func drafts(_ pairs: [PairDocument]) -> String {
+        let decoding = pairs.filter { $0.jobs > 0 }
+        if decoding.isEmpty { return "no job decodes" }
+        let drafting = decoding.filter { ["drafting", "shortened", "probing", "checking", "fixed"].contains($0.state) }
+        if drafting.isEmpty {
+            return decoding.contains { $0.state == "resting" } ? "all rest: no job drafts" : "none: no job drafts"
+        }
+        let resting = decoding.count { $0.state == "resting" }
+        return resting == 0 ? "on" : "on for \(drafting.count) of \(decoding.count) pairs, \(resting) rest"
+    }
+
+    private static func write(_ pairs: [PairDocument], to terminal: Terminal) throws {
+        guard !pairs.isEmpty else { return }
+        var table = Table(
+            "verifier", "target", "drafter", "method", "policy", "tree", "drafts", "since_s", "jobs", "tokens/s",
+            "ratio", "why")
+        for pair in pairs {
+            table.add(
+                pair.verifier, pair.targetModel, pair.draftModel ?? "-", pair.method, pair.policy, pair.tree,
+                pair.state, Figures.decimal(pair.sinceSeconds, digits: 0), "\(pair.jobs)",
+                Figures.decimal(pair.tokensPerSecond, digits: 1), Figures.decimal(pair.ratio, digits: 2), pair.reason)
+        }
+        if terminal.isInteractive {
+            try terminal.line("")
+            try table.write(to: terminal)
+        } else {
+            for row in table.rows {
+                try terminal.line((["pair"] + row).map(Table.escaped).joined(separator: "\t"))
+            }
         }
     }
 }

@@ -34,9 +34,11 @@ struct NacreCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Cluster",
                 subcommands: [
-                    UpCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self, PolicyCommand.self,
+                    UpCommand.self, PlanCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self,
+                    TopCommand.self, PolicyCommand.self,
                 ]),
-            CommandGroup(name: "Models", subcommands: [ModelsCommand.self, SimulateCommand.self]),
-            CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self]),
+            CommandGroup(name: "Models", subcommands: [ModelsCommand.self, ReplayCommand.self, SimulateCommand.self]),
+            CommandGroup(
+                name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self, BenchCommand.self, TuneCommand.self]),
         ])
 }

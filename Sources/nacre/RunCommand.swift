@@ -17,24 +17,33 @@ struct RunCommand: AsyncParsableCommand {
               nacre run "class Stack:" --tree 4,2,2,1
               nacre run "class Stack:" --tree best:16 --branches 8 --drafters 2 --helpers 1
               nacre run "class Stack:" --rule rejection --payload scalar --temperature 0.8
+              nacre run "class Stack:" --record job.trace && nacre replay job.trace
             """)
 
     @OptionGroup var job: JobOptions
     @Flag(help: "Write the prompt before the answer.") var echo = false
+    @Option(
+        help: ArgumentHelp(
+            "Record how drafts do, position by position, into this file, for `nacre replay` and `nacre simulate`.",
+            valueName: "file"))
+    var record: String?
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        let request = try job.request()
-        let terminal = Terminal.standard()
+        var request = try job.request()
+        let record = try record.map { path in try OutputFile(path) }
+        if record != nil { request.record = true }
+        let (terminal, submitted) = (Terminal.standard(), request)
         let (echo, json) = (echo && !connection.json, connection.json)
         try await connection.withCoordinator { coordinator in
-            if echo { try terminal.write(request.prompt) }
+            if echo { try terminal.write(submitted.prompt) }
             var endsLine = false
-            let finished = try await coordinator.run(request) { text in
+            let finished = try await coordinator.run(submitted) { text in
                 guard !json else { return }
                 try terminal.write(text)
                 endsLine = text.hasSuffix("\n")
             }
+            if let record { try record.write(try await coordinator.recording(finished.document.id)) }
             if json { return try terminal.write(json: finished.document) }
             if terminal.isInteractive && !endsLine { try terminal.write("\n") }
             if terminal.showsProgress { terminal.note(JobText.summary(of: finished.document)) }
@@ -54,13 +63,16 @@ struct SubmitCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var job: JobOptions
+    @Flag(help: "Record how drafts do; `nacre trace ID --decisions` writes it.") var record = false
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        let request = try job.request()
+        var request = try job.request()
+        if record { request.record = true }
+        let submitted = request
         let (terminal, json) = (Terminal.standard(), connection.json)
         try await connection.withCoordinator { coordinator in
-            let document = try await coordinator.submit(request)
+            let document = try await coordinator.submit(submitted)
             if json { try terminal.write(json: document) } else { try terminal.line(document.id) }
         }
     }

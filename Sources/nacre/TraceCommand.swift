@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import NacreClient
 import NacreNode
 
@@ -12,8 +11,12 @@ struct TraceCommand: AsyncParsableCommand {
             where its drafts arrived, so it lies later than it was by their way. The last 64 jobs can be traced, the
             first 4,096 events of each.
 
-            Example:
+            With --decisions: how the drafts of a job that was submitted with --record did, position by position, for
+            `nacre replay` and `nacre simulate`. The last 16 such jobs have that.
+
+            Examples:
               nacre trace 3fa2 -o trace.json
+              nacre trace 3fa2 --decisions -o job.trace
             """)
 
     @OptionGroup var job: JobName
@@ -22,20 +25,18 @@ struct TraceCommand: AsyncParsableCommand {
     @Option(name: [.short, .long], help: ArgumentHelp("Where to write (default: standard output).", valueName: "file"))
     var output: String?
 
+    @Flag(help: "Write the recording instead of the timeline.") var decisions = false
+
     func run() async throws {
-        let (terminal, prefix, output) = (Terminal.standard(), job.id, output)
+        let (terminal, prefix, isRecording) = (Terminal.standard(), job.id, decisions)
+        let output = try output.map { path in try OutputFile(path) }
         try await connection.withCoordinator { coordinator in
-            let trace = try await coordinator.trace(try await coordinator.resolve(prefix))
-            guard let output else {
+            let id = try await coordinator.resolve(prefix)
+            let trace = isRecording ? try await coordinator.recording(id) : try await coordinator.trace(id)
+            if let output {
+                try output.write(trace)
+            } else {
                 try terminal.write(String(decoding: trace, as: UTF8.self))
-                return
-            }
-            do {
-                try Data(trace).write(to: URL(fileURLWithPath: output), options: .atomic)
-            } catch {
-                throw NacreError(
-                    .failed, "could not write \(output): \(error.localizedDescription)",
-                    remedy: "check the folder and its room")
             }
         }
     }

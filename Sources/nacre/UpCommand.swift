@@ -10,12 +10,16 @@ struct UpCommand: AsyncParsableCommand {
         commandName: "up", abstract: "Start a cluster of real processes on this machine.",
         discussion: """
             Stays until Ctrl-C or `nacre down`, then stops every process it has started; with --detach it returns as
-            soon as the cluster is ready. No two processes share a core unless there are fewer cores than processes.
+            soon as the cluster is ready. Where the drafter computes is decided as `nacre plan` does, by what both
+            models are measured to take: on cores of its own, on the verifier's in turns with it, or nowhere if it does
+            not pay. --placement overrides that. No two processes compute on a core at the same time.
 
             Examples:
               nacre up
               nacre up --detach && nacre run "import os" && nacre down
               nacre up --target T.gguf --draft D.gguf --verifiers 2 --slots 4
+              nacre up --placement apart
+              nacre up --config tuned.yaml
             """)
 
     @OptionGroup var cluster: ClusterOptions
@@ -26,6 +30,16 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where clients talk HTTP/2.", valueName: "host:port"))
     var http = "127.0.0.1:7401"
 
+    @Option(help: "Where the drafter computes: auto, apart (cores of its own), together (in turns), plain (none).")
+    var placement = PlacementChoice.auto
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of the coordinator's settings (policy, pair-policies, method, ...), as `nacre tune --out` writes "
+                + "it.",
+            valueName: "file"))
+    var config: String?
+
     @Flag(help: "Return when the cluster is ready; `nacre down` stops it.")
     var detach = false
 
@@ -33,12 +47,17 @@ struct UpCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        var plan = try cluster.plan()
-        plan.listen = try HostPort(listen)
-        plan.http = try HostPort(http)
-        let (ready, isDetached, json) = (plan, detach, json)
+        let (listen, http) = (try HostPort(listen), try HostPort(http))
+        let (cluster, choice, isDetached, json) = (cluster, placement, detach, json)
+        let settings = config
+        // A running cluster is in the way of the measurements too.
+        try UpSession.requireNone()
         try await Interruption.guarding {
-            try await UpSession(plan: ready, isDetached: isDetached, json: json).run()
+            var (plan, reason) = try await cluster.placed(choice, Terminal.standard())
+            plan.listen = listen
+            plan.http = http
+            plan.coordinatorSettings = settings
+            try await UpSession(plan: plan, reason: reason, isDetached: isDetached, json: json).run()
         }
     }
 }
@@ -46,6 +65,8 @@ struct UpCommand: AsyncParsableCommand {
 /// One run of `nacre up`.
 private final class UpSession: Sendable {
     let plan: ClusterPlan
+    /// Why the drafter is where it is.
+    let reason: String
     let isDetached: Bool
     let json: Bool
     let terminal = Terminal.standard()
@@ -53,18 +74,24 @@ private final class UpSession: Sendable {
     /// Whether the processes' log lines are shown: what fails during the start is told once, as an error.
     private let logsShown: Mutex<Bool>
 
-    init(plan: ClusterPlan, isDetached: Bool, json: Bool) {
+    init(plan: ClusterPlan, reason: String, isDetached: Bool, json: Bool) {
         self.plan = plan
+        self.reason = reason
         self.isDetached = isDetached
         self.json = json
         logsShown = Mutex(plan.logLevel != nil)
     }
 
-    func run() async throws {
-        if let record = try folder.running() {
+    /// - Throws: `.failed` if there is a cluster.
+    static func requireNone() throws {
+        if let record = try ClusterFolder.standard().running() {
             throw NacreError(
                 .failed, "a cluster is running already, at \(record.http)", remedy: "stop it with `nacre down`")
         }
+    }
+
+    func run() async throws {
+        try Self.requireNone()
         folder.clear()
         try folder.create()
         let start = ContinuousClock.now
@@ -107,13 +134,35 @@ private final class UpSession: Sendable {
         }
     }
 
+    /// What `--json` prints: the record, and where the drafter is.
+    private struct Report: Encodable {
+        let record: ClusterRecord
+        let placement: String
+        let reason: String
+
+        private enum CodingKeys: String, CodingKey {
+            case placement, reason
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            try record.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(placement, forKey: .placement)
+            try container.encode(reason, forKey: .reason)
+        }
+    }
+
     private func progress(_ text: String) { if terminal.showsProgress { terminal.note(text) } }
 
     private func announce(_ cluster: Cluster, after time: Duration) throws {
         let record = ClusterRecord(cluster, isDetached: isDetached)
-        if json { return try terminal.write(json: record) }
+        if json {
+            return try terminal.write(
+                json: Report(record: record, placement: plan.cores.placement.rawValue, reason: reason))
+        }
         try terminal.line("ready at \(cluster.http) after \(Figures.decimal(time / .seconds(1), digits: 1)) s")
         try terminal.line("cores: \(plan.cores.description)")
+        try terminal.line("placement: \(plan.cores.placement.rawValue), \(reason)")
         for process in record.processes { try terminal.line("\(process.name): pid \(process.pid)") }
         guard terminal.isInteractive else { return }
         let stop = isDetached ? "stop with: nacre down" : "stop with Ctrl-C"

@@ -10,7 +10,11 @@ import Testing
         try await PatchedModel.withFolder { folder in
             let own = ["XDG_RUNTIME_DIR": folder]
             let up = try await Command.run(
-                "nacre", ["up", "--detach", "--json", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+                "nacre",
+                [
+                    "up", "--detach", "--json", "--placement", "apart", "--listen", "127.0.0.1:0", "--http",
+                    "127.0.0.1:0",
+                ],
                 environment: own)
             #expect(up.status == 0 && up.errors.isEmpty, "\(up)")
             let pids = Self.pids(up.output)
@@ -31,7 +35,7 @@ import Testing
     func attached(signal: Int32) async throws {
         try await PatchedModel.withFolder { folder in
             let up = try Command(
-                "nacre", ["up", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+                "nacre", ["up", "--placement", "together", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
                 environment: ["XDG_RUNTIME_DIR": folder])
             try await up.until("it is ready") { $0.contains("drafter-1: pid") }
             let pids = up.output.split(separator: "\n").compactMap {

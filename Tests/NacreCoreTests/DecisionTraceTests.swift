@@ -24,7 +24,7 @@ struct DecisionTraceTests {
 
     private func trace(_ count: Int) -> DecisionTrace {
         let positions = (0..<count).map { index in
-            TracePosition(
+            DecisionTrace.Position(
                 agrees: index % 3 != 0,
                 statistics: TokenStatistics(entropy: Double(index) / 8, topProbability: 0.5, margin: 1.5),
                 probability: 0.25)
@@ -56,10 +56,24 @@ struct DecisionTraceTests {
 
     @Test("What was not known is left out and comes back as unknown")
     func unknown() throws {
-        let trace = DecisionTrace(header, positions: [TracePosition(agrees: true)], times: [0])
+        let trace = DecisionTrace(header, positions: [.init(agrees: true)], times: [0])
         let lines = try trace.lines(JSONLines())
         #expect(lines[1] == #"{"agrees":true,"at":0}"#)
         #expect(try DecisionTrace(lines, JSONLines()).positions[0].statistics.entropy.isNaN)
+    }
+
+    @Test("Positions without a draft are said to be so, and are not played again")
+    func neverDrafted() throws {
+        let positions = [true, nil, false, nil].map { DecisionTrace.Position(agrees: $0) }
+        let trace = DecisionTrace(header, positions: positions, times: [0, 0, 500_000, 1_000_000])
+        let lines = try trace.lines(JSONLines())
+        #expect(lines[2] == #"{"agrees":null,"at":0}"#)
+        let read = try DecisionTrace(lines, JSONLines())
+        #expect(read.positions.map(\.agrees) == [true, nil, false, nil])
+        #expect(read.known.map(\.agrees) == [true, false])
+        // Two tokens in the second behind the first round.
+        #expect(read.tokensPerSecond == 2)
+        #expect(PolicyReplay(read).positions.count == 2)
     }
 
     @Test("A damaged line is named, with what is wrong with it")

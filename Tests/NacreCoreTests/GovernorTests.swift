@@ -167,6 +167,44 @@ struct GovernorTests {
                 == "drafts would decode 0.91 times as fast as plain decoding: resting")
     }
 
+    @Test("Elsewhere it goes on from what is known, and is soon told otherwise")
+    func elsewhere() {
+        var governor = Governor(isHeld: true)
+        #expect(governor.phase == .drafting)
+        let fair = Governor.Forecast(plain: 1, speculative: 1.2)
+        // Half as fast as was forecast.
+        for _ in 0..<40 {
+            let order = governor.next(fair)
+            governor.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 6 : 10, microseconds: 10))
+        }
+        #expect(governor.phase == .resting && governor.expectedRatio(fair) < 0.7)
+        var other = governor.elsewhere
+        #expect(other.phase == .resting && abs(other.expectedRatio(fair) - governor.expectedRatio(fair)) < 0.05)
+        var rounds = 0
+        while other.phase != .drafting, rounds < 2_000 {
+            let order = other.next(fair)
+            other.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 12 : 10, microseconds: 10))
+            rounds += 1
+        }
+        #expect(rounds < 500, "there drafts are as fast as forecast")
+    }
+
+    @Test("A forecast counts the drafts of the jobs that draft alike")
+    func peers() {
+        let cost = StepCostModel(nodesMax: 64, priorFixed: 90, perNode: 10)
+        func rates(others: Int, peers: Int) -> Governor.Forecast {
+            Governor.Forecast(
+                RoundConditions(
+                    .stream, cost: cost, draftMicroseconds: 0, roundTripMicroseconds: 0,
+                    acceptance: PositionalAcceptance(priorAlpha: 0.5), others: others, peers: peers, most: 16),
+                drafts: 3)
+        }
+        // 1 + ½ + ¼ + ⅛ tokens of each job that drafts, in passes of 4 nodes for each.
+        #expect(abs(rates(others: 3, peers: 3).speculative - 4 * 1.875 / 250) < 1e-9)
+        #expect(abs(rates(others: 3, peers: 1).speculative - (2 + 2 * 1.875) / 190) < 1e-9)
+        #expect(rates(others: 3, peers: 3).plain == 4.0 / 130)
+    }
+
     @Test("Rounds without time or forecast change nothing")
     func nonsense() {
         var governor = Governor()

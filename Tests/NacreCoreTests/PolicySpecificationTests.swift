@@ -52,7 +52,7 @@ struct PolicySpecificationTests {
                 + "adaedl, ema, fixed, goodput, heuristic, ratio, svip, thompson, threshold")
         #expect(
             fault("fixed:lambda=1")
-                == "policy fixed has no parameter 'lambda': it takes gamma (whole, 1 to 64, default 4), "
+                == "policy fixed has no parameter 'lambda': it takes gamma (whole, 0 to 64, default 4), "
                 + "min (whole, 0 to 64, default 0), max (whole, 1 to 64, default 64)")
         #expect(
             fault("adaedl:lambda=1.5")
@@ -60,7 +60,8 @@ struct PolicySpecificationTests {
         )
         #expect(
             fault("fixed:gamma=2.5")
-                == "policy fixed: '2.5' is no value of gamma (whole, 1 to 64, default 4): drafts of a round")
+                == "policy fixed: '2.5' is no value of gamma (whole, 0 to 64, default 4): drafts of a round; 0 turns "
+                + "drafts off")
         #expect(fault("svip:h=0.1,h=0.2") == "policy svip: h is given twice: give it once")
         #expect(fault("fixed:max=4,draft-n-max=5") == "policy fixed: max is given twice: give it once")
         #expect(fault("adaedl:lambda") == "'lambda' is no parameter: write name=value, as in adaedl:lambda=0.4")
@@ -72,7 +73,7 @@ struct PolicySpecificationTests {
         ] {
             #expect(fault(text) != nil, "\(text)")
         }
-        let stored = Data("[\"fixed:gamma=0\"]".utf8)
+        let stored = Data("[\"fixed:gamma=65\"]".utf8)
         #expect(throws: DecodingError.self) { try JSONDecoder().decode([PolicySpecification].self, from: stored) }
     }
 
@@ -87,6 +88,7 @@ struct PolicySpecificationTests {
         #expect(try text(nil, nil, nil) == nil && text(16, nil, 0) == "fixed:gamma=16")
         #expect(try text(16, 2, nil) == "fixed:gamma=16,min=2" && text(nil, 2, nil) == "goodput:min=2")
         #expect(try text(16, 2, 0.75) == "threshold:theta=0.75,keep=0,min=2,max=16")
-        #expect(throws: PolicyFault.self) { try text(0, nil, nil) }
+        #expect(try text(0, nil, nil) == "fixed:gamma=0")
+        #expect(throws: PolicyFault.self) { try text(65, nil, nil) }
     }
 }

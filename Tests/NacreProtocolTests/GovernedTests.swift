@@ -40,6 +40,16 @@ import Testing
         #expect(governed.drafted > 0)
     }
 
+    @Test(
+        "a policy of no drafts turns them off for every method",
+        arguments: [DecodingMethod.stream, .pearl, .speculative])
+    func off(method: DecodingMethod) throws {
+        let off = Self.run(Speculation(method, policy: try PolicySpecification(parsing: "fixed:gamma=0")))
+        #expect(off.texts == off.plain)
+        // To be ready a drafter has to draw once.
+        #expect(off.drafted <= 2 * 4, "\(off.drafted)")
+    }
+
     @Test("a drafter that joins while drafts rest gets ready, and one that was lost does not leave the job resting")
     func hiredWhileResting() throws {
         var rig = VerifierRig(costs: (1...64).map { Double($0) * 1_000 })

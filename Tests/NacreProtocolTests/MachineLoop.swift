@@ -47,6 +47,7 @@ struct MachineLoop {
     private(set) var statistics = JobStatistics()
     /// What was committed at a time, and the text before it.
     private(set) var commits: [(text: [TokenID], tokens: [TokenID])] = []
+    private(set) var recordings: [JobRecording] = []
 
     init(_ setting: Setting, seed: UInt64) {
         self.setting = setting
@@ -156,6 +157,7 @@ struct MachineLoop {
             statistics.logLikelihood += ended.statistics.logLikelihood
             statistics.tokensScored += ended.statistics.tokensScored
             openJobs.remove(ended.job)
+        case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire): Issue.record("a drafter was lost")
         case .toCoordinator: break
         case .dial(let address):

@@ -124,6 +124,12 @@ import Testing
         #expect(rig.jobs == [2, 1])
         rig.step(.control(.offers(Offers(job: wants.job, attempt: 1, offers: [offer]))))
         #expect(rig.lines == ["0 dials drafter:2"])
+        rig.assign(5)
+        #expect(rig.jobs == [2, 2])
+        rig.greet(1)
+        let change = JobPolicy(job: JobID(high: 0, low: 5), attempt: 1, policy: PolicySpecification(.svip))
+        rig.step(.control(.jobPolicy(change)))
+        #expect(rig.lines == ["1 tells a drafter"], "the policy of a job on another shard than the first")
         rig.step(.control(.cancelJob(CancelJob(job: JobID(high: 0, low: 77), attempt: 1))))
         #expect(rig.lines.isEmpty, "nobody has job 77")
     }

@@ -4,6 +4,18 @@ import NacreWire
 extension Refusal {
     static let dataPlane: [Refusal] = [
         Refusal(.draftOpen, "attempt", "is 0") { $0.sampling() },
+        Refusal(.draft, "entropy", "is not one for each token") { payload in
+            payload.numbers(6, [5, 6])
+            for field in 14...17 as ClosedRange<UInt64> { payload.floats(field, [0.5]) }
+        },
+        Refusal(.draft, "entropy", "lacks its neighbours") { payload in
+            payload.numbers(6, [5])
+            payload.floats(14, [0.5])
+        },
+        Refusal(.draft, "entropy", "is not a number") { payload in
+            payload.numbers(6, [5])
+            for field in 14...17 as ClosedRange<UInt64> { payload.floats(field, [.nan]) }
+        },
         Refusal(.draftOpen, "sampling", "is missing") { $0.number(4, 1) },
         Refusal(.draftOpen, "sampling", "has top-p 0") { payload in
             payload.number(4, 1)

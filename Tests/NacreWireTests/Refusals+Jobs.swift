@@ -157,10 +157,43 @@ extension Refusal {
         },
         Refusal(.cancelJob, "attempt", "is 0") { _ in },
         Refusal(.hire, "attempt", "is 0") { _ in },
+        Refusal(.jobRecording, "agreement", "means nothing") { $0.recording([3], [0], measures: 1) },
+        Refusal(.jobRecording, "agreement", "has no time") { $0.recording([1], [], measures: 1) },
+        Refusal(.jobRecording, "entropy", "is missing") { $0.recording([1], [0], measures: 0) },
+        Refusal(.jobRecording, "entropy", "is more") { $0.recording([1], [0], measures: 2) },
+        Refusal(.jobRecording, "agreement", "is of too many positions") { payload in
+            let many = [UInt64](repeating: 0, count: JobRecording.positionsMax + 1)
+            payload.recording(many, many, measures: 0)
+        },
+        Refusal(.jobRecording, "entropy", "comes with a probability above 1") { payload in
+            payload.recording([1], [0], measures: 0)
+            for field in 10...13 as ClosedRange<UInt64> { payload.floats(field, [1.5]) }
+        },
+        Refusal(.jobRecording, "nodes", "has no time") { payload in
+            payload.recording([], [], measures: 0)
+            payload.numbers(4, [1])
+        },
+        Refusal(.jobRecording, "nodes", "takes no time") { payload in
+            payload.recording([], [], measures: 0)
+            payload.numbers(4, [1])
+            payload.floats(5, [0])
+        },
+        Refusal(.jobRecording, "draftMicroseconds", "is below 0") { payload in
+            payload.recording([], [], measures: 0)
+            payload.float(6, -1)
+        },
+        Refusal(.jobRecording, "attempt", "is 0") { _ in },
     ]
 }
 
 extension RawPayload {
+    fileprivate mutating func recording(_ agreement: [UInt64], _ delays: [UInt64], measures: Int) {
+        number(3, 1)
+        numbers(8, agreement)
+        numbers(9, delays)
+        for field in 10...13 as ClosedRange<UInt64> { floats(field, Array(repeating: 0.5, count: measures)) }
+    }
+
     fileprivate mutating func ended(statistics build: (inout RawPayload) -> Void) {
         number(3, 1)
         number(5, 1)

@@ -93,6 +93,28 @@ extension Refusal {
         Refusal(.heartbeat, "load", "is missing") { $0.number(1, 1) },
         Refusal(.heartbeat, "load.jobs", "is beyond Int32") { $0.part(2) { $0.number(1, beyondInt32) } },
         Refusal(.heartbeat, "load.busy", "is NaN") { $0.part(2) { $0.float(5, .nan) } },
+        Refusal(.heartbeat, "pairs", "are too many") { payload in
+            payload.part(2) { $0.number(1, 1) }
+            for _ in 0...16 { payload.pair { _ in } }
+        },
+        Refusal(.heartbeat, "pairs.state", "means nothing") { payload in
+            payload.part(2) { $0.number(1, 1) }
+            payload.pair { $0.number(5, 99) }
+        },
+        Refusal(.heartbeat, "pairs.method", "means nothing") { payload in
+            payload.part(2) { $0.number(1, 1) }
+            payload.pair { $0.number(2, 99) }
+        },
+        Refusal(.heartbeat, "pairs.ratio", "is NaN") { payload in
+            payload.part(2) { $0.number(1, 1) }
+            payload.pair { $0.float(7, .nan) }
+        },
+        Refusal(.heartbeat, "pairs.judgedAt", "are too many") { payload in
+            payload.part(2) { $0.number(1, 1) }
+            payload.pair { pair in
+                for field in [17, 18] as [UInt64] { for _ in 0...16 { pair.number(field, 1) } }
+            }
+        },
         Refusal(.heartbeat, "load.busy", "is above 1") { $0.part(2) { $0.float(5, 1.01) } },
         Refusal(.heartbeat, "load.busy", "is negative") { $0.part(2) { $0.float(5, -0.01) } },
         Refusal(.vocabularyChunk, "entries", "have lengths without flags") { $0.numbers(5, [0]) },

@@ -35,6 +35,15 @@ struct RoundTripTests {
         #expect(try parse(MessageCodec.encode(chunk)) == [chunk])
         let prompt = Message.tokenize(Tokenize(request: 1, text: [UInt8](repeating: 0, count: Limits.promptBytesMax)))
         #expect(try parse(MessageCodec.encode(prompt)) == [prompt])
+        let position = JobRecording.Position(
+            .agrees, delay: .max, measure: DraftMeasure(entropy: 1, top: 1, margin: 1, probability: 1))
+        let recording = Message.jobRecording(
+            JobRecording(
+                job: JobID(high: 1, low: 2), attempt: 1,
+                passes: Array(repeating: .init(nodes: 4_096, microseconds: 1), count: Limits.passTimesMax),
+                draftMicroseconds: 1, roundTripMicroseconds: 1,
+                positions: Array(repeating: position, count: JobRecording.positionsMax)))
+        #expect(try parse(MessageCodec.encode(recording)) == [recording])
     }
 
     @Test("a peer that does not say how many drafters a job wants means one")

@@ -20,8 +20,10 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Nacre__Capacity Nacre__Capacity;
 typedef struct Nacre__PassTime Nacre__PassTime;
 typedef struct Nacre__Hello Nacre__Hello;
+typedef struct Nacre__ComputePlace Nacre__ComputePlace;
 typedef struct Nacre__Welcome Nacre__Welcome;
 typedef struct Nacre__Load Nacre__Load;
+typedef struct Nacre__PairReport Nacre__PairReport;
 typedef struct Nacre__Heartbeat Nacre__Heartbeat;
 typedef struct Nacre__HeartbeatAck Nacre__HeartbeatAck;
 typedef struct Nacre__Offer Nacre__Offer;
@@ -38,10 +40,26 @@ typedef struct Nacre__VocabularyChunk Nacre__VocabularyChunk;
 typedef struct Nacre__Tokenize Nacre__Tokenize;
 typedef struct Nacre__Tokenized Nacre__Tokenized;
 typedef struct Nacre__JobTrace Nacre__JobTrace;
+typedef struct Nacre__JobRecording Nacre__JobRecording;
 
 
 /* --- enums --- */
 
+typedef enum _Nacre__DraftingState {
+  /*
+   * never sent
+   */
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_UNSPECIFIED = 0,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_DRAFTING = 1,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_SHORTENED = 2,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_RESTING = 3,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_PROBING = 4,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_CHECKING = 5,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_NO_DRAFTER = 6,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_PLAIN = 7,
+  NACRE__DRAFTING_STATE__DRAFTING_STATE_FIXED = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__DRAFTING_STATE)
+} Nacre__DraftingState;
 typedef enum _Nacre__DecodingMethod {
   /*
    * never sent
@@ -180,10 +198,39 @@ struct  Nacre__Hello
    * for people: why pass_time is not that of a calm machine; empty if it may be
    */
   char *disturbance;
+  /*
+   * absent if the node does not say
+   */
+  Nacre__ComputePlace *place;
 };
 #define NACRE__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hello__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL }
+
+
+/*
+ * Where a node computes, so that no two nodes compute on the same cores at once.
+ */
+struct  Nacre__ComputePlace
+{
+  ProtobufCMessage base;
+  /*
+   * an opaque number on which the nodes of a machine agree; 0 unknown
+   */
+  uint64_t host;
+  /*
+   * that compute at once
+   */
+  uint32_t threads;
+  /*
+   * that they may be on, ascending; at most 8192
+   */
+  size_t n_core;
+  uint32_t *core;
+};
+#define NACRE__COMPUTE_PLACE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__compute_place__descriptor) \
+    , 0, 0, 0,NULL }
 
 
 /*
@@ -227,10 +274,77 @@ struct  Nacre__Load
    * mean duration of a pass in microseconds; 0 if there was none
    */
   uint32_t step_us;
+  /*
+   * since the node started: passes were under way, of all shards
+   */
+  uint64_t passing_us;
+  /*
+   * none was, though a job could have been decoded
+   */
+  uint64_t waiting_us;
 };
 #define NACRE__LOAD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__load__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, 0, 0 }
+
+
+/*
+ * What a verifier does with the drafts of one draft model under one method and policy. Counts are since it started.
+ */
+struct  Nacre__PairReport
+{
+  ProtobufCMessage base;
+  /*
+   * digest; 0: none, or one that does not say
+   */
+  uint64_t draft_model;
+  Nacre__DecodingMethod method;
+  /*
+   * as people write it, at most 256 bytes
+   */
+  char *policy;
+  /*
+   * likewise
+   */
+  char *tree;
+  Nacre__DraftingState state;
+  /*
+   * for people, at most 255 bytes
+   */
+  char *reason;
+  /*
+   * tokens per time with drafts over those without; 0 unknown
+   */
+  float ratio;
+  /*
+   * how long it has been so
+   */
+  uint32_t since_ms;
+  uint32_t jobs;
+  float tokens_per_second;
+  uint64_t tokens;
+  uint64_t rounds;
+  uint64_t verified;
+  uint64_t drafted;
+  uint64_t draft_us;
+  /*
+   * of draft_us, while a pass ran
+   */
+  uint64_t overlap_us;
+  /*
+   * as in JobStatistics
+   */
+  size_t n_judged_at;
+  uint64_t *judged_at;
+  /*
+   * as many
+   */
+  size_t n_accepted_at;
+  uint64_t *accepted_at;
+};
+#define NACRE__PAIR_REPORT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__pair_report__descriptor) \
+    , 0, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NACRE__DRAFTING_STATE__DRAFTING_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
 
 
 /*
@@ -241,10 +355,15 @@ struct  Nacre__Heartbeat
   ProtobufCMessage base;
   uint64_t number;
   Nacre__Load *load;
+  /*
+   * a verifier's, at most 16
+   */
+  size_t n_pair;
+  Nacre__PairReport **pair;
 };
 #define NACRE__HEARTBEAT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__heartbeat__descriptor) \
-    , 0, NULL }
+    , 0, NULL, 0,NULL }
 
 
 /*
@@ -271,10 +390,14 @@ struct  Nacre__Offer
    */
   char *address;
   uint64_t incarnation;
+  /*
+   * a drafter on the verifier's own cores: the two take turns
+   */
+  protobuf_c_boolean shares_cores;
 };
 #define NACRE__OFFER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__offer__descriptor) \
-    , (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -353,6 +476,10 @@ struct  Nacre__AssignJob
   size_t n_helper;
   Nacre__Offer **helper;
   /*
+   * JobRecording, please, before JobEnded
+   */
+  protobuf_c_boolean record;
+  /*
    * the threshold of a lossy method, above 0 and at most 1; 0 leaves it to the verifier
    */
   double tau;
@@ -363,7 +490,7 @@ struct  Nacre__AssignJob
 };
 #define NACRE__ASSIGN_JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__assign_job__descriptor) \
-    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0 }
+    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0, 0 }
 
 
 /*
@@ -689,6 +816,61 @@ struct  Nacre__JobTrace
     , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
+/*
+ * Frame type 39, verifier → coordinator, before JobEnded of a job that is recorded: how its drafts did, position by
+ * position of the attempt, at most 32,768, and what passes and drafts took.
+ */
+struct  Nacre__JobRecording
+{
+  ProtobufCMessage base;
+  uint64_t job_hi;
+  uint64_t job_lo;
+  uint32_t attempt;
+  /*
+   * sizes of passes that were measured, at most 64
+   */
+  size_t n_nodes;
+  uint32_t *nodes;
+  /*
+   * of each
+   */
+  size_t n_microseconds;
+  float *microseconds;
+  /*
+   * for one draft; 0 if there was none
+   */
+  float draft_microseconds;
+  /*
+   * to the drafter and back
+   */
+  float round_trip_microseconds;
+  /*
+   * of each position: 0 nothing was drafted, 1 its draft differs, 2 it agrees
+   */
+  size_t n_agreement;
+  uint32_t *agreement;
+  /*
+   * microseconds since the position before was committed; 0 for the first
+   */
+  size_t n_delay;
+  uint32_t *delay;
+  /*
+   * as in Draft, for positions with a draft; else -1
+   */
+  size_t n_entropy;
+  float *entropy;
+  size_t n_top;
+  float *top;
+  size_t n_margin;
+  float *margin;
+  size_t n_drawn;
+  float *drawn;
+};
+#define NACRE__JOB_RECORDING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__job_recording__descriptor) \
+    , 0, 0, 0, 0,NULL, 0,NULL, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+
+
 /* Nacre__Capacity methods */
 void   nacre__capacity__init
                      (Nacre__Capacity         *message);
@@ -746,6 +928,25 @@ Nacre__Hello *
 void   nacre__hello__free_unpacked
                      (Nacre__Hello *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__ComputePlace methods */
+void   nacre__compute_place__init
+                     (Nacre__ComputePlace         *message);
+size_t nacre__compute_place__get_packed_size
+                     (const Nacre__ComputePlace   *message);
+size_t nacre__compute_place__pack
+                     (const Nacre__ComputePlace   *message,
+                      uint8_t             *out);
+size_t nacre__compute_place__pack_to_buffer
+                     (const Nacre__ComputePlace   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__ComputePlace *
+       nacre__compute_place__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__compute_place__free_unpacked
+                     (Nacre__ComputePlace *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__Welcome methods */
 void   nacre__welcome__init
                      (Nacre__Welcome         *message);
@@ -783,6 +984,25 @@ Nacre__Load *
                       const uint8_t       *data);
 void   nacre__load__free_unpacked
                      (Nacre__Load *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__PairReport methods */
+void   nacre__pair_report__init
+                     (Nacre__PairReport         *message);
+size_t nacre__pair_report__get_packed_size
+                     (const Nacre__PairReport   *message);
+size_t nacre__pair_report__pack
+                     (const Nacre__PairReport   *message,
+                      uint8_t             *out);
+size_t nacre__pair_report__pack_to_buffer
+                     (const Nacre__PairReport   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__PairReport *
+       nacre__pair_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__pair_report__free_unpacked
+                     (Nacre__PairReport *message,
                       ProtobufCAllocator *allocator);
 /* Nacre__Heartbeat methods */
 void   nacre__heartbeat__init
@@ -1088,6 +1308,25 @@ Nacre__JobTrace *
 void   nacre__job_trace__free_unpacked
                      (Nacre__JobTrace *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__JobRecording methods */
+void   nacre__job_recording__init
+                     (Nacre__JobRecording         *message);
+size_t nacre__job_recording__get_packed_size
+                     (const Nacre__JobRecording   *message);
+size_t nacre__job_recording__pack
+                     (const Nacre__JobRecording   *message,
+                      uint8_t             *out);
+size_t nacre__job_recording__pack_to_buffer
+                     (const Nacre__JobRecording   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__JobRecording *
+       nacre__job_recording__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__job_recording__free_unpacked
+                     (Nacre__JobRecording *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Nacre__Capacity_Closure)
@@ -1099,11 +1338,17 @@ typedef void (*Nacre__PassTime_Closure)
 typedef void (*Nacre__Hello_Closure)
                  (const Nacre__Hello *message,
                   void *closure_data);
+typedef void (*Nacre__ComputePlace_Closure)
+                 (const Nacre__ComputePlace *message,
+                  void *closure_data);
 typedef void (*Nacre__Welcome_Closure)
                  (const Nacre__Welcome *message,
                   void *closure_data);
 typedef void (*Nacre__Load_Closure)
                  (const Nacre__Load *message,
+                  void *closure_data);
+typedef void (*Nacre__PairReport_Closure)
+                 (const Nacre__PairReport *message,
                   void *closure_data);
 typedef void (*Nacre__Heartbeat_Closure)
                  (const Nacre__Heartbeat *message,
@@ -1153,20 +1398,26 @@ typedef void (*Nacre__Tokenized_Closure)
 typedef void (*Nacre__JobTrace_Closure)
                  (const Nacre__JobTrace *message,
                   void *closure_data);
+typedef void (*Nacre__JobRecording_Closure)
+                 (const Nacre__JobRecording *message,
+                  void *closure_data);
 
 /* --- services --- */
 
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    nacre__drafting_state__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__decoding_method__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__refuse_reason__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__end_reason__descriptor;
 extern const ProtobufCMessageDescriptor nacre__capacity__descriptor;
 extern const ProtobufCMessageDescriptor nacre__pass_time__descriptor;
 extern const ProtobufCMessageDescriptor nacre__hello__descriptor;
+extern const ProtobufCMessageDescriptor nacre__compute_place__descriptor;
 extern const ProtobufCMessageDescriptor nacre__welcome__descriptor;
 extern const ProtobufCMessageDescriptor nacre__load__descriptor;
+extern const ProtobufCMessageDescriptor nacre__pair_report__descriptor;
 extern const ProtobufCMessageDescriptor nacre__heartbeat__descriptor;
 extern const ProtobufCMessageDescriptor nacre__heartbeat_ack__descriptor;
 extern const ProtobufCMessageDescriptor nacre__offer__descriptor;
@@ -1183,6 +1434,7 @@ extern const ProtobufCMessageDescriptor nacre__vocabulary_chunk__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenize__descriptor;
 extern const ProtobufCMessageDescriptor nacre__tokenized__descriptor;
 extern const ProtobufCMessageDescriptor nacre__job_trace__descriptor;
+extern const ProtobufCMessageDescriptor nacre__job_recording__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -123,10 +123,14 @@ struct  Nacre__DraftOpen
    * hypotheses that agree in so many last tokens are continued once, at most 16; 0 never
    */
   uint32_t merge;
+  /*
+   * drafts come with what q was like where they were drawn: the job is recorded
+   */
+  protobuf_c_boolean measured;
 };
 #define NACRE__DRAFT_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_open__descriptor) \
-    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0 }
+    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -226,6 +230,29 @@ struct  Nacre__Draft
   uint32_t microseconds;
   Nacre__DraftEnd end;
   /*
+   * Of each token, where the stream is measured; else empty. -1: not known.
+   */
+  /*
+   * of q where it was drawn, in nats
+   */
+  size_t n_entropy;
+  float *entropy;
+  /*
+   * the largest q
+   */
+  size_t n_top;
+  float *top;
+  /*
+   * of the best token's score over the next, in nats
+   */
+  size_t n_margin;
+  float *margin;
+  /*
+   * q of the token itself
+   */
+  size_t n_drawn;
+  float *drawn;
+  /*
    * of each layer of a beam search in this message, ln q that it is judged by; falling
    */
   size_t n_reference;
@@ -233,7 +260,7 @@ struct  Nacre__Draft
 };
 #define NACRE__DRAFT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft__descriptor) \
-    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0, NACRE__DRAFT_END__DRAFT_END_OPEN, 0,NULL }
+    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0, NACRE__DRAFT_END__DRAFT_END_OPEN, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
 /*

@@ -16,17 +16,21 @@ package struct ClusterPlan: Sendable {
     /// Whether verifiers may round differently from pass to pass.
     package var hasInexactRounding = false
     package var logLevel: String?
+    /// A file of the coordinator's settings; what the plan says itself comes first.
+    package var coordinatorSettings: String?
 
     /// Most processes of one role: enough for any one machine, and few enough to list.
     package static let processesMax = 64
+    /// The slots of nodes that are told nothing.
+    package static let slotsUsual = 8
 
     /// - Parameters:
     ///   - target: path of the target model, `nil` for the one that Nacre comes with; as `draft`.
-    ///   - coresMax: see `CoreAssignment`.
+    ///   - coresMax: see `CoreAssignment`; so are the next two.
     /// - Throws: `.badUsage` for a model file that is none, `.failed` without default models.
     package init(
         installation: Installation, target: String?, draft: String?, verifiers: Int = 1, drafters: Int = 1,
-        coresMax: Int? = nil
+        coresMax: Int? = nil, placement: ClusterPlacement = .apart, drafterCores: Int = 1
     ) throws(NacreError) {
         self.installation = installation
         if let target {
@@ -42,7 +46,8 @@ package struct ClusterPlan: Sendable {
         try Installation.checkModel(self.target, flag: "target")
         if drafters > 0 { try Installation.checkModel(self.draft, flag: "draft") }
         cores = CoreAssignment(
-            available: try .available(), verifiers: verifiers, drafters: drafters, coresMax: coresMax)
+            available: try .available(), verifiers: verifiers, drafters: drafters, coresMax: coresMax,
+            placement: placement, drafterCores: drafterCores)
     }
 
     /// One process to start.
@@ -58,7 +63,8 @@ package struct ClusterPlan: Sendable {
     var coordinator: Process {
         Process(
             name: "coordinator", role: "coordinator", executable: "nacre-coordinator",
-            arguments: ["--listen", "\(listen)", "--http", "\(http)"] + logArguments)
+            arguments: ["--listen", "\(listen)", "--http", "\(http)"]
+                + (coordinatorSettings.map { ["--config", $0] } ?? []) + logArguments)
     }
 
     /// Verifiers and drafters, to be started once the coordinator listens at `control`.

@@ -1,7 +1,18 @@
 package import NacreNode
 
+/// Where the drafters of a local cluster compute.
+package enum ClusterPlacement: String, Sendable, CaseIterable {
+    /// On cores of their own.
+    case apart
+    /// On a verifier's cores, with all of them, in turns.
+    case together
+    /// Nowhere: there are none.
+    case plain
+}
+
 /// Which process of a local cluster computes on which cores. Processes that share a core run several times slower than
-/// apart, so no core is given twice unless there are fewer cores than processes.
+/// apart, so no core is given twice unless there are fewer cores than processes, or a drafter and its verifier are to
+/// take turns on all of them.
 package struct CoreAssignment: Sendable, Hashable {
     /// One process's share.
     package struct Share: Sendable, Hashable {
@@ -13,15 +24,30 @@ package struct CoreAssignment: Sendable, Hashable {
     package let drafters: [Share]
     /// Whether processes had to share cores.
     package let isShared: Bool
+    package let placement: ClusterPlacement
 
     // Beyond this many threads, the waiting for each other inside a pass costs small models more than a thread adds.
     private static let verifierCoresMax = 8
 
-    /// A drafter gets one core, because a small model's pass has too little work to divide; verifiers divide the rest.
+    /// Apart, a drafter gets one core unless it is to have more, because a small model's pass has too little work to
+    /// divide; verifiers divide the rest. Together, verifiers divide all cores, and drafters have those of one each.
     ///
-    /// - Parameter coresMax: most cores of one verifier; `nil` for a limit that suits models of up to a few hundred
-    ///   million parameters.
-    package init(available: CPUList, verifiers: Int, drafters: Int, coresMax: Int? = nil) {
+    /// - Parameters:
+    ///   - coresMax: most cores of one verifier; `nil` for a limit that suits models of up to a few hundred million
+    ///     parameters.
+    ///   - drafterCores: of each drafter, apart; fewer if that leaves a verifier none.
+    package init(
+        available: CPUList, verifiers: Int, drafters: Int, coresMax: Int? = nil,
+        placement: ClusterPlacement = .apart, drafterCores: Int = 1
+    ) {
+        self.placement = placement
+        guard placement == .apart else {
+            let all = Self(available: available, verifiers: verifiers, drafters: 0, coresMax: coresMax)
+            self.verifiers = all.verifiers
+            self.drafters = placement == .plain ? [] : (0..<drafters).map { all.verifiers[$0 % verifiers] }
+            isShared = all.isShared
+            return
+        }
         let cores = available.cores
         isShared = cores.count < verifiers + drafters
         if isShared {
@@ -30,16 +56,19 @@ package struct CoreAssignment: Sendable, Hashable {
             self.drafters = (0..<drafters).map { share(verifiers + $0) }
             return
         }
-        let drafterCores = cores.suffix(drafters)
-        let rest = cores.dropLast(drafters)
-        let (each, left) = verifiers == 0 ? (0, 0) : rest.count.quotientAndRemainder(dividingBy: verifiers)
+        let each = drafters == 0 ? 0 : max(1, min(drafterCores, (cores.count - verifiers) / drafters))
+        let drafting = cores.suffix(each * drafters)
+        let rest = cores.dropLast(each * drafters)
+        let (some, left) = verifiers == 0 ? (0, 0) : rest.count.quotientAndRemainder(dividingBy: verifiers)
         var next = rest.startIndex
         self.verifiers = (0..<verifiers).map { index in
-            let count = each + (index < left ? 1 : 0)
+            let count = some + (index < left ? 1 : 0)
             defer { next += count }
             return Self.share(Array(rest[next..<next + count].prefix(coresMax ?? Self.verifierCoresMax)))
         }
-        self.drafters = drafterCores.map { Self.share([$0]) }
+        self.drafters = (0..<drafters).map { index in
+            Self.share(Array(drafting.dropFirst(index * each).prefix(each)))
+        }
     }
 
     private static func share(_ cores: [Int]) -> Share {
@@ -54,6 +83,8 @@ package struct CoreAssignment: Sendable, Hashable {
         let parts =
             verifiers.enumerated().map { "\(name("verifier", $0, of: verifiers.count)) on \(place($1))" }
             + drafters.enumerated().map { "\(name("drafter", $0, of: drafters.count)) on \(place($1))" }
-        return parts.joined(separator: ", ") + (isShared ? " (fewer cores than processes: they will be slow)" : "")
+        let remark =
+            isShared ? " (fewer cores than processes: they will be slow)" : placement == .together ? " (in turns)" : ""
+        return parts.joined(separator: ", ") + remark
     }
 }

@@ -81,6 +81,12 @@ package struct CoordinatorClient: Sendable {
         return try await translating { try await answer.body.collect(max: Self.documentBytesMax) }
     }
 
+    /// How the drafts of a job did that was recorded, as the lines of a `DecisionTrace`.
+    package func recording(_ id: String) async throws -> [UInt8] {
+        let answer = try await send("GET", "/v1/jobs/\(Self.escaped(id))/record")
+        return try await translating { try await answer.body.collect(max: Self.documentBytesMax) }
+    }
+
     package func cancel(_ id: String) async throws -> JobDocument {
         try await call("DELETE", "/v1/jobs/\(Self.escaped(id))")
     }

@@ -12,7 +12,7 @@ package enum JobText {
             let mean = Figures.decimal(statistics.meanAcceptedTokens, digits: 1)
             parts.append("\(Figures.percent(rate)) of draft tokens accepted (\(mean) per verify)")
         }
-        parts.append(job.method)
+        parts.append(job.sharesCores ? "\(job.method) (in turns)" : job.method)
         if job.rule != "coupled" { parts.append(job.rule) }
         if job.tree != "chain" { parts.append("tree \(job.tree)") }
         if job.lossy { parts.append("LOSSY with τ \(Figures.decimal(job.tau, digits: 2))") }
@@ -47,6 +47,7 @@ package enum JobText {
         if job.lossy { rows.append(("lossy", "yes, tau \(Figures.decimal(job.tau, digits: 2))")) }
         if job.candidates != "distinct" { rows.append(("candidates", job.candidates)) }
         if job.merge > 0 { rows.append(("merge", "\(job.merge)")) }
+        if job.sharesCores { rows.append(("cores", "shared: drafter and verifier take turns")) }
         if !job.draftModels.isEmpty { rows.append(("draft_models", job.draftModels.joined(separator: ","))) }
         rows += [
             ("seed", "\(job.seed)"), ("prompt_tokens", "\(job.promptTokens)"), ("output_tokens", "\(job.outputTokens)"),

@@ -30,6 +30,31 @@ package struct Terminal: Sendable {
         return Int(size.ws_col)
     }
 
+    /// Lines of the terminal behind stdout; 24 if it does not say.
+    package var height: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return 24 }
+        return Int(size.ws_row)
+    }
+
+    /// Wipes the screen of a terminal.
+    package func clear() throws(NacreError) { try Self.write("\u{1B}[2J", to: STDOUT_FILENO) }
+
+    /// Writes lines over what stands on the screen, and wipes what is left of that.
+    ///
+    /// - Parameter fromTop: false writes them below, as any result.
+    package func redraw(_ lines: [(text: String, isBold: Bool)], fromTop: Bool) throws(NacreError) {
+        var text = fromTop ? "\u{1B}[H" : ""
+        for (index, line) in lines.enumerated() {
+            let shown = Self.harmless(line.text)
+            text += line.isBold && isColoured ? "\u{1B}[1m\(shown)\u{1B}[0m" : shown
+            // A line break behind the last would scroll a full screen.
+            if fromTop { text += "\u{1B}[K" }
+            if !fromTop || index < lines.count - 1 { text += "\n" }
+        }
+        try Self.write(fromTop ? text + "\u{1B}[J" : text, to: STDOUT_FILENO)
+    }
+
     /// Writes a result, at once and as it is; on a terminal without the control characters by which a model's text
     /// could steer it.
     ///

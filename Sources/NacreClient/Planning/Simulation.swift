@@ -3,8 +3,10 @@ package import NacreNode
 
 /// A what-if question to the event simulator (`ClusterSimulation`), in the units that people use.
 package struct Simulation: Sendable {
-    /// Acceptance per draft, 0 to below 1.
+    /// Acceptance per draft, 0 to below 1; of no meaning where a trace says how drafts did.
     package var alpha = 0.8
+    /// Where drafts agree, of a trace.
+    private var recorded: [TracePosition]?
     /// Passes of the target, in milliseconds by their nodes.
     package var target: [(nodes: Int, milliseconds: Double)]
     /// Passes of the drafter, in milliseconds by the jobs that they draw for.
@@ -14,6 +16,10 @@ package struct Simulation: Sendable {
     package var jitter = 0.0
     package var jobs = 1
     package var tokens = 2_000
+    /// None: all.
+    package var methods: [String] = []
+    /// Most drafts of a job in one pass.
+    package var draftsMax = 16
     package var verifiers = 1
     package var drafters = 1
     package var policy = "goodput"
@@ -23,6 +29,28 @@ package struct Simulation: Sendable {
     package init(target: [(nodes: Int, milliseconds: Double)], draft: [(nodes: Int, milliseconds: Double)]) {
         self.target = target
         self.draft = draft
+    }
+
+    /// The costs and the agreement of a trace, and its length. A drafter's passes for several jobs are taken to grow as
+    /// the target's do: a trace is of one job.
+    ///
+    /// - Throws: `NacreError` `.badUsage` if nothing was drafted in it.
+    package init(_ file: TraceFile) throws(NacreError) {
+        let header = file.trace.header
+        let target = header.passes.sorted { $0.nodes < $1.nodes }.map { (nodes: $0.nodes, $0.microseconds / 1_000) }
+        self.init(target: target, draft: Self.scaled(target, to: header.draftMicroseconds / 1_000))
+        let known = try file.known()
+        recorded = known
+        tokens = known.count
+        delay = header.roundTripMicroseconds / 2_000
+    }
+
+    /// A drafter's table that grows with the jobs as a target's does with its nodes.
+    package static func scaled(
+        _ table: [(nodes: Int, milliseconds: Double)], to milliseconds: Double
+    ) -> [(nodes: Int, milliseconds: Double)] {
+        guard let first = table.first, first.milliseconds > 0 else { return [(1, max(milliseconds, 1e-3))] }
+        return table.map { ($0.nodes, max(milliseconds, 1e-3) * $0.milliseconds / first.milliseconds) }
     }
 
     /// What the simulator says of one method.
@@ -67,21 +95,20 @@ package struct Simulation: Sendable {
         return table
     }
 
-    /// The answers for all methods, plain decoding first.
+    /// The answers for the methods, plain decoding first.
     ///
     /// - Throws: `NacreError` `.badUsage` for a question that has no answer.
     package func run() throws(NacreError) -> [Answer] {
         guard [delay, jitter].allSatisfy({ $0 >= 0 && $0.isFinite }) else {
             throw NacreError(.badUsage, "a delay of \(delay) ms and a jitter of \(jitter) ms: give 0 or more")
         }
-        let policy: PolicySpecification
-        do throws(PolicyFault) {
-            policy = try PolicySpecification(parsing: self.policy)
-        } catch {
-            throw NacreError(.badUsage, error.description)
-        }
+        let policy = try Planning.policy(self.policy)
+        var named: [ClusterScenario.Method] = []
+        for name in self.methods { named.append(try Planning.method(name)) }
+        let others = named.isEmpty ? ClusterScenario.Method.allCases : named
         var answers: [Answer] = []
-        for method in ClusterScenario.Method.allCases {
+        // Plain decoding is what the others are compared with.
+        for method in [.autoregressive] + others.filter({ $0 != .autoregressive }) {
             let scenario = scenario(method, policy)
             if let complaint = scenario.complaint { throw NacreError(.badUsage, complaint) }
             let result = ClusterSimulation(scenario).run()
@@ -99,12 +126,13 @@ package struct Simulation: Sendable {
                     verifierBusy: share(result.verifying, of: verifiers),
                     drafterBusy: share(result.drafting, of: drafters)))
         }
-        return answers
+        return named.isEmpty || named.contains(.autoregressive) ? answers : Array(answers.dropFirst())
     }
 
     /// Drafts that cost nothing, for one job on one verifier: nothing can be faster (ALGORITHMS 10.4); `nil` where all
     /// drafts stand, and there is no bound.
     package var bound: (nodes: Int, tokensPerSecond: Double)? {
+        let alpha = recorded.map { known in Double(known.count(where: \.agrees)) / Double(known.count) } ?? alpha
         guard alpha < 1 else { return nil }
         return ThroughputModel(
             alpha: alpha, cost: Self.cost(target), draftMicroseconds: 0, delayMicroseconds: 0
@@ -113,7 +141,9 @@ package struct Simulation: Sendable {
 
     private func scenario(_ method: ClusterScenario.Method, _ policy: PolicySpecification) -> ClusterScenario {
         var scenario = ClusterScenario(
-            method, policy: policy, cost: Self.cost(target), draftCost: Self.cost(draft), agreement: .bernoulli(alpha))
+            method, policy: policy, cost: Self.cost(target), draftCost: Self.cost(draft),
+            agreement: recorded.map { .recorded($0) } ?? .bernoulli(alpha))
+        scenario.draftsMax = draftsMax
         scenario.isGoverned = isGoverned
         scenario.jobs = jobs
         scenario.tokens = tokens

@@ -32,6 +32,11 @@ package struct StepCostModel: Sendable, Hashable {
     /// The largest size in the table.
     package var nodesMax: Int { table.count }
 
+    /// The sizes that were measured, and their times in microseconds.
+    package var passes: [(nodes: Int, microseconds: Double)] {
+        measured.indices.filter { measured[$0] > 0 }.map { ($0 + 1, measured[$0]) }
+    }
+
     /// Takes in the duration of a pass over `nodes` nodes. Sizes outside 1 ... `nodesMax` and durations that are
     /// not positive are ignored.
     package mutating func record(nodes: Int, microseconds: Double) {

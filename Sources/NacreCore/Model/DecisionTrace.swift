@@ -6,16 +6,50 @@ package struct DecisionTrace: Sendable, Hashable {
     package static let version = 1
     /// Positions of one trace at most.
     package static let positionsMax = 4_000_000
+    /// Nodes of a pass in its table.
+    package static let nodesMax = 4_096
 
     package var header: Header
-    package var positions: [TracePosition]
+    package var positions: [Position]
     /// For each position when it was decided, in microseconds since the first.
     package var times: [Double]
 
-    package init(_ header: Header, positions: [TracePosition] = [], times: [Double] = []) {
+    package init(_ header: Header, positions: [Position] = [], times: [Double] = []) {
         self.header = header
         self.positions = positions
         self.times = times
+    }
+
+    /// One position of the text.
+    package struct Position: Sendable, Hashable {
+        /// Whether the drafter's token was the target's, given that all before it were; `nil` where nothing was
+        /// drafted: the token behind the last draft of a round, plain decoding, the time before a drafter is ready.
+        package var agrees: Bool?
+        package var statistics: TokenStatistics
+        package var probability: Double
+
+        package init(agrees: Bool?, statistics: TokenStatistics = TokenStatistics(), probability: Double = .nan) {
+            self.agrees = agrees
+            self.statistics = statistics
+            self.probability = probability
+        }
+    }
+
+    /// The positions at which it is known whether the drafter agrees, one behind the other: what can be played again.
+    /// Those between are left out rather than made up, so runs meet that were apart.
+    package var known: [TracePosition] {
+        positions.compactMap { position in
+            position.agrees.map {
+                TracePosition(agrees: $0, statistics: position.statistics, probability: position.probability)
+            }
+        }
+    }
+
+    /// Tokens per second of the recorded attempt: those behind the first round, by the time they took; `nil` if there
+    /// are none.
+    package var tokensPerSecond: Double? {
+        guard let last = times.last, last > 0 else { return nil }
+        return 1e6 * Double(times.count { $0 > 0 }) / last
     }
 
     /// The first line.
@@ -30,9 +64,13 @@ package struct DecisionTrace: Sendable, Hashable {
         package var draftMicroseconds: Double
         /// 2d.
         package var roundTripMicroseconds: Double
+        /// How it was decoded, for people.
+        package var method: String?
+        package var policy: String?
 
         package init(
-            target: String, draft: String, passes: [Pass], draftMicroseconds: Double, roundTripMicroseconds: Double
+            target: String, draft: String, passes: [Pass], draftMicroseconds: Double, roundTripMicroseconds: Double,
+            method: String? = nil, policy: String? = nil
         ) {
             nacreTrace = DecisionTrace.version
             self.target = target
@@ -40,6 +78,8 @@ package struct DecisionTrace: Sendable, Hashable {
             self.passes = passes
             self.draftMicroseconds = draftMicroseconds
             self.roundTripMicroseconds = roundTripMicroseconds
+            self.method = method
+            self.policy = policy
         }
 
         /// t_p(n).
@@ -55,8 +95,9 @@ package struct DecisionTrace: Sendable, Hashable {
                 return "the trace has version \(nacreTrace), and this release reads version \(DecisionTrace.version): "
                     + "record it again, or use the release that wrote it"
             }
-            guard !passes.isEmpty, passes.allSatisfy({ (1...4_096).contains($0.nodes) && $0.microseconds > 0 }) else {
-                return "'passes' must hold sizes of 1 to 4096 nodes with times above 0"
+            let sizes = 1...DecisionTrace.nodesMax
+            guard !passes.isEmpty, passes.allSatisfy({ sizes.contains($0.nodes) && $0.microseconds > 0 }) else {
+                return "'passes' must hold sizes of 1 to \(DecisionTrace.nodesMax) nodes with times above 0"
             }
             guard draftMicroseconds >= 0, roundTripMicroseconds >= 0 else {
                 return "'draftMicroseconds' and 'roundTripMicroseconds' must be 0 or more"
@@ -76,18 +117,35 @@ package struct DecisionTrace: Sendable, Hashable {
         }
     }
 
-    /// Any other line. What was not known is left out.
+    /// Any other line. Statistics that were not known are left out.
     private struct Line: Codable {
-        var agrees: Bool
+        /// `null`, not nothing, where no draft was: a line without the word is damaged.
+        struct Agreement: Codable {
+            var value: Bool?
+
+            init(_ value: Bool?) { self.value = value }
+
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.singleValueContainer()
+                value = container.decodeNil() ? nil : try container.decode(Bool.self)
+            }
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.singleValueContainer()
+                if let value { try container.encode(value) } else { try container.encodeNil() }
+            }
+        }
+
+        var agrees: Agreement
         var entropy: Double?
         var top: Double?
         var margin: Double?
         var probability: Double?
         var at: Double
 
-        init(_ position: TracePosition, at time: Double) {
+        init(_ position: Position, at time: Double) {
             func known(_ value: Double) -> Double? { value.isFinite ? value : nil }
-            agrees = position.agrees
+            agrees = Agreement(position.agrees)
             entropy = known(position.statistics.entropy)
             top = known(position.statistics.topProbability)
             margin = known(position.statistics.margin)
@@ -95,10 +153,10 @@ package struct DecisionTrace: Sendable, Hashable {
             at = time
         }
 
-        var position: TracePosition {
+        var position: Position {
             let statistics = TokenStatistics(
                 entropy: entropy ?? .nan, topProbability: top ?? .nan, margin: margin ?? .nan)
-            return TracePosition(agrees: agrees, statistics: statistics, probability: probability ?? .nan)
+            return Position(agrees: agrees.value, statistics: statistics, probability: probability ?? .nan)
         }
 
         var complaint: String? {
@@ -121,7 +179,7 @@ package struct DecisionTrace: Sendable, Hashable {
     /// Reads lines; empty ones are passed over.
     package init(_ lines: some Sequence<some StringProtocol>, _ coder: some TraceLineCoder) throws {
         var header: Header?
-        var trace: (positions: [TracePosition], times: [Double]) = ([], [])
+        var trace: (positions: [Position], times: [Double]) = ([], [])
         for (number, text) in lines.enumerated() where !text.allSatisfy(\.isWhitespace) {
             guard header != nil else {
                 let first: Header = try Self.read(String(text), number + 1, coder)

@@ -23,10 +23,10 @@ package struct PolicyReplay: Sendable {
         self.roundTripMicroseconds = roundTripMicroseconds
     }
 
-    /// With the costs that the trace itself has.
+    /// What is known of the trace, with the costs that it has.
     package init(_ trace: DecisionTrace, method: ClusterScenario.Method = .speculative) {
         self.init(
-            trace.positions, method: method, cost: trace.header.cost, draftMicroseconds: trace.header.draftMicroseconds,
+            trace.known, method: method, cost: trace.header.cost, draftMicroseconds: trace.header.draftMicroseconds,
             roundTripMicroseconds: trace.header.roundTripMicroseconds)
     }
 

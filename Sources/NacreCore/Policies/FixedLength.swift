@@ -5,7 +5,7 @@
 package struct FixedLength: DraftPolicy {
     package static let manual = PolicyManual(
         .fixed, "a draft length that never changes",
-        [PolicyParameter("gamma", 4, 1...64, isWhole: true, "drafts of a round")])
+        [PolicyParameter("gamma", 4, 0...64, isWhole: true, "drafts of a round; 0 turns drafts off")])
 
     private let gamma: Int
 

@@ -6,7 +6,7 @@
 ///
 /// | state | leaves when | to |
 /// |---|---|---|
-/// | full | measured to be slower than plain | shortened |
+/// | full (not of a held governor) | measured to be slower than plain | shortened |
 /// | shortened (at most the cost model's best length) | slower than plain | resting |
 /// | shortened | faster, and its pause is over | full |
 /// | resting | forecast faster by `gain`, or a probe says so | shortened |
@@ -48,7 +48,7 @@ package struct Governor: Sendable {
         case checking(left: Int, isFull: Bool)
     }
 
-    private var state = State.full
+    private var state: State
     private var drafting = MeasuredRate()
     private var plain = MeasuredRate()
     private var credit = 0.0
@@ -62,7 +62,47 @@ package struct Governor: Sendable {
     /// What is said of the last decision.
     package private(set) var reason = Reason.notMeasured
 
-    package init() {}
+    /// Whether the lengths are the cost model's own: nothing is longer than it finds best, so nothing is shortened.
+    private let isHeld: Bool
+
+    package init(isHeld: Bool = false) {
+        self.isHeld = isHeld
+        state = isHeld ? .shortened : .full
+    }
+
+    /// The governor of the same drafts in other circumstances, another load for instance: it goes on from what is known
+    /// here and takes it for little.
+    package var elsewhere: Governor {
+        var other = self
+        other.drafting.age(to: Self.agedTo)
+        other.plain.age(to: Self.agedTo)
+        (other.restPause, other.checkPause) = (Self.pause.lowerBound, Self.pause.lowerBound)
+        switch state {
+        case .probing: other.state = .resting
+        case .checking(_, let isFull): other.state = isFull ? .full : .shortened
+        case .full, .shortened, .resting: break
+        }
+        other.since = 0
+        other.isSettling = true
+        return other
+    }
+
+    package var phase: Phase {
+        switch state {
+        case .full: .drafting
+        case .shortened: isHeld ? .drafting : .shortened
+        case .resting: .resting
+        case .probing: .probing
+        case .checking: .checking
+        }
+    }
+
+    /// By how much drafts that are expected to be so fast would be faster than plain decoding, by what was measured of
+    /// such expectations.
+    package func expectedRatio(_ forecast: Forecast) -> Double { ratio(forecast).value }
+
+    /// What the next round is to be decoded by.
+    package var standing: Order { order }
 
     /// Whether drafts rest.
     package var isResting: Bool { !order.mayDraft }
@@ -73,7 +113,7 @@ package struct Governor: Sendable {
         switch state {
         case .full, .shortened: nextDrafting(ratio, isFull: state == .full)
         case .resting: nextResting(ratio)
-        case .probing(let left, let extensions) where left <= 0: endProbe(ratio, extensions)
+        case .probing(let left, let extensions) where left <= 0 || isRuinous: endProbe(ratio, extensions)
         case .checking(let left, let isFull) where left <= 0:
             move(to: isFull ? .full : .shortened)
             reason = .pays(ratio.value)
@@ -130,7 +170,7 @@ package struct Governor: Sendable {
             checkPause = min(2 * checkPause, Self.pause.upperBound)
             move(to: .checking(left: Self.plainProbeRounds + 1, isFull: isFull))
             plain.age(to: Self.agedTo)
-        } else if !isFull, since >= fullPause, ratio.value > Self.gain {
+        } else if !isFull, !isHeld, since >= fullPause, ratio.value > Self.gain {
             fullPause = min(2 * fullPause, Self.pause.upperBound)
             drafting = MeasuredRate()
             move(to: .full)
@@ -186,6 +226,9 @@ package struct Governor: Sendable {
         return Ratio(value: value, error: value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
     }
 
+    /// The probe has cost much more than it was expected to: it need not be seen through.
+    private var isRuinous: Bool { credit < -Self.creditProbes / 2 * Double(Self.probeRounds) * plain.tokensPerRound }
+
     private mutating func pay(for round: GovernedRound) {
         switch state {
         case .full, .shortened, .resting:
@@ -236,40 +279,5 @@ extension Governor {
             let least = conditions.pacing.draftsMin
             return isShortened ? min(max(least, drafts), max(least, conditions.best.drafts)) : drafts
         }
-    }
-
-    /// Why drafts rest, or do not.
-    package enum Reason: Sendable, Hashable, CustomStringConvertible {
-        case notMeasured
-        case pays(Double)
-        case shortened(Double)
-        case slower(Double)
-        case probing
-
-        package var description: String {
-            func times(_ ratio: Double) -> String { "\((ratio * 100).rounded() / 100)" }
-            return switch self {
-            case .notMeasured: "drafts until there are measurements"
-            case .pays(let ratio): "drafts decode \(times(ratio)) times as fast as plain decoding"
-            case .shortened(let ratio):
-                "drafts of the policy's length decode \(times(ratio)) times as fast as plain decoding: shortened"
-            case .slower(let ratio): "drafts would decode \(times(ratio)) times as fast as plain decoding: resting"
-            case .probing: "drafts are tried for a few rounds"
-            }
-        }
-    }
-}
-
-/// A round as it went.
-package struct GovernedRound: Sendable, Hashable {
-    package var forecast: Governor.Forecast
-    /// Tokens committed by all jobs of the pass, and the time from the end of the round before to this one's.
-    package var tokens: Double
-    package var microseconds: Double
-
-    package init(forecast: Governor.Forecast, tokens: Double, microseconds: Double) {
-        self.forecast = forecast
-        self.tokens = tokens
-        self.microseconds = microseconds
     }
 }

@@ -20,6 +20,9 @@ package struct PolicySpecification: Sendable, Hashable, CustomStringConvertible 
     /// In the order given.
     package let settings: [Setting]
 
+    /// Whether it turns drafts off, without probing whether they would pay.
+    package var draftsNothing: Bool { name == .fixed && parameters.whole("gamma") == 0 }
+
     /// The default policy.
     package static let goodput = PolicySpecification(.goodput)
 

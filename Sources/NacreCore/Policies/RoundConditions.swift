@@ -23,12 +23,14 @@ package struct RoundConditions: Sendable {
     package var acceptance: PositionalAcceptance
     /// Nodes of other jobs in the pass, a token for each: the load.
     package var others: Int
+    /// Those of the others that draft as much as this job, and so have its nodes and its tokens in the pass.
+    package var peers: Int
     /// Most drafts of the job that a pass may hold.
     package var most: Int
 
     package init(
         _ pacing: Pacing, cost: StepCostModel, draftMicroseconds: Double, roundTripMicroseconds: Double,
-        acceptance: PositionalAcceptance, others: Int = 0, most: Int
+        acceptance: PositionalAcceptance, others: Int = 0, peers: Int = 0, most: Int
     ) {
         self.pacing = pacing
         self.cost = cost
@@ -36,6 +38,7 @@ package struct RoundConditions: Sendable {
         self.roundTripMicroseconds = roundTripMicroseconds
         self.acceptance = acceptance
         self.others = others
+        self.peers = min(max(0, peers), others)
         self.most = max(0, most)
     }
 
@@ -63,7 +66,7 @@ package struct RoundConditions: Sendable {
     package var worthMin: Double {
         let (drafts, rate) = best
         let drafting = pacing == .turns ? draftMicroseconds : 0
-        return min(1, rate * (cost.marginal(beyond: others + 1 + drafts) + drafting))
+        return min(1, rate * (cost.marginal(beyond: nodes(drafts)) + drafting))
     }
 
     /// Positions behind the committed text that may be drafted so that a round of `drafts` is there when its pass
@@ -74,22 +77,26 @@ package struct RoundConditions: Sendable {
         return window.size(roundTripMicroseconds: roundTripMicroseconds, draftMicroseconds: draftMicroseconds)
     }
 
+    /// Of a pass in which the job has `gamma` drafts.
+    private func nodes(_ gamma: Int) -> Int { others + 1 + gamma * (peers + 1) }
+
     private func rate(_ gamma: Int, _ tokens: [Double]) -> Double {
-        let shared = Double(others)
-        let plain = (shared + 1) / cost.microseconds(nodes: others + 1)
+        let plain = Double(others + 1) / cost.microseconds(nodes: others + 1)
         guard gamma > 0 else { return plain }
-        let drafting = Double(gamma) * draftMicroseconds
+        let (shared, drafting) = (Double(others - peers), Double(gamma) * draftMicroseconds)
+        func all(_ own: Double) -> Double { shared + Double(peers + 1) * own }
         switch pacing {
         case .turns:
-            let pass = cost.microseconds(nodes: others + 1 + gamma)
-            return (shared + tokens[gamma]) / (drafting + pass + roundTripMicroseconds)
+            let pass = cost.microseconds(nodes: nodes(gamma))
+            return all(tokens[gamma]) / (drafting + pass + roundTripMicroseconds)
         case .lockStep:
             // A window of one has nothing to post-verify.
             guard gamma > 1 else { return 0 }
-            let step = max(drafting, cost.microseconds(nodes: others + gamma)) + roundTripMicroseconds
-            return (shared + ThroughputModel.pearlTokensPerStep(alpha: acceptance.alpha, gamma: gamma)) / step
+            let pass = cost.microseconds(nodes: nodes(gamma) - peers - 1)
+            let own = ThroughputModel.pearlTokensPerStep(alpha: acceptance.alpha, gamma: gamma)
+            return all(own) / (max(drafting, pass) + roundTripMicroseconds)
         case .stream:
-            return (shared + tokens[gamma]) / cost.microseconds(nodes: others + 1 + gamma)
+            return all(tokens[gamma]) / cost.microseconds(nodes: nodes(gamma))
         }
     }
 }

@@ -3,16 +3,26 @@ import NacreCore
 // Which drafters and helpers a job gets.
 extension CoordinatorMachine {
     /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those that serve the fewest
-    /// jobs, last of all the one that the job has just lost. They are remembered as the job's; while some are lacking
-    /// the wish is kept.
+    /// jobs, of these rather one with cores of its own; those on another verifier's cores, in whose passes they would
+    /// meddle, come behind all others, and last of all the one that the job has just lost. They are remembered as the
+    /// job's; while some are lacking the wish is kept.
     mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         guard let job = jobs[id] else { return [] }
         let own = hired[id] ?? []
         let lacking = job.draftersWanted - own.count
         var served: [LinkID: Int] = [:]
         for drafter in hired.values.joined() { served[drafter, default: 0] += 1 }
-        func rank(_ node: NodeRecord) -> (Int, Int, LinkID) {
-            (node.link == job.lostDrafter ? 1 : 0, served[node.link, default: 0], node.link)
+        func sharesCores(_ drafter: NodeRecord) -> Bool { drafter.hello.place.sharesCores(with: verifier.hello.place) }
+        func meddles(_ drafter: NodeRecord) -> Bool {
+            nodes.values.contains {
+                $0.isVerifier && $0.link != verifier.link && $0.hello.place.sharesCores(with: drafter.hello.place)
+            }
+        }
+        func rank(_ node: NodeRecord) -> (Int, Int, Int, Int, LinkID) {
+            (
+                node.link == job.lostDrafter ? 1 : 0, meddles(node) ? 1 : 0, served[node.link, default: 0],
+                sharesCores(node) ? 1 : 0, node.link
+            )
         }
         let chosen = nodes.values
             .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
@@ -23,7 +33,9 @@ extension CoordinatorMachine {
         // No empty entry: without one, and without a wish, nothing is left of the job here.
         if !chosen.isEmpty { hired[id] = own + chosen.map(\.link) }
         jobs[id]?.draftModels.formUnion(chosen.map(\.hello.modelName))
-        return chosen.map(Offer.init)
+        let offers = chosen.map { Offer($0, sharesCores: configuration.alternates && sharesCores($0)) }
+        if offers.contains(where: \.sharesCores) { jobs[id]?.sharesCores = true }
+        return offers
     }
 
     /// Offers drafters to jobs that lack some, as soon as there are any.
@@ -93,7 +105,8 @@ extension JobRecord {
 }
 
 extension Offer {
-    fileprivate init(_ node: NodeRecord) {
-        self.init(address: node.hello.dataAddress, incarnation: node.hello.incarnation)
+    fileprivate init(_ node: NodeRecord, sharesCores: Bool = false) {
+        self.init(
+            address: node.hello.dataAddress, incarnation: node.hello.incarnation, sharesCores: sharesCores)
     }
 }

@@ -23,7 +23,13 @@ package struct CoordinatorMachine: Machine, Sendable {
         package var finishedJobsMax = 1_024
         /// Jobs whose events are kept: some 100 KB each at most.
         package var tracesMax = 64
+        /// Jobs whose recordings are kept, the youngest; one takes at most 1 MB.
+        package var recordingsMax = 16
         package var policy = PolicyBook.builtIn
+        /// Whether a drafter and a verifier on the same cores take turns; else they compute as if they had their own.
+        package var alternates = true
+        /// Policies of pairs of models, which can be changed while jobs run; at most `PolicyBook.pairsMax`.
+        package var pairPolicies: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] = []
 
         package init(generation: Generation) { self.generation = generation }
     }
@@ -60,6 +66,7 @@ package struct CoordinatorMachine: Machine, Sendable {
     package internal(set) var jobs: [JobID: JobRecord] = [:]
     /// Jobs whose events are here, oldest first.
     var traced: [JobID] = []
+    var recorded: [JobID] = []
     /// What all jobs that are over came to, by target and method.
     package internal(set) var totals: [JobKind: JobTotals] = [:]
     /// Jobs in the order they came.
@@ -73,12 +80,18 @@ package struct CoordinatorMachine: Machine, Sendable {
     var nextRequest: UInt64 = 1
     /// Draft-length policies of jobs that name none.
     package internal(set) var policies: PolicyBook
+    /// What was found of policies that are tuned while jobs run.
+    var tunings: [PolicyTuning.Pair: PolicyTuning] = [:]
     /// Commits and ends that named an attempt which was no longer theirs.
     package internal(set) var staleMessages = 0
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
         policies = PolicyBook(initial: configuration.policy)
+        for (scope, entry) in configuration.pairPolicies {
+            let hasRoom = policies.set(entry, for: scope)
+            precondition(hasRoom, "\(configuration.pairPolicies.count) pairs with policies")
+        }
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
@@ -103,9 +116,11 @@ package struct CoordinatorMachine: Machine, Sendable {
             cancel(id, at: now, into: &effects)
         case .setPolicy(let scope, let entry):
             guard policies.set(entry, for: scope) else { break }
+            for pair in tunings.keys { tunings[pair]?.leave() }
             for id in order { refreshPolicy(of: id, into: &effects) }
         case .tick:
             expire(at: now, into: &effects)
+            checkTrials(at: now, into: &effects)
         }
         turnAway(at: now, into: &effects)
         place(at: now, into: &effects)
@@ -144,6 +159,16 @@ package struct CoordinatorMachine: Machine, Sendable {
             jobs[trace.job]?.trace = trace.events
             traced.append(trace.job)
             if traced.count > configuration.tracesMax { jobs[traced.removeFirst()]?.trace = [] }
+        case .jobRecording(let recording):
+            guard isCurrent(recording.job, recording.attempt, on: link) else { return }
+            // Nobody may fill the coordinator's memory by calling recorded what is not.
+            guard jobs[recording.job]?.specification.speculation.isRecorded == true else {
+                throw ProtocolFault("JobRecording of a job that is not recorded")
+            }
+            recorded.removeAll { $0 == recording.job }
+            jobs[recording.job]?.recording = recording
+            recorded.append(recording.job)
+            if recorded.count > configuration.recordingsMax { jobs[recorded.removeFirst()]?.recording = nil }
         case .jobEnded(let ended):
             receive(ended, from: link, at: now, into: &effects)
         case .jobRefused(let refused):

@@ -92,6 +92,8 @@ package struct JobRecord: Sendable {
     package internal(set) var statistics = JobStatistics()
     /// What happened in the last attempt; only the youngest jobs keep theirs.
     package internal(set) var trace: [JobTrace.Event] = []
+    /// How its drafts did in the last attempt, if it was recorded; only the youngest of those jobs keep theirs.
+    package internal(set) var recording: JobRecording?
     /// The verifiers this job ran on, by name, in order.
     package internal(set) var verifiers: [String] = []
     /// Whether all of them are exact (`Hello.isExact`).
@@ -102,6 +104,8 @@ package struct JobRecord: Sendable {
     package internal(set) var modelName = ""
     /// The models of the drafters it was offered, by the same kind of name.
     package internal(set) var draftModels: Set<String> = []
+    /// Whether a drafter that it was offered computes on its verifier's cores: they take turns.
+    package internal(set) var sharesCores = false
     /// Its draft-length policy, and who chose it.
     package internal(set) var policy = PolicyBook.builtIn
     package internal(set) var contextLimited = false

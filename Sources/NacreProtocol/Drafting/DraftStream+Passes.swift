@@ -93,7 +93,8 @@ extension DraftStream {
         // Without the noise, proposals are functions of the text, as rules that do not couple need them.
         let policy = rule == .coupled ? sampling : .greedy
         return ScoreRequest(
-            key: key, index: index, policy: policy, kind: pace == nil ? .candidates(width) : .measured(width))
+            key: key, index: index, policy: policy,
+            kind: pace == nil && !isMeasured ? .candidates(width) : .measured(width))
     }
 
     /// Whether drafts are draws from q.
@@ -110,6 +111,7 @@ extension DraftStream {
             guard mayDraft(measured.statistics, score, for: expansion),
                 mayKeep(measured.statistics, probability: measured.probability, score, for: expansion)
             else { return }
+            if isMeasured { self.measured[node] = DraftMeasure(measured.statistics, probability: measured.probability) }
             supply(measured.candidates, for: expansion)
         case .choice(let choice):
             growth.supply([TreeGrowth.Proposal(token: choice.token, probability: 1)], for: expansion)
@@ -124,12 +126,15 @@ extension DraftStream {
                 pace?.heldBack = nil
             }
             if !tokens.isEmpty { drawn[node] = Drawn(row: row, tokens: tokens) }
+            if isMeasured, let first = tokens.first {
+                measured[node] = DraftMeasure(TokenStatistics(row), probability: row[first])
+            }
             var seen: Set<TokenID> = []
             let distinct = tokens.filter { seen.insert($0).inserted }
             growth.supply(
                 distinct.map { TreeGrowth.Proposal(token: $0, probability: row[$0]) }, for: expansion)
-        case .law(let law): take(DraftBeams.Row(scoring: law, sampling), for: expansion)
-        case .likelihood: growth.supply([], for: expansion)
+        case .law(let law) where beams != nil: take(DraftBeams.Row(scoring: law, sampling), for: expansion)
+        case .law, .likelihood: growth.supply([], for: expansion)
         }
     }
 
@@ -165,6 +170,7 @@ extension DraftStream {
         let news = numbers.count..<tree.count
         guard !news.isEmpty || end != .open && (lastEnd != end || lastHeard != heard) else { return nil }
         let first = nextNumber
+        let measures = measuresInTree
         var draft = Draft(
             stream: stream, epoch: epoch, heard: heard, root: root, firstNode: first, tokens: [], end: end,
             microseconds: UInt32(clamping: microseconds))
@@ -173,6 +179,7 @@ extension DraftStream {
             draft.tokens.append(node.token)
             draft.parents.append(node.parent.map { numbers[$0.rawValue] } ?? rootNumber)
             draft.probabilities.append(UInt8(clamping: Int((node.probability * 255).rounded())))
+            if isMeasured { draft.measures.append(measures[node.parent] ?? .unknown) }
             nextNumber += 1
             numbers.append(nextNumber)
         }
@@ -182,6 +189,16 @@ extension DraftStream {
         lastEnd = end
         lastHeard = heard
         return draft
+    }
+
+    /// `measured` by nodes of `growth.tree`.
+    private var measuresInTree: [NodeIndex?: DraftMeasure] {
+        var measures: [NodeIndex?: DraftMeasure] = [:]
+        for (node, measure) in measured {
+            let place = node.flatMap { growth.placeInTree($0) }
+            if node == nil || place != nil { measures[place] = measure }
+        }
+        return measures
     }
 
     /// Adds the rows that the drafts of the message were drawn from.

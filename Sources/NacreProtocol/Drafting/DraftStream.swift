@@ -22,6 +22,8 @@ package struct DraftStream: Sendable {
     let payload: PayloadKind
     let siblings: SiblingDraw
     let merge: Int
+    /// Whether drafts go out with what q was like: the job is recorded.
+    let isMeasured: Bool
     let contextMax: Int
     let endTokens: Set<TokenID>
     /// The committed text.
@@ -56,6 +58,8 @@ package struct DraftStream: Sendable {
     var drawn: [NodeIndex?: Drawn] = [:]
     /// Rows that stay here until they are asked for, by the number + 1 of their node.
     var rows: [Int: WeightRow] = [:]
+    /// Where the stream is measured: what q was like below nodes of `growth.proposed`.
+    var measured: [NodeIndex?: DraftMeasure] = [:]
     /// Where the policy decides token by token.
     var pace: TokenPace?
     /// The beam search that grows the tree, if one does.
@@ -74,6 +78,7 @@ package struct DraftStream: Sendable {
         payload = open.payload
         siblings = open.siblings
         merge = open.merge
+        isMeasured = open.isMeasured
         self.contextMax = contextMax
         self.endTokens = endTokens
         tokens = open.context
@@ -161,7 +166,8 @@ package struct DraftStream: Sendable {
         if beams == nil, let commit = growth.commit(verdict.tokens) {
             let path = before.proposed.path(to: commit.root)
             cache.commit(path: path, moved: commit.proposed, of: before.proposed, releases: &releases, free: &free)
-            move(drawnBy: commit)
+            drawn = Self.moved(drawn, by: commit)
+            measured = Self.moved(measured, by: commit)
             if wasSent { renumber(commit) } else { begin(verdict.nextEpoch) }
         } else {
             let (reached, matched) = before.proposed.follow(verdict.tokens)
@@ -170,6 +176,7 @@ package struct DraftStream: Sendable {
                 releases: &releases, free: &free)
             restart(at: length)
             drawn = [:]
+            measured = [:]
             rollbacks += 1
             pace?.forget()
             begin(verdict.nextEpoch)
@@ -196,17 +203,20 @@ package struct DraftStream: Sendable {
         rows = rows.filter { alive.contains($0.key) }
     }
 
-    private mutating func move(drawnBy commit: TreeGrowth.Commit) {
-        guard !drawn.isEmpty else { return }
-        var kept: [NodeIndex?: Drawn] = [:]
-        for (node, draws) in drawn {
+    /// What belongs to nodes of `growth.proposed`, by what a commit made of them.
+    private static func moved<Value>(
+        _ values: [NodeIndex?: Value], by commit: TreeGrowth.Commit
+    ) -> [NodeIndex?: Value] {
+        guard !values.isEmpty else { return values }
+        var kept: [NodeIndex?: Value] = [:]
+        for (node, value) in values {
             if node == commit.root {
-                kept[nil] = draws
+                kept[nil] = value
             } else if let node, let new = commit.proposed[node.rawValue] {
-                kept[new] = draws
+                kept[new] = value
             }
         }
-        drawn = kept
+        return kept
     }
 
     /// The row that a scalar stands for.

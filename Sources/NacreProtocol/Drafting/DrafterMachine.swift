@@ -18,6 +18,8 @@ package struct DrafterMachine: Machine, Sendable {
         package var endTokens: Set<TokenID>
         /// Context tokens primed in a pass that also drafts, so that long prompts do not stall other streams.
         package var primingShare = 64
+        /// For the verifiers' measurements; 0 does not say.
+        package var modelDigest: UInt64 = 0
 
         package init(
             node: String, incarnation: Incarnation, vocabularyDigest: UInt64, vocabularySize: Int, sequences: Int,
@@ -78,6 +80,11 @@ package struct DrafterMachine: Machine, Sendable {
 
     package var streamCount: Int { streams.count }
 
+    /// The streams that have a part in the pass in flight, in its order.
+    package var computing: [(link: LinkID, stream: StreamID)] {
+        (pass ?? []).map { ($0.address.link, $0.address.stream) }
+    }
+
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
         switch input {
         case .opened(let link):
@@ -134,7 +141,8 @@ package struct DrafterMachine: Machine, Sendable {
                         Greeting(
                             wireMin: Limits.wireVersion, wireMax: Limits.wireVersion, node: configuration.node,
                             role: .drafter, incarnation: configuration.incarnation,
-                            vocabularyDigest: configuration.vocabularyDigest))))
+                            vocabularyDigest: configuration.vocabularyDigest,
+                            modelDigest: configuration.modelDigest))))
         case .draftOpen(let open) where hasGreeted:
             try receive(open, on: link, into: &effects)
         case .verdict(let verdict) where hasGreeted:

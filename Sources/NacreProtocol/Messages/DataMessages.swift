@@ -21,6 +21,8 @@ package struct DraftOpen: Sendable, Equatable {
     package var siblings: SiblingDraw
     package var merge: Int
     package var policy: PolicySpecification
+    /// Whether drafts come with `DraftMeasure`s, because the job is recorded.
+    package var isMeasured: Bool
     /// Most drafts below the committed text, prepared ones not counted; 0 leaves it to shape and position limit.
     package var nodesMax: Int
     package var contextTotal: Int
@@ -31,7 +33,8 @@ package struct DraftOpen: Sendable, Equatable {
         stream: StreamID, job: JobID, attempt: Attempt, epoch: Epoch, key: StreamKey, sampling: SamplingPolicy,
         promptLength: Position, positionLimit: Position, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
-        policy: PolicySpecification = .goodput, nodesMax: Int = 0, contextTotal: Int, contextOffset: Int,
+        policy: PolicySpecification = .goodput, isMeasured: Bool = false, nodesMax: Int = 0, contextTotal: Int,
+        contextOffset: Int,
         context: [TokenID]
     ) {
         self.stream = stream
@@ -49,6 +52,7 @@ package struct DraftOpen: Sendable, Equatable {
         self.siblings = siblings
         self.merge = merge
         self.policy = policy
+        self.isMeasured = isMeasured
         self.nodesMax = nodesMax
         self.contextTotal = contextTotal
         self.contextOffset = contextOffset
@@ -113,6 +117,8 @@ package struct Draft: Sendable, Equatable {
     /// `Candidate.probability` of each token, in 255ths; empty if the drafter gives none.
     package var probabilities: [UInt8]
     package var proposals: [Proposal]
+    /// Of each token, in a stream that is measured; else empty.
+    package var measures: [DraftMeasure] = []
     package var end: DraftEnd
     /// Time of the pass that drew them.
     package var microseconds: UInt32

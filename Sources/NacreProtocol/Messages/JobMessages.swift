@@ -34,10 +34,13 @@ package enum DecodingMethod: UInt32, Sendable, CaseIterable {
 package struct Offer: Sendable, Equatable {
     package var address: String
     package var incarnation: Incarnation
+    /// A drafter that computes on the verifier's own cores: the two take turns.
+    package var sharesCores: Bool
 
-    package init(address: String, incarnation: Incarnation) {
+    package init(address: String, incarnation: Incarnation, sharesCores: Bool = false) {
         self.address = address
         self.incarnation = incarnation
+        self.sharesCores = sharesCores
     }
 }
 
@@ -168,8 +171,8 @@ package struct JobStatistics: Sendable, Equatable {
     /// Drafts that other verifiers scored, and those of them that came in time to be used.
     package var shardsSent: UInt64 = 0
     package var shardsUsed: UInt64 = 0
-    /// The sum of ln p of output tokens under the target, temperature applied and nothing else, in nats; and of how many,
-    /// where it was measured.
+    /// The sum of ln p of output tokens under the target, temperature applied and nothing else, in nats, where it was
+    /// measured; and of how many.
     package var logLikelihood = 0.0
     package var tokensScored: UInt64 = 0
 

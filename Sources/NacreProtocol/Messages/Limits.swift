@@ -32,6 +32,8 @@ package enum Limits {
     package static let shardsMax = 256
     /// Measured pass times in one `Hello`.
     package static let passTimesMax = 64
+    /// Pairs of models and policies that a verifier keeps measurements of, and reports.
+    package static let pairsMax = 16
     /// Drafters of one job.
     package static let draftersMax = 16
     /// Other verifiers that score for one job.
@@ -44,6 +46,8 @@ package enum Limits {
     package static let stopStringBytesMax = 256
     /// Node names, addresses and other short texts in messages, in bytes.
     package static let nameBytesMax = 255
+    /// Cores that a node may name.
+    package static let coresMax = 8_192
     /// Explanations for people in messages, in bytes; longer ones are cut by the sender.
     package static let detailBytesMax = 1_024
     /// Drafters, or helpers, offered in one message.

@@ -35,6 +35,7 @@ package enum Message: Sendable, Equatable {
     case tokenize(Tokenize)  // 36 coordinator → verifier
     case tokenized(Tokenized)  // 37
     case jobTrace(JobTrace)  // 38 verifier → coordinator
+    case jobRecording(JobRecording)  // 39 verifier → coordinator
     // Either plane.
     case goodbye(Goodbye)  // 60
 }

@@ -54,6 +54,7 @@ package struct Hello: Sendable, Equatable {
     package var modelName: String
     package var engineVersion: String
     package var cores: String
+    package var place: ComputePlace
     /// For people: what was measured at start.
     package var passTimes: [PassTime]
     /// Whether a verifier's rows are the same in every pass. If not, what it puts out may differ from plain decoding
@@ -65,7 +66,8 @@ package struct Hello: Sendable, Equatable {
     package init(
         node: String, incarnation: Incarnation, role: Role, wireMin: UInt32, wireMax: UInt32, modelDigest: UInt64,
         vocabularyDigest: UInt64, dataAddress: String, capacity: Capacity, modelName: String, engineVersion: String,
-        cores: String, passTimes: [PassTime] = [], isExact: Bool = true, disturbance: String = ""
+        cores: String, place: ComputePlace = .unknown, passTimes: [PassTime] = [], isExact: Bool = true,
+        disturbance: String = ""
     ) {
         self.node = node
         self.incarnation = incarnation
@@ -79,6 +81,7 @@ package struct Hello: Sendable, Equatable {
         self.modelName = modelName
         self.engineVersion = engineVersion
         self.cores = cores
+        self.place = place
         self.passTimes = passTimes
         self.isExact = isExact
         self.disturbance = disturbance
@@ -113,11 +116,18 @@ package struct Load: Sendable, Equatable {
     package var busy: Float
     /// Mean duration of a pass in microseconds; 0 if there was none.
     package var stepMicroseconds: UInt32
+    package var clock: NodeClock
+    /// What a verifier's jobs do with drafts; at most `Limits.pairsMax`.
+    package var pairs: [PairReport]
 
-    package init(jobs: Int, busy: Float, stepMicroseconds: UInt32) {
+    package init(
+        jobs: Int, busy: Float, stepMicroseconds: UInt32, clock: NodeClock = NodeClock(), pairs: [PairReport] = []
+    ) {
         self.jobs = jobs
         self.busy = busy
         self.stepMicroseconds = stepMicroseconds
+        self.clock = clock
+        self.pairs = pairs
     }
 }
 

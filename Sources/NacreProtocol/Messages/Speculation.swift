@@ -21,6 +21,8 @@ package struct Speculation: Sendable, Hashable {
     package var drafters: Int
     /// Other verifiers of the same target that may score parts of the job's drafts.
     package var helpers: Int
+    /// Whether a `JobRecording` is kept of it; tokens do not depend on that.
+    package var isRecorded: Bool
     /// τ of a lossy method: how much less likely than to the drafter a block may be to the target; (0, 1].
     package var tau: Double
     /// Sum up ln p of the output; a lossy method always does.
@@ -32,7 +34,8 @@ package struct Speculation: Sendable, Hashable {
         _ method: DecodingMethod, gamma: Int = 0, policy: PolicySpecification = .goodput,
         rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
-        drafters: Int = 1, helpers: Int = 0, tau: Double = Speculation.tauDefault, measuresLikelihood: Bool = false
+        drafters: Int = 1, helpers: Int = 0, isRecorded: Bool = false, tau: Double = Speculation.tauDefault,
+        measuresLikelihood: Bool = false
     ) {
         self.method = method
         self.gamma = gamma
@@ -45,6 +48,7 @@ package struct Speculation: Sendable, Hashable {
         self.merge = merge
         self.drafters = drafters
         self.helpers = helpers
+        self.isRecorded = isRecorded
         self.tau = tau
         self.measuresLikelihood = measuresLikelihood
     }
@@ -64,6 +68,13 @@ package struct Speculation: Sendable, Hashable {
         return method == .speculative || method == .pearl || method == .stream && policy != .goodput
     }
 
+    /// Whether drafts rest where they do not pay (`Governor`). What a job fixes itself is kept, whatever it costs.
+    package var isGoverned: Bool {
+        if case .fixed = shape { return false }
+        // Whoever asks for a lossy method asks for more than speed.
+        return gamma == 0 && method != .autoregressive && !method.isLossy
+    }
+
     /// What is wrong with the policy, in words for the person who chose it.
     package func policyComplaint(under sampling: SamplingPolicy) -> String? {
         guard policy != .goodput else { return nil }
@@ -81,19 +92,23 @@ package struct Speculation: Sendable, Hashable {
             if case .beams = shape {
                 return "a tree of beams is for method mtad: use that, or a tree such as best or 4,2,2,1"
             }
-            if tau != Self.tauDefault { return "tau is the threshold of method mtad, which is lossy: use that, or no tau" }
+            guard tau == Self.tauDefault else {
+                return "tau is the threshold of method mtad, which is lossy: use that, or no tau"
+            }
             return nil
         }
         if let complaint = LossyMTADRule(threshold: tau).complaint { return complaint }
         guard case .beams = shape else {
-            return "method mtad drafts by beam search: use tree beams (all beams) or path (the likeliest one), or no tree"
+            return
+                "method mtad drafts by beam search: use tree beams (all beams) or path (the likeliest one), or no tree"
         }
         if rule != .coupled {
-            return "method mtad is lossy and has a rule of its own: leave the rule out, or use method stream or speculative"
+            return
+                "method mtad is lossy and has a rule of its own: leave the rule out, or use method stream or speculative"
         }
         if branches > 0 || merge > 0 || drafters > 1 || helpers > 0 {
-            return "method mtad drafts and verifies one beam search: use it without branches, merge, helpers and with one "
-                + "drafter"
+            return
+                "method mtad drafts and verifies one beam search: use it with one drafter, no branches, merge or helpers"
         }
         return nil
     }

@@ -42,7 +42,7 @@ package struct DraftInbox: Sendable {
     private var offers: Deque<Offer> = []
     private var lastOffered: Epoch
     private var heard: Epoch
-    /// Of a beam search, for each layer what its nodes are compared with, as long as nothing of it is committed.
+    /// Of a beam search that nothing is committed of: what each layer is compared with.
     package private(set) var references: [Double] = []
     /// The highest limit granted so far; grants never shrink, so that one in flight cannot make a sender a culprit.
     package private(set) var positionLimit: Position
@@ -53,6 +53,8 @@ package struct DraftInbox: Sendable {
     package private(set) var received = 0
     /// Time that the drafter's passes took, as it says.
     package private(set) var microseconds: UInt64 = 0
+    /// `nil` where the job is not recorded.
+    private var log: DecisionLog?
 
     /// Verdicts a drafter may leave unanswered before it is too slow to be worth more.
     package static let offersMax = 4_096
@@ -61,7 +63,8 @@ package struct DraftInbox: Sendable {
     /// As wide as a static shape may be.
     private static let widthMax = TreeShape.nodesMax
 
-    package init(epoch: Epoch, root: Position, positionLimit: Position) {
+    package init(epoch: Epoch, root: Position, positionLimit: Position, isRecorded: Bool = false) {
+        log = isRecorded ? DecisionLog() : nil
         self.epoch = epoch
         self.root = root
         self.positionLimit = positionLimit
@@ -90,7 +93,8 @@ package struct DraftInbox: Sendable {
                 "Draft node \(draft.firstNode) at root \(draft.root) does not continue \(count) at \(root)")
         }
         guard draft.parents.isEmpty || draft.parents.count == draft.tokens.count,
-            draft.probabilities.isEmpty || draft.probabilities.count == draft.tokens.count
+            draft.probabilities.isEmpty || draft.probabilities.count == draft.tokens.count,
+            draft.measures.isEmpty || draft.measures.count == draft.tokens.count
         else { throw ProtocolFault("Draft of \(draft.tokens.count) tokens with \(draft.parents.count) parents") }
         var judgement = Judgement()
         for index in draft.tokens.indices {
@@ -120,17 +124,15 @@ package struct DraftInbox: Sendable {
         tree = DraftTree(root: root)
         nodes = [:]
         proposals = [:]
+        log?.clear()
         references = []
     }
 
-    /// Takes what the layers of this message are compared with.
     private mutating func note(_ news: [Double]) throws(ProtocolFault) {
         guard !news.isEmpty, ahead.isEmpty, rootNumber == 0 else { return }
         references += news
-        do throws(PayloadFault) {
-            _ = try JointDraft(tree, index: 0, references: references)
-        } catch {
-            throw ProtocolFault("Draft: \(error.description)")
+        if (try? JointDraft(tree, index: 0, references: references)) == nil {
+            throw ProtocolFault("Draft: \(news) are no joint log-probabilities of its layers")
         }
     }
 
@@ -159,7 +161,9 @@ package struct DraftInbox: Sendable {
             throw ProtocolFault("Draft node \(count - 1) repeats a sibling or is one too many")
         }
         // What is committed already decides about the children of the root.
+        let measure = draft.measures.isEmpty ? .unknown : draft.measures[index]
         if parent == nil, let next = ahead.first {
+            log?.late(at: position, agrees: token == next, measure)
             guard token == next else {
                 judgement.rejected = judgement.accepted == 0
                 staleNodes += 1
@@ -173,7 +177,9 @@ package struct DraftInbox: Sendable {
             return
         }
         let probability = draft.probabilities.isEmpty ? 1 : Double(draft.probabilities[index]) / 255
-        nodes[count] = tree.append(token, under: parent, probability: probability)
+        let node = tree.append(token, under: parent, probability: probability)
+        nodes[count] = node
+        log?.arrived(node, measure)
     }
 
     /// Notes how drafts of this message were drawn.
@@ -225,6 +231,7 @@ package struct DraftInbox: Sendable {
             return judgement
         }
         let (reached, matched) = tree.follow(tokens)
+        log?.committed(on: tree, to: reached, whole: matched == tokens.count)
         judgement.accepted = matched
         if matched < tokens.count {
             judgement.rejected = tree.firstChild(of: reached) != nil
@@ -243,6 +250,7 @@ package struct DraftInbox: Sendable {
     private mutating func move(to part: DraftTree.Part, from root: NodeIndex) {
         tree = part.tree
         nodes = nodes.compactMapValues { part.moved[$0.rawValue] }
+        log?.move(to: part)
         guard !proposals.isEmpty else { return }
         var kept: [NodeIndex?: ProposedTree.Proposal] = [:]
         for (node, proposal) in proposals {
@@ -252,6 +260,9 @@ package struct DraftInbox: Sendable {
         }
         proposals = kept
     }
+
+    /// What was compared since the last time, in order; of a job that is recorded.
+    package mutating func takeDecisions() -> [DecidedDraft] { log?.take() ?? [] }
 
     /// A verdict is about to tell the drafter of everything committed so far.
     /// - Returns: the number to offer in it.

@@ -14,6 +14,8 @@ package struct JobVerification: Sendable {
     package let job: JobID
     package let attempt: Attempt
     package internal(set) var speculation: Speculation
+    /// The method that the coordinator named; see `settleMethod`.
+    let askedMethod: DecodingMethod
     package let key: StreamKey
     package let sampling: SamplingPolicy
     package let lengthMax: Position
@@ -47,13 +49,18 @@ package struct JobVerification: Sendable {
     package var heldUntil: Instant?
     package var awaitedRow: AwaitedRow?
     package var statistics = JobStatistics()
+    /// What of them its pair has counted.
+    var counted = JobStatistics()
     package var clock = RoundClock()
     package var trace = TraceRecorder()
+    /// `nil` unless the job is recorded.
+    package var recorder: DecisionRecorder?
 
     package init(_ assignment: AssignJob, sequence: SequenceID) {
         job = assignment.job
         attempt = assignment.attempt
         speculation = assignment.speculation
+        askedMethod = assignment.speculation.method
         key = assignment.key
         sampling = assignment.sampling
         lengthMax = assignment.lengthMax
@@ -63,6 +70,9 @@ package struct JobVerification: Sendable {
         cursor = CacheCursor(sequence: sequence)
         schedule = Schedule(assignment.speculation)
         pace = JobPace(assignment.speculation.policy, key: assignment.key)
+        if assignment.speculation.isRecorded {
+            recorder = DecisionRecorder(start: Position(rawValue: assignment.contextTotal))
+        }
         nextEpoch = Epoch(rawValue: (assignment.attempt.rawValue & 0xF) << 20)
     }
 
@@ -168,6 +178,13 @@ package struct HiredDrafter: Sendable {
     package let address: String
     package let incarnation: Incarnation
     package let stream: StreamID
+    /// It computes on this verifier's cores: see `VerifierMachine.areCoresLent`.
+    let sharesCores: Bool
+    /// It computes beside passes all the same, until its next verdict: it reads a text for too long.
+    var isBeside = false
+    /// A verdict, and before it a policy, that wait for the end of a pass.
+    var isVerdictDue = false
+    var policyDue: PolicySpecification?
     package var inbox: DraftInbox
     /// The context was sent.
     package var isOpen = false
@@ -185,6 +202,7 @@ package struct HiredDrafter: Sendable {
         address = offer.address
         incarnation = offer.incarnation
         self.stream = stream
+        sharesCores = offer.sharesCores
         self.inbox = inbox
         attentionSince = now
     }

@@ -11,11 +11,12 @@ package struct ShardIndex: Ordinal {
 ///
 /// | input | steps |
 /// |---|---|
-/// | `AssignJob`, `CancelJob`, `Offers` of a job that a shard has, in whatever attempt | that shard |
+/// | `AssignJob`, `CancelJob`, `Offers`, `JobPolicy` of a job that a shard has, in whatever attempt | that shard |
 /// | `AssignJob` of another job | the shard with the smallest share of its slots taken |
 /// | any other message of the coordinator | the first shard, which ignores or refuses it |
 /// | news of a shard's links and passes | that shard |
 /// | another verifier dials | the shard with the fewest such links; what comes on the link goes there |
+/// | anything, while a drafter computes on the verifier's cores | the others too: turns are those of all shards |
 /// | `tick`, `coordinatorLost` | all shards; so does a fault of the coordinator that one of them found |
 ///
 /// Each shard has a link of its own to every drafter that it hired: to the drafter they are as good as two verifiers,
@@ -76,6 +77,20 @@ package struct ShardedVerifier: Machine, Sendable {
     private mutating func step(
         _ shard: ShardIndex, _ input: VerifierMachine.Input, at now: Instant, into effects: inout [Effect]
     ) {
+        stepAlone(shard, input, at: now, into: &effects)
+        guard shards.count > 1, shards.contains(where: \.hasCoreSharing) else { return }
+        for other in indices where other != shard { stepAlone(other, .tick, at: now, into: &effects) }
+    }
+
+    private mutating func stepAlone(
+        _ shard: ShardIndex, _ input: VerifierMachine.Input, at now: Instant, into effects: inout [Effect]
+    ) {
+        var neighbours = NeighbouringWork()
+        for other in shards.indices where other != shard.rawValue {
+            neighbours.passes = neighbours.passes || shards[other].isComputing
+            neighbours.drafts = neighbours.drafts || shards[other].lendsCores(at: now)
+        }
+        shards[shard.rawValue].neighbours = neighbours
         var own: [VerifierMachine.Effect] = []
         shards[shard.rawValue].step(input, at: now, into: &own)
         effects += own.map { Effect(shard: shard, effect: $0) }
@@ -88,7 +103,7 @@ package struct ShardedVerifier: Machine, Sendable {
             }
         }
         guard isClosing else { return }
-        for other in indices where other != shard { step(other, .coordinatorLost, at: now, into: &effects) }
+        for other in indices where other != shard { stepAlone(other, .coordinatorLost, at: now, into: &effects) }
     }
 
     // MARK: - Which shard
@@ -98,6 +113,7 @@ package struct ShardedVerifier: Machine, Sendable {
         case .assignJob(let assignment): home(of: assignment.job) ?? leastTaken(for: assignment)
         case .cancelJob(let cancel): home(of: cancel.job) ?? 0
         case .offers(let offers): home(of: offers.job) ?? 0
+        case .jobPolicy(let change): home(of: change.job) ?? 0
         default: 0
         }
     }
@@ -129,6 +145,9 @@ package struct ShardedVerifier: Machine, Sendable {
 
 // What the verifier asks a shard before it gives it a job.
 extension VerifierMachine {
+    /// Whether a drafter of its jobs computes on its cores.
+    fileprivate var hasCoreSharing: Bool { jobs.contains(where: \.sharesCores) }
+
     /// Jobs that it can have at once.
     fileprivate var slots: Int { configuration.sequences }
 

@@ -8,6 +8,8 @@ struct PeerLinkState: Sendable {
     var state: State = .dialing
     /// A verifier that scores for this one's jobs.
     var isHelper = false
+    /// Digest of a drafter's model; 0 if it does not say.
+    var model: UInt64 = 0
 }
 
 // Hiring, hearing and losing drafters.
@@ -19,6 +21,7 @@ extension VerifierMachine {
         jobs[index].hireAt = nil
         for offer in offers where jobs[index].drafters.count < jobs[index].speculation.drafters {
             guard !jobs[index].drafters.contains(where: { $0.address == offer.address }) else { continue }
+            jobs[index].settleMethod(sharesCores: jobs[index].sharesCores || offer.sharesCores)
             let inbox = DraftInbox(
                 epoch: jobs[index].nextEpoch, root: jobs[index].length,
                 positionLimit: allowance(of: jobs[index], isReady: false).limit)
@@ -29,7 +32,7 @@ extension VerifierMachine {
                 links[offer.address] = PeerLinkState()
                 effects.append(.dial(address: offer.address))
             } else {
-                openStreams(index, into: &effects)
+                openStreams(index, at: now, into: &effects)
             }
         }
     }
@@ -49,19 +52,23 @@ extension VerifierMachine {
 
     /// Sends the job's text so far to every drafter that lacks it, once it is whole and the link is there; what is
     /// committed later follows in verdicts.
-    mutating func openStreams(_ index: Int, into effects: inout [Effect]) {
+    mutating func openStreams(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         guard jobs[index].hasContext else { return }
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
-            guard !drafter.isOpen, links[drafter.address]?.state == .ready else { continue }
+            guard !drafter.isOpen, links[drafter.address]?.state == .ready, mayOpen(drafter, of: jobs[index]) else {
+                continue
+            }
             // The text may have grown while the link was dialled: the stream stands on what is committed now.
             beginPacing(index)
             let job = jobs[index]
             let allowance = allowance(of: job, isReady: false)
             let limit = max(drafter.inbox.positionLimit, allowance.limit)
             jobs[index].drafters[hired].inbox = DraftInbox(
-                epoch: job.nextEpoch, root: job.length, positionLimit: limit)
+                epoch: job.nextEpoch, root: job.length, positionLimit: limit,
+                isRecorded: hired == 0 && job.recorder != nil)
             jobs[index].drafters[hired].isOpen = true
+            if drafter.sharesCores { jobs[index].drafters[hired].attentionSince = now }
             for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
                 let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
                 let open = DraftOpen(
@@ -69,8 +76,9 @@ extension VerifierMachine {
                     sampling: job.sampling, promptLength: job.promptLength, positionLimit: limit,
                     rule: job.speculation.rule, shape: job.speculation.shape, branches: job.speculation.branches,
                     payload: job.speculation.payload, siblings: job.speculation.siblings, merge: job.speculation.merge,
-                    policy: job.speculation.policy, nodesMax: allowance.nodes, contextTotal: job.tokens.count,
-                    contextOffset: start, context: Array(part))
+                    policy: job.speculation.policy, isMeasured: hired == 0 && job.recorder != nil,
+                    nodesMax: allowance.nodes, contextTotal: job.tokens.count, contextOffset: start,
+                    context: Array(part))
                 effects.append(.toDrafter(address: drafter.address, .draftOpen(open)))
             }
         }
@@ -94,11 +102,12 @@ extension VerifierMachine {
                 throw ProtocolFault("\(address) is not a drafter of this vocabulary")
             }
             links[address]?.state = .ready
+            links[address]?.model = greeting.modelDigest
             for index in jobs.indices {
                 for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].address == address {
                     jobs[index].drafters[hired].attentionSince = now
                 }
-                openStreams(index, into: &effects)
+                openStreams(index, at: now, into: &effects)
             }
         case (.goodbye, _):
             drafterLost(address, at: now, into: &effects)
@@ -109,6 +118,7 @@ extension VerifierMachine {
             jobs[index].drafters[hired].microsecondsPerToken = Int(ready.microsecondsPerToken)
             jobs[index].drafters[hired].attentionSince = now
             jobs[index].schedule.restart()
+            if jobs[index].readyDrafters.count == 1 { join(index) }
         case (.draft(let draft), .ready):
             try receive(draft, from: address, at: now)
         case (.draftRow(let row), .ready):
@@ -131,7 +141,10 @@ extension VerifierMachine {
         let before = jobs[index].drafters[hired].inbox.drafts.count
         let judgement = try jobs[index].drafters[hired].inbox.receive(
             draft, committed: text, vocabularySize: configuration.vocabularySize)
-        if hired == 0 { jobs[index].record(judgement) }
+        if hired == 0 {
+            jobs[index].record(judgement)
+            recordDecisions(index)
+        }
         if !draft.tokens.isEmpty {
             jobs[index].trace.note(
                 .draft, lane: hired, from: now + -Int(draft.microseconds), to: now, count: draft.tokens.count)
@@ -141,6 +154,7 @@ extension VerifierMachine {
         if standing > before || judgement != DraftInbox.Judgement() || !jobs[index].drafters[hired].inbox.owes {
             jobs[index].drafters[hired].attentionSince = now
         }
+        count(draft, of: index, at: now)
         jobs[index].drafters[hired].pace.arrived(
             standing: standing, end: draft.end, computed: Int(draft.microseconds), tokens: draft.tokens.count, at: now)
     }
@@ -172,6 +186,7 @@ extension VerifierMachine {
         drafter.add(to: &jobs[index].statistics)
         jobs[index].lostDrafter = drafter.incarnation
         jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)
+        jobs[index].settleMethod(sharesCores: jobs[index].sharesCores)
         jobs[index].schedule.restart()
         if jobs[index].readyDrafters.isEmpty { jobs[index].pace.interrupt() }
         if let retryAfter { jobs[index].hireAt = now + retryAfter }
@@ -199,6 +214,8 @@ extension VerifierMachine {
         var silent: Set<String> = []
         for (job, drafter) in jobs.flatMap({ job in job.drafters.map { (job, $0) } }) {
             let patience = drafter.isReady || !drafter.isOpen ? configuration.silenceMax : configuration.primingMax
+            // One whose stream waits for the end of a pass owes nothing yet.
+            if drafter.sharesCores, !drafter.isOpen, links[drafter.address]?.state == .ready { continue }
             let owes = !drafter.isReady || drafter.inbox.owes || job.awaitedRow?.stream == drafter.stream
             if owes && now - drafter.attentionSince > patience || drafter.inbox.isOverdue {
                 silent.insert(drafter.address)

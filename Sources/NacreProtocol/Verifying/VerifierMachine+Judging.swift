@@ -67,6 +67,7 @@ extension VerifierMachine {
         let (start, tokens) = (jobs[index].length, choices.map(\.token))
         jobs[index].append(tokens)
         jobs[index].trace.note(.commit, from: now, to: now, count: tokens.count)
+        jobs[index].recorder?.committed(tokens.count, at: now)
         effects.append(
             .toCoordinator(
                 .commit(
@@ -75,7 +76,7 @@ extension VerifierMachine {
                         margins: choices.map(\.margin)))))
         judgeDrafts(index, tokens)
         tokensCommitted += UInt64(tokens.count)
-        repace(index, at: now)
+        repace(index, tokens: tokens.count, at: now)
         tellDrafters(index, at: now, into: &effects)
     }
 

@@ -36,7 +36,7 @@ extension VerifierMachine {
     /// Starts the next pass if the engine is free and any job has a turn: for every decoding job the last committed
     /// token and the drafts worth their cost, then context of jobs that are still reading theirs.
     mutating func plan(at now: Instant, into effects: inout [Effect]) {
-        guard pass == nil else { return }
+        guard pass == nil, !areCoresLent(at: now) else { return }
         let reading = readers()
         let turns = decodingTurns(leaving: reading.isEmpty ? 0 : min(configuration.prefillShare, readingMin))
         let isAlone = reading.isEmpty && !guests.contains { $0.shard != nil || $0.unread > 0 }

@@ -4,43 +4,63 @@ package import NacreCore
 package struct JobPace: Sendable {
     package private(set) var policy: DraftLengthPolicy
     private let key: StreamKey
-    private var governor = Governor()
-    private var acceptance = PositionalAcceptance()
-    private var round: Round?
-    /// No drafts are wanted for now: plain decoding is faster.
-    package private(set) var rests = false
-
-    /// The round that is under way.
-    private struct Round: Sendable {
-        var began: Instant
-        var forecast: Governor.Forecast
-        /// Tokens that the verifier had committed by then, of all jobs.
-        var committed: UInt64
-    }
+    private var acceptance: PositionalAcceptance?
+    /// Drafts of its own that were judged.
+    private var judged = 0
+    /// What was judged since its pair learnt of it.
+    private var news: [DraftInbox.Judgement] = []
+    /// No drafts are wanted for now: plain decoding is faster, or the policy turns them off.
+    package var rests: Bool { isOff || isTold }
+    /// So the pair's governor says, or the job's own acceptance.
+    private var isTold = false
+    /// So for this job, whatever the pair's others do: its text is not one that the drafter can guess.
+    private(set) var restsAlone = false
+    /// Verdicts that the drafter was told since it rests.
+    private var toldResting = 0
 
     init(_ policy: PolicySpecification, key: StreamKey) {
         self.policy = DraftLengthPolicy(policy, key: key)
         self.key = key
     }
 
-    /// Another policy from the next round on. What was learnt of acceptance and speed stays.
+    /// Another policy from the next round on. What was learnt of acceptance stays.
     mutating func adopt(_ policy: PolicySpecification) {
         self.policy = DraftLengthPolicy(policy, key: key)
         interrupt()
     }
 
-    /// There is no drafter, or no use for this: what comes next is no round to learn from, and none that rests.
+    /// There is no drafter, or no use for this: the job does not rest.
     mutating func interrupt() {
-        round = nil
-        rests = false
+        isTold = false
+        restsAlone = false
+    }
+
+    var isOff: Bool { policy.specification.draftsNothing }
+
+    /// The drafter is one of this pair: what is known of that holds here too.
+    mutating func join(_ pair: DraftingPair) {
+        isTold = !pair.order.mayDraft
+        if judged == 0 { acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha) }
+    }
+
+    /// Nothing of its own is known yet.
+    var isNew: Bool { judged == 0 }
+
+    /// What was judged since the last call.
+    mutating func takeNews() -> [DraftInbox.Judgement] {
+        defer { news.removeAll(keepingCapacity: true) }
+        return news
     }
 
     /// - Parameter isLockStep: PEARL, where a pre-verify that passes has judged one draft of a window.
     mutating func record(_ judgement: DraftInbox.Judgement, isLockStep: Bool) {
-        acceptance.record(accepted: judgement.accepted, rejected: judgement.rejected)
-        // A policy that stops token by token is told in the drafter, which knows the tokens.
-        guard !policy.specification.manual.decidesPerToken else { return }
+        acceptance?.record(accepted: judgement.accepted, rejected: judgement.rejected)
+        news.append(judgement)
         let judged = judgement.accepted + (judgement.rejected ? 1 : 0)
+        self.judged += judged
+        // A policy that stops token by token is told in the drafter, which knows the tokens. What was compared while
+        // drafts rest was no round of the policy's.
+        guard !policy.specification.manual.decidesPerToken, !rests else { return }
         if isLockStep, judged == 1, !judgement.rejected { return }
         policy.observe(RoundOutcome(drafted: judged, accepted: judgement.accepted, hitLimit: true))
     }
@@ -50,31 +70,37 @@ package struct JobPace: Sendable {
         max(conditions.pacing.draftsMin, policy.draftLength(conditions))
     }
 
-    /// A round is over: how many drafts the next may have.
-    ///
-    /// - Parameters:
-    ///   - conditions: measured, with the acceptance left to this.
-    ///   - committed: tokens that the verifier has committed, of all jobs.
-    ///   - isTypical: whether the round's passes held no text of other jobs.
-    mutating func next(_ conditions: RoundConditions, committed: UInt64, isTypical: Bool, at now: Instant) -> Int {
-        var conditions = conditions
-        conditions.acceptance = acceptance
-        if let round, isTypical {
-            governor.record(
-                GovernedRound(
-                    forecast: round.forecast, tokens: Double(committed - round.committed),
-                    microseconds: Double(now - round.began)))
-        }
-        let least = conditions.pacing.draftsMin
-        let wanted = max(least, policy.draftLength(conditions))
-        // How many a policy lets through that stops token by token is not known before.
-        let expected = policy.specification.manual.decidesPerToken ? min(wanted, conditions.best.drafts) : wanted
-        let forecast = Governor.Forecast(conditions, drafts: max(least, expected))
-        let order = governor.next(forecast)
-        round = Round(began: now, forecast: forecast, committed: committed)
-        rests = !order.mayDraft
-        return max(least, order.drafts(wanted: wanted, conditions))
+    /// The drafts that the policy wants in the next round, at least one, by the text's own acceptance, which is that of
+    /// `conditions` from here on.
+    mutating func wanted(_ conditions: inout RoundConditions, isPaced: Bool) -> Int {
+        let own = acceptance ?? PositionalAcceptance(priorAlpha: conditions.acceptance.alpha)
+        acceptance = own
+        conditions.acceptance = own
+        let wanted = isPaced ? policy.draftLength(conditions) : conditions.best.drafts
+        return max(conditions.pacing.draftsMin, wanted)
     }
+
+    /// How many drafts the next round may have, by what holds for the pair.
+    mutating func follow(_ pair: DraftingPair, wanted: Int, _ conditions: RoundConditions) -> Int {
+        let order = pair.order
+        if conditions.peers == 0 || judged < Self.judgedMin {
+            restsAlone = false
+        } else if let governor = pair.governor, governor.phase == .drafting || governor.phase == .shortened {
+            let ratio = governor.expectedRatio(Governor.Forecast(conditions, drafts: wanted))
+            restsAlone = ratio < (restsAlone ? Governor.gain : 1)
+        }
+        isTold = !order.mayDraft || restsAlone
+        return max(conditions.pacing.draftsMin, order.drafts(wanted: wanted, conditions))
+    }
+
+    /// The drafter was told of what was committed.
+    mutating func told(resting: Bool) { toldResting = resting ? toldResting + 1 : 0 }
+
+    /// Rounds from one verdict to the next while drafts rest: the longer they do the more.
+    var quietRounds: Int { DraftWindow.restRounds << min(3, toldResting / 4) }
+
+    /// Judged drafts before a job's own acceptance counts.
+    private static let judgedMin = 24
 }
 
 // Draft lengths, round by round.
@@ -86,24 +112,83 @@ extension VerifierMachine {
         jobs[index].schedule.setDraftLength(jobs[index].pace.first(conditions(of: job)))
     }
 
-    /// Sets the length of the job's next round.
-    mutating func repace(_ index: Int, at now: Instant) {
+    /// A round of the job is over, with so many tokens: counts it, and sets the length of the next.
+    mutating func repace(_ index: Int, tokens: Int, at now: Instant) {
         let job = jobs[index]
-        guard job.speculation.isPaced, !job.readyDrafters.isEmpty else {
+        let key = pairKey(of: job)
+        count(tokens, of: index, key, at: now)
+        let leader = DraftingPair.Leader(job: job.job, attempt: job.attempt)
+        let news = jobs[index].pace.takeNews()
+        pairs.withPair(key, at: now) { pair in
+            for judgement in news { pair.acceptance.record(accepted: judgement.accepted, rejected: judgement.rejected) }
+        }
+        guard job.speculation.isGoverned, !job.readyDrafters.isEmpty, !job.pace.isOff, !restsByModel(job) else {
+            pairs.release(leader)
             jobs[index].pace.interrupt()
+            if job.pace.isOff { jobs[index].schedule.restart() }
             return
         }
-        let wasResting = job.pace.rests
+        let peers = peers(of: index, key)
+        if let led = pairs[key]?.leader, led != leader, !peers.contains(led) { pairs.release(led) }
+        var shared = conditions(of: job)
+        shared.peers = min(peers.count, shared.others)
+        shared.acceptance = pairs[key]?.acceptance ?? shared.acceptance
+        var own = shared
+        let wanted = jobs[index].pace.wanted(&own, isPaced: job.speculation.isPaced)
+        // How many a policy lets through that stops token by token is not known before.
+        let decidesPerToken = job.pace.policy.specification.manual.decidesPerToken
+        let forecast = Governor.Forecast(
+            shared, drafts: decidesPerToken ? min(wanted, shared.best.drafts) : wanted)
         let isTypical = !jobs.contains { $0.hasContext && $0.isPrefilling }
-        let drafts = jobs[index].pace.next(
-            conditions(of: job), committed: tokensCommitted, isTypical: isTypical, at: now)
-        if jobs[index].pace.rests {
-            // Whatever window was under way is nobody's.
-            jobs[index].schedule.restart()
-        } else {
-            if wasResting { jobs[index].schedule.restart() }
-            jobs[index].schedule.setDraftLength(drafts)
+        // Who rests by himself does not decode as the pair is told: his rounds say nothing about it.
+        if job.pace.restsAlone { pairs.release(leader) }
+        let committed = tokensCommitted
+        let pair = pairs.withPair(key, at: now) { pair in
+            if !job.pace.restsAlone {
+                _ = pair.next(
+                    leader, forecast, decoding: shared.others + 1, committed: committed, isTypical: isTypical, at: now)
+            }
+            return pair
         }
+        let wasResting = job.pace.rests
+        let drafts = jobs[index].pace.follow(pair, wanted: wanted, own)
+        guard job.speculation.isPaced else { return }
+        // Whatever window was under way is nobody's.
+        if jobs[index].pace.rests || wasResting { jobs[index].schedule.restart() }
+        if !jobs[index].pace.rests { jobs[index].schedule.setDraftLength(drafts) }
+    }
+
+    /// The job's drafter is ready: what its pair knows holds from the first round on.
+    mutating func join(_ index: Int) {
+        let job = jobs[index]
+        guard job.speculation.isGoverned, let pair = pairs[pairKey(of: job)] else { return }
+        if job.pace.isNew { jobs[index].acceptance = AcceptanceEstimator(priorAlpha: pair.acceptance.alpha) }
+        jobs[index].pace.join(pair)
+    }
+
+    /// The pair that the job's drafts belong to.
+    func pairKey(of job: JobVerification) -> PairKey {
+        PairKey(
+            draftModel: job.readyDrafters.first.map { links[$0.address]?.model ?? 0 }, job.speculation)
+    }
+
+    /// Other jobs of the pair that draft if the pair does.
+    private func peers(of index: Int, _ key: PairKey) -> [DraftingPair.Leader] {
+        jobs.indices.filter { other in
+            let job = jobs[other]
+            return other != index && job.hasContext && !job.isPrefilling && !job.pace.restsAlone
+                && !job.readyDrafters.isEmpty && pairKey(of: job) == key
+                && !restsByModel(job)
+        }.map { DraftingPair.Leader(job: jobs[$0].job, attempt: jobs[$0].attempt) }
+    }
+
+    /// Whether a job that rests has drafts compared with what is committed without them, so that their acceptance
+    /// stays known: one of each pair, and those that rest by themselves.
+    func peeks(_ job: JobVerification) -> Bool {
+        guard !job.pace.isOff else { return false }
+        guard job.pace.rests, !job.pace.restsAlone else { return true }
+        let key = pairKey(of: job)
+        return jobs.first { $0.pace.rests && !$0.pace.restsAlone && pairKey(of: $0) == key }?.job == job.job
     }
 
     /// What is measured of the job's rounds.
@@ -135,7 +220,13 @@ extension VerifierMachine {
         jobs[index].speculation = changed
         jobs[index].pace.adopt(policy)
         if !changed.isPaced { jobs[index].schedule = Schedule(changed) }
-        for drafter in jobs[index].drafters where drafter.isOpen {
+        for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].isOpen {
+            let drafter = jobs[index].drafters[hired]
+            if drafter.sharesCores {
+                // Another policy may let it go on: that must not be during a pass.
+                jobs[index].drafters[hired].policyDue = policy
+                continue
+            }
             effects.append(
                 .toDrafter(
                     address: drafter.address, .streamPolicy(StreamPolicy(stream: drafter.stream, policy: policy))))

@@ -6,6 +6,7 @@ extension VerifierMachine {
     mutating func judgeDrafts(_ index: Int, _ tokens: [TokenID]) {
         for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].isOpen {
             let judgement = jobs[index].drafters[hired].inbox.commit(tokens)
+            if hired == 0 { recordDecisions(index) }
             jobs[index].drafters[hired].untold += tokens.count
             jobs[index].drafters[hired].roundsUntold += 1
             guard jobs[index].drafters[hired].isReady else { continue }
@@ -17,11 +18,23 @@ extension VerifierMachine {
 
     /// Tells the job's drafters what was committed since the last verdict, unless drafts rest.
     mutating func tellDrafters(_ index: Int, at now: Instant, into effects: inout [Effect]) {
-        let rests = rests(jobs[index], window(of: jobs[index]))
+        let rests = rests(jobs[index])
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
             guard drafter.isOpen, drafter.untold > 0 else { continue }
-            if rests, drafter.isReady, drafter.roundsUntold < DraftWindow.restRounds { continue }
+            if rests, drafter.isReady, drafter.roundsUntold < jobs[index].pace.quietRounds { continue }
+            if isKeptWaiting(drafter) {
+                jobs[index].drafters[hired].isVerdictDue = true
+                continue
+            }
+            jobs[index].drafters[hired].isVerdictDue = false
+            jobs[index].drafters[hired].isBeside = false
+            if let policy = drafter.policyDue {
+                jobs[index].drafters[hired].policyDue = nil
+                let change = StreamPolicy(stream: drafter.stream, policy: policy)
+                effects.append(.toDrafter(address: drafter.address, .streamPolicy(change)))
+            }
+            jobs[index].pace.told(resting: rests)
             let wasOwed = drafter.inbox.owes
             let (allowance, length) = (allowance(of: jobs[index], isReady: drafter.isReady), jobs[index].length)
             let nextEpoch = jobs[index].drafters[hired].inbox.offer(committed: length, positionLimit: allowance.limit)
@@ -39,12 +52,13 @@ extension VerifierMachine {
 
     /// Whether the job is better off without drafts for now. They go on being probed: every verdict
     /// and every draft costs the verifier's cores time that a pass then lacks, so few are exchanged.
-    private func rests(_ job: JobVerification, _ window: DraftWindow) -> Bool {
-        // Whoever has a policy of his own is governed by it alone: two that rest would disturb each other's
-        // measurements.
-        if job.speculation.isPaced { return job.pace.rests }
-        guard case .stream = job.schedule, !job.readyDrafters.isEmpty else { return false }
-        return !window.pays
+    private func rests(_ job: JobVerification) -> Bool { job.pace.rests || restsByModel(job) }
+
+    /// Whether no draft of a free-running job is likely enough to be worth its place in a pass. Whoever has a policy of
+    /// his own is governed by what is measured alone: two that rest would disturb each other's measurements.
+    func restsByModel(_ job: JobVerification) -> Bool {
+        guard case .stream = job.schedule, !job.speculation.isPaced, !job.readyDrafters.isEmpty else { return false }
+        return !window(of: job).pays
     }
 
     private func window(of job: JobVerification) -> DraftWindow {
@@ -65,9 +79,18 @@ extension VerifierMachine {
     /// - Parameter isReady: of the drafter; one that is not may always draft: it has to draw once to become so.
     func allowance(of job: JobVerification, isReady: Bool) -> Allowance {
         let window = window(of: job)
-        let ahead = job.pace.rests && isReady ? 0 : job.schedule.positionsAhead(window: size(of: window, for: job))
+        let rests = job.pace.isOff || job.pace.rests && isReady
+        let ahead =
+            if job.pace.isOff && !isReady {
+                1
+            } else if rests {
+                peeks(job) ? DraftWindow.probe : 0
+            } else {
+                job.schedule.positionsAhead(window: size(of: window, for: job))
+            }
         let nodes =
             switch job.speculation.shape {
+            case _ where rests: ahead
             case .chain, .beams: ahead
             case .fixed(let shape): shape.nodes
             case .best(let nodes, _): nodes > 0 ? nodes : treeSize(for: job, window)

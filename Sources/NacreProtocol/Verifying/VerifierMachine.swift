@@ -100,8 +100,13 @@ package struct VerifierMachine: Machine, Sendable {
     /// Nodes of the pass in flight.
     var passNodes = 0
     var nextStream: StreamID = 0
+    /// What is known of the drafts of its jobs.
+    var pairs = PairTable()
+    var activity = VerifierActivity()
     /// Whose prompt is read first in the next pass, so that long prompts take turns.
     var prefillTurn = 0
+    /// What other shards have on these cores.
+    var neighbours = NeighbouringWork()
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -116,6 +121,7 @@ package struct VerifierMachine: Machine, Sendable {
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
+        stopWaiting(at: now)
         switch input {
         case .control(let message):
             do throws(ProtocolFault) {
@@ -154,7 +160,9 @@ package struct VerifierMachine: Machine, Sendable {
         }
         judgeHeld(at: now, into: &effects)
         hire(at: now, into: &effects)
+        lendCores(at: now, into: &effects)
         plan(at: now, into: &effects)
+        noteActivity(at: now)
     }
 
     // MARK: - Jobs
@@ -186,7 +194,7 @@ package struct VerifierMachine: Machine, Sendable {
         }
         if let index = index(of: assignment.job, assignment.attempt) {
             try jobs[index].receive(assignment)
-            openStreams(index, into: &effects)
+            openStreams(index, at: now, into: &effects)
             openHelpers(index, into: &effects)
             return
         }
@@ -240,6 +248,7 @@ package struct VerifierMachine: Machine, Sendable {
         let job = jobs[index]
         let trace = JobTrace(job: job.job, attempt: job.attempt, events: job.trace.events)
         effects.append(.toCoordinator(.jobTrace(trace)))
+        if let recording = recording(of: job) { effects.append(.toCoordinator(.jobRecording(recording))) }
         effects.append(
             .toCoordinator(
                 .jobEnded(

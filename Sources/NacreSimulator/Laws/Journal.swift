@@ -193,6 +193,8 @@ func line(_ message: Message) -> String {
     case .tokenize(let tokenize): "Tokenize \(tokenize.request)"
     case .tokenized(let tokenized): "Tokenized \(tokenized.request): \(tokenized.tokens.count) tokens"
     case .jobTrace(let trace): "JobTrace \(trace.job.low) attempt \(trace.attempt), \(trace.events.count) events"
+    case .jobRecording(let recording):
+        "JobRecording \(recording.job.low) attempt \(recording.attempt), \(recording.positions.count) positions"
     case .goodbye(let goodbye): "Goodbye \(goodbye.code) \(goodbye.detail)"
     }
 }

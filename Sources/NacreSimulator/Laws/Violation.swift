@@ -15,6 +15,8 @@ package struct Violation: Error, Sendable, CustomStringConvertible {
         case engine
         /// Windows and position limits hold.
         case window
+        /// Of a drafter and a verifier on the same cores one computes.
+        case alternation
         /// Nobody who keeps the protocol is accused of breaking it.
         case accusation
         /// What one machine sends, the other reads.

@@ -40,7 +40,8 @@ final class DrafterShell: Shell {
             vocabularyDigest: Language.digest, dataAddress: world.hosts[host.index].address,
             capacity: Capacity(
                 sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax),
-            modelName: "draft", engineVersion: "simulated", cores: "1")
+            modelName: "draft", engineVersion: "simulated", cores: "1",
+            place: plan.sharesCoresOf.map(World.place) ?? .unknown)
         control = ControlPort(world, host, hello: hello, chunk: plan.node.vocabularyChunk) { [unowned self] news in
             if case .message(let message) = news {
                 self.world.report(.accusation, "the coordinator tells a drafter \(line(message))")
@@ -90,6 +91,7 @@ final class DrafterShell: Shell {
             }
             world.close(ConnectionID(link), goodbye, from: host)
         case .evaluate(let pass):
+            world.judgeAlternation()
             if engine.run(pass, in: world, of: host) { engine.audit(machine.cachedTexts, in: world, of: host) }
         }
     }

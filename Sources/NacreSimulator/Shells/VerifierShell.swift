@@ -50,7 +50,7 @@ final class VerifierShell: Shell {
             capacity: Capacity(
                 sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax,
                 shards: plan.shards),
-            modelName: "target", engineVersion: "simulated", cores: "1")
+            modelName: "target", engineVersion: "simulated", cores: "1", place: World.place(ofVerifier: host.index - 1))
         control = ControlPort(world, host, hello: hello, chunk: plan.node.vocabularyChunk) { [unowned self] in
             self.hear($0)
         }
@@ -69,7 +69,10 @@ final class VerifierShell: Shell {
     func start() { control?.step(.start) }
 
     func tick() {
-        control?.step(.tick(Load(jobs: machine.jobCount, busy: 0, stepMicroseconds: 0)))
+        let load = Load(
+            jobs: machine.jobCount, busy: 0, stepMicroseconds: 0, clock: machine.clock,
+            pairs: machine.reports(at: world.now))
+        control?.step(.tick(load))
         step(.tick)
     }
 
@@ -113,6 +116,12 @@ final class VerifierShell: Shell {
     func passed(_ outcome: PassOutcome, shard: ShardIndex) {
         computing.remove(shard)
         step(.shard(shard, .passed(outcome)))
+    }
+
+    /// Whether its passes must wait for a stream that a drafter has on this connection.
+    func waits(for stream: StreamID, on id: ConnectionID) -> Bool {
+        guard let address = addresses[id] else { return false }
+        return machine[address.shard].waits(for: stream, at: address.address, now: world.now)
     }
 
     // MARK: - The machine
@@ -181,6 +190,7 @@ final class VerifierShell: Shell {
         case .evaluate(let pass):
             world.tally.sideBySide += computing.isEmpty ? 0 : 1
             computing.insert(shard)
+            world.judgeAlternation()
             guard engines[shard.rawValue].run(pass, in: world, of: host) else { return }
             engines[shard.rawValue].audit(machine[shard].cachedTexts, in: world, of: host)
             judge(laws.judge(pass, engines[shard.rawValue]))

@@ -31,6 +31,7 @@ extension DraftOpen {
         wire.pointee.policy = writer.policy(policy)
         wire.pointee.siblings = siblings.wire
         wire.pointee.merge = try writer.number(merge, "merge")
+        wire.pointee.measured = isMeasured ? 1 : 0
         wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
         wire.pointee.context_total = try writer.number(contextTotal, "contextTotal")
         wire.pointee.context_offset = try writer.number(contextOffset, "contextOffset")
@@ -53,7 +54,7 @@ extension DraftOpen {
             payload: try fields.choice(wire.payload.rawValue, "payload"),
             siblings: try fields.siblings(wire.siblings),
             merge: try fields.count(wire.merge, "merge", max: Limits.mergeMax),
-            policy: try fields.policy(wire.policy, "policy"),
+            policy: try fields.policy(wire.policy, "policy"), isMeasured: wire.measured != 0,
             nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax), contextTotal: total,
             contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(

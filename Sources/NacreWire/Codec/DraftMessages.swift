@@ -22,6 +22,7 @@ extension Draft {
         for (index, proposal) in proposals.enumerated() { list[index] = try proposal.pack(writer) }
         wire.pointee.n_proposal = proposals.count
         wire.pointee.proposal = list
+        packMeasures(into: wire, writer)
         wire.pointee.n_reference = references.count
         wire.pointee.reference = writer.copy(references)
         wire.pointee.microseconds = microseconds
@@ -43,6 +44,7 @@ extension Draft {
         // The position of the last token is a position too.
         try fields.within(Int(Int32.max), offset: root.rawValue + firstNode, part: tokens.count, "firstNode")
         proposals = try readProposals(wire, fields)
+        measures = try Draft.measures(wire, fields)
         references = try Draft.references(wire, fields)
     }
 

@@ -13,6 +13,7 @@ extension Offer {
             let wire = writer.make(nacre__offer__init)
             wire.pointee.address = writer.name(offer.address)
             wire.pointee.incarnation = offer.incarnation.rawValue
+            wire.pointee.shares_cores = offer.sharesCores ? 1 : 0
             list[index] = wire
         }
         return list
@@ -31,7 +32,7 @@ extension Offer {
             offers.append(
                 Offer(
                     address: try fields.name(wire.address, "offers.address"),
-                    incarnation: Incarnation(rawValue: wire.incarnation)))
+                    incarnation: Incarnation(rawValue: wire.incarnation), sharesCores: wire.shares_cores != 0))
         }
         return offers
     }

@@ -24,6 +24,7 @@ extension Hello {
         wire.pointee.model_name = writer.prose(modelName, bytesMax: Limits.nameBytesMax)
         wire.pointee.engine_version = writer.prose(engineVersion, bytesMax: Limits.nameBytesMax)
         wire.pointee.cores = writer.prose(cores, bytesMax: Limits.nameBytesMax)
+        if place != .unknown { wire.pointee.place = try place.pack(writer) }
         // For people: a peer would refuse more.
         let told = passTimes.prefix(Limits.passTimesMax)
         let times = writer.room(for: told.count, of: UnsafeMutablePointer<Nacre__PassTime>?.self)
@@ -52,8 +53,40 @@ extension Hello {
             modelName: try fields.prose(wire.model_name, "modelName", bytesMax: Limits.nameBytesMax),
             engineVersion: try fields.prose(wire.engine_version, "engineVersion", bytesMax: Limits.nameBytesMax),
             cores: try fields.prose(wire.cores, "cores", bytesMax: Limits.nameBytesMax),
+            place: try ComputePlace(wire.place, fields),
             passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields), isExact: wire.inexact == 0,
             disturbance: try fields.prose(wire.disturbance, "disturbance", bytesMax: Limits.nameBytesMax))
+    }
+}
+
+extension ComputePlace {
+    fileprivate func pack(
+        _ writer: borrowing FieldWriter
+    ) throws(WireError) -> UnsafeMutablePointer<Nacre__ComputePlace> {
+        let wire = writer.make(nacre__compute_place__init)
+        wire.pointee.host = host
+        wire.pointee.threads = try writer.number(threads, "place.threads")
+        let list = writer.room(for: cores.count, of: UInt32.self)
+        for (index, core) in cores.enumerated() { list[index] = try writer.number(core, "place.cores") }
+        wire.pointee.n_core = cores.count
+        wire.pointee.core = list
+        return wire
+    }
+
+    /// A node that does not say is nowhere known.
+    fileprivate init(_ wire: UnsafeMutablePointer<Nacre__ComputePlace>?, _ fields: FieldReader) throws(WireError) {
+        guard let wire = wire?.pointee else {
+            self = .unknown
+            return
+        }
+        guard wire.n_core <= Limits.coresMax else {
+            throw fields.invalid("place.cores", "has \(wire.n_core) items, at most \(Limits.coresMax) are allowed")
+        }
+        var cores: [Int] = []
+        for core in UnsafeBufferPointer(start: wire.core, count: wire.n_core) {
+            cores.append(try fields.count(core, "place.cores"))
+        }
+        self.init(host: wire.host, cores: cores, threads: try fields.count(wire.threads, "place.threads"))
     }
 }
 
@@ -115,6 +148,12 @@ extension Heartbeat {
         carried.pointee.jobs = try writer.number(load.jobs, "load.jobs")
         carried.pointee.busy = load.busy
         carried.pointee.step_us = load.stepMicroseconds
+        carried.pointee.passing_us = load.clock.passing
+        carried.pointee.waiting_us = load.clock.waiting
+        let pairs = writer.room(for: load.pairs.count, of: UnsafeMutablePointer<Nacre__PairReport>?.self)
+        for (index, pair) in load.pairs.enumerated() { pairs[index] = try pair.pack(writer) }
+        wire.pointee.n_pair = load.pairs.count
+        wire.pointee.pair = pairs
         wire.pointee.number = number
         wire.pointee.load = carried
         return UnsafeMutableRawPointer(wire)
@@ -125,11 +164,15 @@ extension Heartbeat {
         guard carried.busy >= 0, carried.busy <= 1 else {
             throw fields.invalid("load.busy", "is \(carried.busy), not between 0 and 1")
         }
+        var clock = NodeClock()
+        clock.passing = carried.passing_us
+        clock.waiting = carried.waiting_us
         self.init(
             number: wire.number,
             load: Load(
                 jobs: try fields.count(carried.jobs, "load.jobs"), busy: carried.busy,
-                stepMicroseconds: carried.step_us))
+                stepMicroseconds: carried.step_us, clock: clock,
+                pairs: try PairReport.list(wire.pair, wire.n_pair, fields)))
     }
 }
 

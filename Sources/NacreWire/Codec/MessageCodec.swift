@@ -92,6 +92,7 @@ package enum MessageCodec {
             return .vocabularyChunk(try VocabularyChunk(unpack(nacre__vocabulary_chunk__unpack), fields))
         case .tokenize: return .tokenize(try Tokenize(unpack(nacre__tokenize__unpack), fields))
         case .jobTrace: return .jobTrace(try JobTrace(unpack(nacre__job_trace__unpack), fields))
+        case .jobRecording: return .jobRecording(try JobRecording(unpack(nacre__job_recording__unpack), fields))
         case .tokenized: return .tokenized(try Tokenized(unpack(nacre__tokenized__unpack), fields))
         case .goodbye: return .goodbye(try Goodbye(unpack(nacre__goodbye__unpack), fields))
         }
@@ -138,6 +139,7 @@ package enum MessageCodec {
         case .tokenize(let message): message.pack(writer)
         case .tokenized(let message): message.pack(writer)
         case .jobTrace(let message): try message.pack(writer)
+        case .jobRecording(let message): try message.pack(writer)
         case .goodbye(let message): message.pack(writer)
         }
     }

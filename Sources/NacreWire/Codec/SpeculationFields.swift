@@ -156,6 +156,7 @@ extension Speculation {
         wire.pointee.merge = try writer.number(merge, "merge")
         wire.pointee.drafters = try writer.number(drafters, "drafters")
         wire.pointee.helpers = try writer.number(helpers, "helperCount")
+        wire.pointee.record = isRecorded ? 1 : 0
         wire.pointee.tau = tau == Self.tauDefault ? 0 : tau
         wire.pointee.likelihood = measuresLikelihood ? 1 : 0
     }
@@ -173,6 +174,6 @@ extension Speculation {
             // A peer that does not say means the one that every job has had.
             drafters: max(1, try fields.count(wire.drafters, "drafters", max: Limits.draftersMax)),
             helpers: try fields.count(wire.helpers, "helperCount", max: Limits.helpersMax),
-            tau: try fields.tau(wire.tau), measuresLikelihood: wire.likelihood != 0)
+            isRecorded: wire.record != 0, tau: try fields.tau(wire.tau), measuresLikelihood: wire.likelihood != 0)
     }
 }

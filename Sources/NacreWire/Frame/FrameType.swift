@@ -32,6 +32,7 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
     case tokenize = 36
     case tokenized = 37
     case jobTrace = 38
+    case jobRecording = 39
     case goodbye = 60
 
     /// The frame type that carries `message`.
@@ -67,6 +68,7 @@ package enum FrameType: UInt16, Sendable, CaseIterable {
             case .tokenize: .tokenize
             case .tokenized: .tokenized
             case .jobTrace: .jobTrace
+            case .jobRecording: .jobRecording
             case .goodbye: .goodbye
             }
     }

@@ -38,6 +38,7 @@ extension MessageGenerator {
         case .tokenize: .tokenize(Tokenize(request: word64(), text: bytes(number(0...2_000))))
         case .tokenized: .tokenized(tokenized())
         case .jobTrace: .jobTrace(jobTrace())
+        case .jobRecording: .jobRecording(jobRecording())
         case .goodbye:
             .goodbye(Goodbye(code: choice(GoodbyeCode.self), detail: text(Limits.detailBytesMax)))
         }
@@ -52,6 +53,25 @@ extension MessageGenerator {
         return JobTrace(job: job(), attempt: attempt(), events: events)
     }
 
+    private mutating func jobRecording() -> JobRecording {
+        let passes = (0..<number(0...4)).map { _ in
+            JobRecording.Pass(nodes: number(1...DecisionTrace.nodesMax), microseconds: Float(number(1...1_000_000)))
+        }
+        let positions = (0..<number(0...50)).map { _ in
+            JobRecording.Position(choice(JobRecording.Agreement.self), delay: word32(), measure: measure())
+        }
+        return JobRecording(
+            job: job(), attempt: attempt(), passes: passes, draftMicroseconds: Float(number(0...100_000)),
+            roundTripMicroseconds: Float(number(0...100_000)), positions: positions)
+    }
+
+    mutating func measure() -> DraftMeasure {
+        let shares = (0..<4).map { _ in Float(number(-1...1_000)) / 1_000 }
+        func value(_ place: Int, _ most: Float) -> Float { shares[place] < 0 ? -1 : most * shares[place] }
+        return DraftMeasure(
+            entropy: value(0, 12), top: value(1, 1), margin: value(2, 30), probability: value(3, 1))
+    }
+
     mutating func stream() -> StreamID { StreamID(rawValue: word32()) }
 
     mutating func epoch() -> Epoch { Epoch(rawValue: word32()) }
@@ -63,9 +83,8 @@ extension MessageGenerator {
             sampling: sampling(), promptLength: context.prompt, positionLimit: position(),
             rule: choice(VerifyRuleKind.self), shape: shape(), branches: number(0...Limits.branchesMax),
             payload: choice(PayloadKind.self), siblings: siblings(), merge: number(0...Limits.mergeMax),
-            policy: policy(), nodesMax: number(0...Limits.treeNodesMax), contextTotal: context.total,
-            contextOffset: context.offset,
-            context: context.tokens)
+            policy: policy(), isMeasured: word32() % 2 == 0, nodesMax: number(0...Limits.treeNodesMax),
+            contextTotal: context.total, contextOffset: context.offset, context: context.tokens)
     }
 
     /// A default, or one with a parameter.
@@ -93,6 +112,12 @@ extension MessageGenerator {
             modelDigest: word64())
     }
 
+    private mutating func place() -> ComputePlace {
+        guard next() % 4 > 0 else { return .unknown }
+        return ComputePlace(
+            host: word64(), cores: (0..<number(0...64)).map { _ in number(0...8_191) }, threads: number(0...512))
+    }
+
     private mutating func hello() -> Hello {
         let wireMin = max(1, word32())
         return Hello(
@@ -101,7 +126,7 @@ extension MessageGenerator {
             capacity: Capacity(
                 sequences: number(0...Int(Int32.max)), context: number(0...Int(Int32.max)),
                 nodesMax: number(0...Int(Int32.max)), shards: number(1...Limits.shardsMax)),
-            modelName: text(), engineVersion: text(), cores: text(),
+            modelName: text(), engineVersion: text(), cores: text(), place: place(),
             passTimes: (0..<number(0...Limits.passTimesMax)).map { _ in
                 PassTime(
                     shards: number(0...Limits.shardsMax), nodes: number(0...Int(Int32.max)), microseconds: word32())
@@ -116,10 +141,27 @@ extension MessageGenerator {
     }
 
     private mutating func heartbeat() -> Heartbeat {
-        Heartbeat(
+        var clock = NodeClock()
+        (clock.passing, clock.waiting) = (word64(), word64())
+        return Heartbeat(
             number: word64(),
             load: Load(
-                jobs: number(0...Int(Int32.max)), busy: Float(number(0...100)) / 100, stepMicroseconds: word32()))
+                jobs: number(0...Int(Int32.max)), busy: Float(number(0...100)) / 100, stepMicroseconds: word32(),
+                clock: clock, pairs: (0..<number(0...Limits.pairsMax)).map { _ in pairReport() }))
+    }
+
+    private mutating func pairReport() -> PairReport {
+        var counts = PairCounts()
+        (counts.tokens, counts.rounds, counts.verified, counts.drafted) = (word64(), word64(), word64(), word64())
+        (counts.draftMicroseconds, counts.overlapMicroseconds) = (word64(), word64())
+        let positions = number(0...JobStatistics.positionsMax)
+        counts.judgedAt = (0..<positions).map { _ in word64() }
+        counts.acceptedAt = (0..<positions).map { _ in word64() }
+        return PairReport(
+            draftModel: word64(), method: DecodingMethod.allCases[number(0...DecodingMethod.allCases.count - 1)],
+            policy: text(), tree: text(), state: DraftingState.allCases[number(0...DraftingState.allCases.count - 1)],
+            reason: text(), ratio: Float(number(0...300)) / 100, milliseconds: word32(),
+            jobs: number(0...Int(Int32.max)), tokensPerSecond: Float(number(0...10_000)) / 8, counts: counts)
     }
 
     private mutating func assignJob() -> AssignJob {

@@ -17,6 +17,7 @@ extension MessageGenerator {
             proposals: next() % 2 == 0
                 ? [] : proposals(tokens.indices.map { isChain ? firstNode + $0 : parents[$0] }, firstNode),
             end: choice(DraftEnd.self), microseconds: word32())
+        if next() % 2 == 0 { draft.measures = tokens.map { _ in measure() } }
         if next() % 4 == 0 { draft.references = (0..<number(1...6)).map { _ in -Double(number(0...40)) / 8 } }
         return draft
     }
@@ -86,7 +87,8 @@ extension MessageGenerator {
                 policy: policy(), rule: choice(VerifyRuleKind.self),
                 shape: shape(), branches: number(0...Limits.branchesMax), payload: choice(PayloadKind.self),
                 siblings: siblings(), merge: number(0...2), drafters: number(1...Limits.draftersMax),
-                helpers: number(0...Limits.helpersMax), measuresLikelihood: next() % 4 == 0)
+                helpers: number(0...Limits.helpersMax), isRecorded: word32() % 2 == 0,
+                measuresLikelihood: next() % 4 == 0)
             if drawn.method.isLossy {
                 drawn = Speculation(
                     .mtad, gamma: drawn.gamma,

@@ -89,7 +89,7 @@ struct MessageGenerator {
 
     mutating func offers() -> [Offer] {
         (0..<number(0...Limits.offersMax)).map { _ in
-            Offer(address: name(), incarnation: Incarnation(rawValue: word64()))
+            Offer(address: name(), incarnation: Incarnation(rawValue: word64()), sharesCores: next() % 2 == 0)
         }
     }
 

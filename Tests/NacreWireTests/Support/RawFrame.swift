@@ -57,6 +57,10 @@ struct RawPayload {
         bytes += varint(field << 3 | 5) + withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
     }
 
+    mutating func floats(_ field: UInt64, _ values: [Float]) {
+        data(field, values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init) })
+    }
+
     mutating func part(_ field: UInt64, _ build: (inout RawPayload) -> Void) {
         var part = RawPayload()
         build(&part)

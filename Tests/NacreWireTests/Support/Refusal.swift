@@ -46,6 +46,15 @@ extension RawPayload {
         number(4, 1)
     }
 
+    /// A pair in a heartbeat.
+    mutating func pair(_ change: (inout RawPayload) -> Void) {
+        part(4) { pair in
+            pair.number(2, 1)
+            pair.number(5, 1)
+            change(&pair)
+        }
+    }
+
     mutating func hello() {
         text(1, "node")
         number(3, 1)

@@ -1,6 +1,5 @@
 import Foundation
 import NacreCore
-package import NacreEngine
 
 /// Measurements of models on this machine, kept from one start to the next: a JSON file each in `nacre/calibration` of
 /// the user's cache folder. What is missing, damaged or of something else counts as never measured.
@@ -55,7 +54,7 @@ package struct CalibrationCache: Sendable {
     /// Of the files' content. A file of another version counts as damaged.
     private static let version = 2
 
-    private let folder: URL
+    let folder: URL
 
     /// The cache of the user that these variables belong to; `nil` if nothing names a folder.
     package init?(environment: [String: String]) {

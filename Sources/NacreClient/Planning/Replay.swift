@@ -1,0 +1,123 @@
+import NacreAPI
+import NacreCore
+package import NacreNode
+
+/// Policies scored on a recorded trace (`PolicyReplay`).
+package struct Replay: Sendable {
+    package struct Answer: Sendable, Encodable {
+        package var method: String
+        package var policy: String
+        package var tokensPerSecond: Double
+        /// To plain decoding.
+        package var ratio: Double
+        /// Of what a clairvoyant reaches who picks each round's length knowing where drafts agree; for methods that
+        /// overlap a bound that none reaches, since drafts are always there for it.
+        package var shareOfBound: Double
+        package var draftsPerPass: Double
+        package var acceptanceRate: Double
+    }
+
+    /// What the trace holds, and the answers.
+    package struct Report: Sendable, Encodable {
+        package var target: String
+        package var draft: String
+        /// As recorded; absent if the trace does not say.
+        package var recordedMethod: String?
+        package var positions: Int
+        /// Those where a draft was compared: what is replayed.
+        package var known: Int
+        /// Those of them with statistics of q, which policies that decide per token need.
+        package var withStatistics: Int
+        /// Share of the known ones at which the drafter agreed.
+        package var agreement: Double
+        package var plainTokensPerSecond: Double
+        /// By method.
+        package var bounds: [String: Double]
+        /// Of the job itself, if it committed more than once.
+        package var recordedTokensPerSecond: Double?
+        package var answers: [Answer]
+    }
+
+    private let file: TraceFile
+    private let policies: [PolicySpecification]
+    private let methods: [ClusterScenario.Method]
+    private let isGoverned: Bool
+
+    /// All policies as they come, and fixed lengths around what people choose.
+    package static let defaults =
+        PolicySpecification.Name.allCases.filter { $0 != .fixed }.map(\.rawValue)
+        + [1, 2, 4, 8].map { "fixed:gamma=\($0)" }
+
+    /// - Parameters:
+    ///   - policies: as people write them; none: `defaults`.
+    ///   - methods: none: the one that was recorded.
+    /// - Throws: `NacreError` `.badUsage` for what is no policy or no method that drafts.
+    package init(
+        _ file: TraceFile, policies: [String], methods: [String], isGoverned: Bool
+    ) throws(NacreError) {
+        self.file = file
+        self.isGoverned = isGoverned
+        var parsed: [PolicySpecification] = []
+        for text in policies.isEmpty ? Self.defaults : policies { parsed.append(try Planning.policy(text)) }
+        self.policies = parsed
+        var named: [ClusterScenario.Method] = []
+        for name in methods {
+            let method = try Planning.method(name)
+            guard method != .autoregressive else {
+                throw NacreError(
+                    .badUsage, "autoregressive drafts nothing: there is no policy to score",
+                    remedy: "its speed is shown with any other method")
+            }
+            named.append(method)
+        }
+        let recorded = file.trace.header.method.flatMap(ClusterScenario.Method.init(rawValue:))
+        self.methods = named.isEmpty ? [recorded.flatMap { $0 == .autoregressive ? nil : $0 } ?? .speculative] : named
+    }
+
+    /// - Throws: `NacreError` `.badUsage` if nothing was drafted in the trace.
+    package func run() throws(NacreError) -> Report {
+        let (trace, known) = (file.trace, try file.known())
+        var report = Report(
+            target: trace.header.target, draft: trace.header.draft, recordedMethod: trace.header.method,
+            positions: trace.positions.count, known: known.count,
+            withStatistics: known.count { $0.statistics.entropy.isFinite },
+            agreement: Double(known.count(where: \.agrees)) / Double(known.count),
+            plainTokensPerSecond: PolicyReplay(trace).plain, bounds: [:],
+            recordedTokensPerSecond: trace.tokensPerSecond, answers: [])
+        for method in methods {
+            let replay = PolicyReplay(trace, method: method)
+            let bound = replay.clairvoyant
+            report.bounds[method.rawValue] = bound
+            for policy in policies {
+                let score = replay.score(policy, isGoverned: isGoverned)
+                report.answers.append(
+                    Answer(
+                        method: method.rawValue, policy: policy.description, tokensPerSecond: score.tokensPerSecond,
+                        ratio: score.tokensPerSecond / replay.plain, shareOfBound: score.tokensPerSecond / bound,
+                        draftsPerPass: score.draftsPerPass, acceptanceRate: score.acceptanceRate))
+            }
+        }
+        return report
+    }
+}
+
+/// Words of people for the simulator's values.
+enum Planning {
+    static func policy(_ text: String) throws(NacreError) -> PolicySpecification {
+        do throws(PolicyFault) {
+            return try PolicySpecification(parsing: text)
+        } catch {
+            throw NacreError(.badUsage, error.description)
+        }
+    }
+
+    static func method(_ name: String) throws(NacreError) -> ClusterScenario.Method {
+        guard let method = ClusterScenario.Method(rawValue: name) else {
+            let known = ClusterScenario.Method.allCases.map(\.rawValue)
+            throw NacreError(
+                .badUsage, NearestName.complaint(about: name, kind: "method", among: known),
+                remedy: "give one of \(known.joined(separator: ", "))")
+        }
+        return method
+    }
+}

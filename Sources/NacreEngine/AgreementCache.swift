@@ -1,0 +1,55 @@
+import Foundation
+
+/// How often a draft model's choice was the target's.
+package struct MeasuredAgreement: Codable, Sendable, Hashable {
+    package var agreed: Int
+    /// Positions, at least 1.
+    package var judged: Int
+
+    package init(agreed: Int, judged: Int) {
+        self.agreed = agreed
+        self.judged = judged
+    }
+
+    package var rate: Double { Double(agreed) / Double(judged) }
+}
+
+extension CalibrationCache {
+    /// What an agreement holds for: two model files and the texts that it was measured on.
+    package struct PairKey: Codable, Sendable, Hashable {
+        package var target: UInt64
+        package var draft: UInt64
+        package var prompts: [String]
+
+        package init(target: UInt64, draft: UInt64, prompts: [String]) {
+            self.target = target
+            self.draft = draft
+            self.prompts = prompts
+        }
+
+        fileprivate var fileName: String { "pair-\(String(target, radix: 16))-\(String(draft, radix: 16)).json" }
+    }
+
+    private struct PairDocument: Codable {
+        var key: PairKey
+        var agreement: MeasuredAgreement
+    }
+
+    /// What was measured of this pair on these texts; `nil` also for a damaged file.
+    package func readAgreement(_ key: PairKey) -> MeasuredAgreement? {
+        guard let data = FileManager.default.contents(atPath: folder.appending(path: key.fileName).path),
+            let document = try? JSONDecoder().decode(PairDocument.self, from: data), document.key == key,
+            (0...document.agreement.judged).contains(document.agreement.agreed), document.agreement.judged > 0
+        else { return nil }
+        return document.agreement
+    }
+
+    /// Keeps a measurement in place of what there was of the pair.
+    ///
+    /// - Throws: what the file system says.
+    package func write(_ agreement: MeasuredAgreement, as key: PairKey) throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try JSONEncoder().encode(PairDocument(key: key, agreement: agreement))
+            .write(to: folder.appending(path: key.fileName), options: .atomic)
+    }
+}

@@ -1,0 +1,86 @@
+import NacreCore
+
+/// What a survey found, what to do about it, and why.
+package struct PlacementReport: Encodable, Sendable {
+    /// Where the agreement comes from.
+    package enum Source: String, Encodable, Sendable {
+        case given, measured, kept
+    }
+
+    /// Pass times of a model, in microseconds by scored nodes.
+    package struct Table: Encodable, Sendable {
+        package struct Pass: Encodable, Sendable {
+            package let nodes: Int
+            package let microseconds: Double
+        }
+        package let model: String
+        package let threads: Int
+        package let passes: [Pass]
+
+        init(model: String, threads: Int, costs: [PassCost]) {
+            self.model = model
+            self.threads = threads
+            passes = costs.map { Pass(nodes: $0.nodes, microseconds: $0.microseconds) }
+        }
+    }
+
+    package struct Option: Encodable, Sendable {
+        /// apart, remote, together or plain.
+        package let placement: String
+        package let verifierCores: Int
+        /// 0 without a drafter.
+        package let drafterCores: Int
+        /// Of one job, to be expected.
+        package let tokensPerSecond: Double
+        /// Drafts of a round.
+        package let draftLength: Int
+        package let description: String
+
+        private enum CodingKeys: String, CodingKey {
+            case placement, description
+            case verifierCores = "verifier_cores"
+            case drafterCores = "drafter_cores"
+            case tokensPerSecond = "tokens_per_second"
+            case draftLength = "draft_length"
+        }
+
+        fileprivate init(_ prediction: PlacementQuestion.Prediction) {
+            (tokensPerSecond, draftLength) = (prediction.tokensPerSecond, prediction.drafts)
+            description = prediction.placement.description
+            switch prediction.placement {
+            case .apart(let verifier, let drafter, let isRemote):
+                (placement, verifierCores, drafterCores) = (isRemote ? "remote" : "apart", verifier, drafter)
+            case .together(let cores): (placement, verifierCores, drafterCores) = ("together", cores, cores)
+            case .plain(let cores): (placement, verifierCores, drafterCores) = ("plain", cores, 0)
+            }
+        }
+    }
+
+    package let cores: Int
+    package let agreement: Double
+    package let agreementSource: Source
+    package let choice: Option
+    package let reason: String
+    /// The best of each kind, the fastest first.
+    package let options: [Option]
+    package let tables: [Table]
+    /// Why the tables are not those of a machine that did nothing else, so that the choice may be wrong.
+    package let disturbance: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case cores, agreement, choice, reason, options, tables, disturbance
+        case agreementSource = "agreement_source"
+    }
+
+    init(_ question: PlacementQuestion, agreement: Double, source: Source, tables: [Table], disturbance: String?) {
+        cores = question.cores
+        self.agreement = agreement
+        agreementSource = source
+        options = question.options.map(Option.init)
+        guard let choice = question.choice else { preconditionFailure("a survey without a table") }
+        self.choice = Option(choice)
+        reason = question.reason
+        self.disturbance = disturbance
+        self.tables = tables.sorted { ($0.model, $1.threads) > ($1.model, $0.threads) }
+    }
+}

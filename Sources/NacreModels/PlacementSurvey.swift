@@ -1,0 +1,221 @@
+import Foundation
+import NacreCore
+package import NacreEngine
+import NacreLlama
+
+/// Measures what placing a drafter depends on, or takes what is kept of it: pass times of both models by threads, and
+/// how often they agree. What is measured goes to the user's cache (`CalibrationCache`).
+package struct PlacementSurvey: Sendable {
+    /// Paths of the models.
+    package var target: String
+    package var draft: String
+    /// The cores of the verifier's host, for both.
+    package var cores: [Int]
+    /// Texts to continue, for the agreement.
+    package var prompts: [String]
+    /// Share of drafts that agree; `nil` measures it.
+    package var agreement: Double?
+    /// Another host for the drafter: its cores, and there and back in microseconds.
+    package var drafterHost: (cores: Int, roundTripMicroseconds: Double)?
+    /// Measures also what is kept.
+    package var recalibrates = false
+
+    /// Budget of the passes of one model with one number of threads, and of decoding for the agreement.
+    private static let passBudget = Duration.milliseconds(60)
+    private static let textBudget = Duration.milliseconds(600)
+    /// Tokens of a text that are decoded, and of its prompt that are read at most.
+    private static let decoded = 24
+    private static let promptMax = 128
+
+    package init(target: String, draft: String, cores: [Int], prompts: [String]) {
+        self.target = target
+        self.draft = draft
+        self.cores = cores
+        self.prompts = prompts
+    }
+
+    /// - Parameter progress: told of what takes time.
+    /// - Throws: `EngineError` for models that cannot be loaded, or of different vocabularies without `agreement`.
+    package func run(progress: @Sendable (String) -> Void) async throws(EngineError) -> PlacementReport {
+        let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment)
+        progress("loading the models to see how fast they are here")
+        let (big, small) = (
+            try await LlamaModel.load(path: target, exact: true), try await LlamaModel.load(path: draft, exact: false)
+        )
+        let targets = try await tables(of: big, exact: true, "target", cache, progress)
+        let drafts = try await tables(of: small, exact: false, "draft", cache, progress)
+        var source = PlacementReport.Source.given
+        var rate = agreement ?? 0
+        if agreement == nil {
+            let key = CalibrationCache.PairKey(target: big.digest, draft: small.digest, prompts: prompts)
+            if !recalibrates, let kept = cache?.readAgreement(key) {
+                (rate, source) = (kept.rate, .kept)
+            } else {
+                progress("measuring how often the two models agree")
+                let measured = try await measureAgreement(big, small)
+                try? cache?.write(measured, as: key)
+                (rate, source) = (measured.rate, .measured)
+            }
+        }
+        let question = PlacementQuestion(
+            cores: cores.count, target: targets.mapValues { StepCostModel($0) },
+            draft: drafts.compactMapValues { $0.first { $0.nodes == 1 }?.microseconds }, alpha: rate,
+            drafterHost: drafterHost.map {
+                PlacementQuestion.DrafterHost(cores: $0.cores, roundTripMicroseconds: $0.roundTripMicroseconds)
+            })
+        return PlacementReport(
+            question, agreement: rate, source: source,
+            tables: targets.map { PlacementReport.Table(model: "target", threads: $0, costs: $1) }
+                + drafts.map { PlacementReport.Table(model: "draft", threads: $0, costs: $1) },
+            disturbance: (Array(targets.values) + drafts.values).lazy.compactMap(\.disturbance).first)
+    }
+
+    /// Pass times by threads, on the first of the cores.
+    private func tables(
+        of model: LlamaModel, exact: Bool, _ name: String, _ cache: CalibrationCache?,
+        _ progress: @Sendable (String) -> Void
+    ) async throws(EngineError) -> [Int: [PassCost]] {
+        var tables: [Int: [PassCost]] = [:]
+        for threads in PlacementQuestion.threadCounts(cores: cores.count) {
+            let own = cores.prefix(threads)
+            let key = CalibrationCache.Key(
+                model: model.digest, engine: LlamaBackend.stamp + (exact ? "" : "-inexact"),
+                cores: Self.list(own), threads: threads)
+            if !recalibrates, let kept = cache?.read(key, shards: [1])?.first?.costs, kept.disturbance == nil {
+                tables[threads] = kept
+                continue
+            }
+            progress("timing the \(name) model on \(threads) thread\(threads == 1 ? "" : "s")")
+            let loaded = try await start(model, threads: threads, exact: exact, name: name)
+            let costs: [PassCost]
+            do throws(EngineError) {
+                costs = try await loaded.host.calibrate(budget: Self.passBudget)
+            } catch {
+                await loaded.shutdown()
+                throw error
+            }
+            await loaded.shutdown()
+            tables[threads] = costs
+            // Kept in the sizes that calibrations are kept in.
+            let sizes = costs.filter { ShardCalibration.sizes.contains($0.nodes) }
+            try? cache?.write([ShardDivision(shards: 1, costs: sizes)], as: key)
+        }
+        return tables
+    }
+
+    private static func list(_ cores: ArraySlice<Int>) -> String {
+        // As `--cpus` writes it where a node has the same cores: runs of neighbours.
+        var runs: [ClosedRange<Int>] = []
+        for core in cores {
+            if let last = runs.last, last.upperBound + 1 == core {
+                runs[runs.count - 1] = last.lowerBound...core
+            } else {
+                runs.append(core...core)
+            }
+        }
+        return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+            .joined(separator: ",")
+    }
+
+    private func start(
+        _ model: LlamaModel, threads: Int, exact: Bool, name: String
+    ) async throws(EngineError) -> LoadedModel {
+        try await LoadedModel.start(
+            model,
+            settings: LlamaSettings(
+                threads: threads, cpus: Array(cores.prefix(threads)), contextPerJob: 256, nodesMax: 256, exact: exact),
+            name: name)
+    }
+
+    // MARK: - Agreement
+
+    /// The target continues texts, greedily; the draft model reads each in one pass, which says at every position what
+    /// it would have drafted there.
+    private func measureAgreement(
+        _ big: LlamaModel, _ small: LlamaModel
+    ) async throws(EngineError) -> MeasuredAgreement {
+        let target = try await start(big, threads: cores.count, exact: true, name: "target")
+        let draft: LoadedModel
+        do throws(EngineError) {
+            draft = try await start(small, threads: cores.count, exact: false, name: "draft")
+        } catch {
+            await target.shutdown()
+            throw error
+        }
+        let result: Result<MeasuredAgreement, EngineError>
+        do throws(EngineError) {
+            result = .success(try await measureAgreement(target, draft))
+        } catch {
+            result = .failure(error)
+        }
+        await target.shutdown()
+        await draft.shutdown()
+        return try result.get()
+    }
+
+    private func measureAgreement(
+        _ target: LoadedModel, _ draft: LoadedModel
+    ) async throws(EngineError) -> MeasuredAgreement {
+        guard target.tokenizer.vocabularyDigest == draft.tokenizer.vocabularyDigest else {
+            throw EngineError(
+                .failed, "\(self.draft) has another vocabulary than \(self.target)",
+                remedy: "name a draft model made for this target, or say with --agreement how often they agree")
+        }
+        let deadline = ContinuousClock.now + Self.textBudget
+        var total = MeasuredAgreement(agreed: 0, judged: 0)
+        for prompt in prompts where total.judged == 0 || .now < deadline {
+            let tokens = try target.tokenizer.tokenize(Array(prompt.utf8), addSpecial: true, parseSpecial: false)
+            let start = Array(tokens.suffix(Self.promptMax))
+            guard !start.isEmpty else { continue }
+            let text = try await decode(start, target, until: deadline)
+            guard text.count > start.count else { continue }
+            // Its row at each position before the last is its draft for the next.
+            let drafted = try await Self.choices(behind: Array(text.dropLast()), from: start.count - 1, draft)
+            total.judged += drafted.count
+            total.agreed += zip(drafted, text.dropFirst(start.count)).count { $0 == $1 }
+        }
+        guard total.judged > 0 else {
+            throw EngineError(
+                .failed, "\(self.target) ends every text at once, so nothing can be said about drafts",
+                remedy: "say with --agreement how often they agree, or name other --prompts")
+        }
+        return total
+    }
+
+    /// The text with what the target makes of it; at least one token more unless it ends there.
+    private func decode(
+        _ start: [TokenID], _ target: LoadedModel, until deadline: ContinuousClock.Instant
+    ) async throws(EngineError) -> [TokenID] {
+        var text = start
+        var fresh = start
+        repeat {
+            let from = text.count - fresh.count
+            let edits: [CacheEdit] = from == 0 ? [.release(0)] : []
+            let choices = try await Self.choices(of: fresh, at: from, scoredFrom: text.count - 1, edits, target)
+            guard let next = choices.first, !target.tokenizer.isEndOfGeneration(next) else { break }
+            text.append(next)
+            fresh = [next]
+        } while text.count < start.count + Self.decoded && .now < deadline
+        return text
+    }
+
+    private static func choices(
+        behind text: [TokenID], from first: Int, _ model: LoadedModel
+    ) async throws(EngineError) -> [TokenID] {
+        try await choices(of: text, at: 0, scoredFrom: first, [.release(0)], model)
+    }
+
+    /// The greedy choices behind the tokens at positions `scoredFrom ...`.
+    private static func choices(
+        of tokens: [TokenID], at start: Int, scoredFrom first: Int, _ edits: [CacheEdit], _ model: LoadedModel
+    ) async throws(EngineError) -> [TokenID] {
+        let nodes = tokens.enumerated().map { offset, token in
+            ForestNode(
+                token: token, position: Position(rawValue: start + offset), sequence: 0,
+                score: start + offset >= first ? ScoreRequest(key: 0, index: 0, policy: .greedy) : nil)
+        }
+        return try await model.host.run(EnginePass(edits: edits, nodes: nodes)).scores.map { score in
+            if case .choice(let choice) = score { choice.token } else { 0 }
+        }
+    }
+}

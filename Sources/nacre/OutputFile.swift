@@ -1,0 +1,32 @@
+import Foundation
+import NacreNode
+
+/// A file that a command is to write when its work is done.
+struct OutputFile {
+    let path: String
+
+    /// - Throws: `NacreError` `.badUsage` if it can be seen now that writing will fail.
+    init(_ path: String) throws(NacreError) {
+        self.path = path
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        var isFolder: ObjCBool = false
+        let files = FileManager.default
+        guard files.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue,
+            files.isWritableFile(atPath: folder)
+        else { throw NacreError(.badUsage, "cannot write \(path)", remedy: "name a file in a folder that is there") }
+        if files.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+            throw NacreError(.badUsage, "cannot write \(path): it is a folder", remedy: "name a file")
+        }
+    }
+
+    /// Writes the file as a whole or not at all.
+    func write(_ bytes: [UInt8]) throws(NacreError) {
+        do {
+            try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw NacreError(
+                .failed, "could not write \(path): \(error.localizedDescription)",
+                remedy: "check the folder and its room")
+        }
+    }
+}
