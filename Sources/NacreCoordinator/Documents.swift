@@ -13,7 +13,8 @@ extension JobDocument {
         let text = record.output.reduce(into: [UInt8]()) { $0 += $1.text } + record.tail
         self.init(
             id: record.id.description, state: JobSummary.state(of: record), outcome: outcome?.name, error: failure,
-            method: speculation.method.name, rule: speculation.rule.name, tree: speculation.shape.description,
+            method: speculation.method.name, rule: speculation.method.isLossy ? "joint" : speculation.rule.name,
+            tree: speculation.shape.description,
             branches: speculation.branches, drafters: speculation.drafters, helpers: speculation.helpers,
             seed: record.specification.seed, promptTokens: record.promptTokens.count, outputTokens: record.output.count,
             text: String(decoding: text, as: UTF8.self), tokens: record.output.map(\.token.rawValue),

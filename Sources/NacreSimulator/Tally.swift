@@ -47,6 +47,9 @@ package struct Tally: Sendable, Equatable {
     /// Passes that began while a drafter computed on its verifier's cores, each of the drafter's own among them.
     package var alternations = 0
 
+    /// Blocks of drafts that a lossy method committed.
+    package var jointBlocks = 0
+
     package init() {}
 
     package mutating func add(_ other: Tally) {
@@ -68,6 +71,7 @@ package struct Tally: Sendable, Equatable {
         forked += other.forked
         sharedPrefixes += other.sharedPrefixes
         drawn += other.drawn
+        jointBlocks += other.jointBlocks
         rowsFetched += other.rowsFetched
         redrawn += other.redrawn
         merging += other.merging

@@ -28,6 +28,9 @@ package struct LossyMTADRule: Sendable, Hashable {
 
     package init(threshold: Double = 0.5) { self.threshold = threshold }
 
+    /// ln τ, in nats.
+    package var logThreshold: Double { Double.log(threshold) }
+
     /// What is wrong with τ, in words for the person who wrote it; `nil` if it is usable.
     package var complaint: String? {
         threshold > 0 && threshold <= 1 ? nil : "the threshold must lie above 0 and at most at 1, not \(threshold)"
@@ -66,7 +69,7 @@ package struct LossyMTADRule: Sendable, Hashable {
             joint.append((parent.map { joint[$0.rawValue] } ?? 0) + logP(node))
             isBehindEnd.append(parent.map { isBehindEnd[$0.rawValue] || ends.contains(drafts[$0].token) } ?? false)
             let reference = draft.references[drafts[node].depth - 1]
-            guard !isBehindEnd[node.rawValue], joint[node.rawValue] - reference > Double.log(threshold) else {
+            guard !isBehindEnd[node.rawValue], joint[node.rawValue] - reference > logThreshold else {
                 continue
             }
             let rank = (drafts[node].depth, joint[node.rawValue])

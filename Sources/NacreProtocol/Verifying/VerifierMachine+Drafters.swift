@@ -213,7 +213,8 @@ extension VerifierMachine {
     mutating func dismissSilentDrafters(at now: Instant, into effects: inout [Effect]) {
         var silent: Set<String> = []
         for (job, drafter) in jobs.flatMap({ job in job.drafters.map { (job, $0) } }) {
-            let patience = drafter.isReady || !drafter.isOpen ? configuration.silenceMax : configuration.primingMax
+            let isReading = !drafter.isReady && drafter.isOpen
+            let patience = isReading ? configuration.primingMax : configuration.silenceMax * job.passesInSilence
             // One whose stream waits for the end of a pass owes nothing yet.
             if drafter.sharesCores, !drafter.isOpen, links[drafter.address]?.state == .ready { continue }
             let owes = !drafter.isReady || drafter.inbox.owes || job.awaitedRow?.stream == drafter.stream

@@ -1,4 +1,5 @@
 import NacreCore
+import NacreEngine
 import NacreProtocol
 
 /// What one run of a verifier must keep to, judged from its messages and passes alone.
@@ -15,7 +16,12 @@ struct VerifierLaws {
     /// Drafters with which each attempt opened streams.
     private var drafters: [AttemptKey: Set<String>] = [:]
 
-    init(name: String) { self.name = name }
+    var lossy: LossyLaws
+
+    init(name: String, target: TabularModel) {
+        self.name = name
+        lossy = LossyLaws(target: target)
+    }
 
     /// Texts held for other verifiers, by the key of their noise: what they were when the last shard came.
     private var guests: [StreamKey: (tokens: [TokenID], promptLength: Position)] = [:]
@@ -40,7 +46,9 @@ struct VerifierLaws {
     mutating func judge(_ commit: Commit) -> JobLaws.Breach? {
         let key = AttemptKey(job: commit.job, attempt: commit.attempt)
         let length = texts[key]?.tokens.count ?? 0
+        let breach = texts[key].flatMap { lossy.judge(commit, after: $0.tokens, of: $0.assignment) }
         texts[key]?.tokens += commit.tokens
+        if let breach { return breach }
         guard length != commit.start.rawValue else { return nil }
         return (.commitment, "\(name) commits \(commit.job.low) at \(commit.start), its text ends at \(length)")
     }
