@@ -11,15 +11,16 @@ import Testing
     func likelihood(temperature: Double) {
         let policy = SamplingPolicy(temperature: temperature, topK: 1)
         let tokens: [TokenID] = [0, 1, 2, 3, 4, 5, 99]
+        let logits = Self.logits
         var scratch = CoupledScratch()
         let request = ScoreRequest(key: 3, index: 5, policy: policy, kind: .likelihood(of: tokens))
-        guard case .likelihood(let said) = Score(Self.logits.span, request, scratch: &scratch) else {
+        guard case .likelihood(let said) = Score(logits.span, request, scratch: &scratch) else {
             Issue.record("another kind of score")
             return
         }
-        let choice = CoupledRule.choose(Self.logits.span, request, scratch: &scratch)
+        let choice = CoupledRule.choose(logits.span, request, scratch: &scratch)
         #expect(said.choice == choice)
-        let law = Distribution(Self.logits.span, policy.jointScoring, scratch: &scratch)
+        let law = Distribution(logits.span, policy.jointScoring, scratch: &scratch)
         #expect(abs(said.ofChoice - Double.log(law[choice.token])) < 1e-12)
         for (token, logP) in zip(tokens, said.ofTokens) {
             let expected = Double.log(law[token])

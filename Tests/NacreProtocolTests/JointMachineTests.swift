@@ -159,6 +159,26 @@ import Testing
         #expect(rig.say([11, 12], parents: [0, 0], references: references).goodbyes == [.protocolError])
     }
 
+    @Test("on cores that drafter and verifier share it keeps its rule")
+    func sharedCores() throws {
+        var rig = VerifierRig(branches: 4)
+        var assignment = VerifierRig.assignment(
+            Speculation(.mtad, gamma: 1, shape: .beams(width: 2, onePath: false), tau: 0.5))
+        assignment.offers[0].sharesCores = true
+        rig.step(.control(.assignJob(assignment)))
+        rig.greet()
+        rig.choose([])
+        let open = try #require(rig.choose([50]).opens.first)
+        #expect(open.shape == .beams(width: 2, onePath: false))
+        rig.pens.append(
+            VerifierRig.Pen(
+                address: VerifierRig.drafter, stream: open.stream, epoch: open.epoch,
+                root: Position(rawValue: open.contextTotal), heard: open.epoch))
+        rig.ready(0)
+        rig.say([11, 12], parents: [0, 0], references: [-0.5], end: .windowFull)
+        #expect(rig.answer(scores(rig, [20, 21, 22], logP: -0.6)).commits == [[11, 21]])
+    }
+
     @Test("a search that the text has left behind is not judged")
     func late() {
         var rig = VerifierRig(branches: 4)

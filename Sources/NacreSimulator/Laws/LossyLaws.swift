@@ -59,13 +59,16 @@ struct LossyLaws {
     }
 
     private func logJoint(_ block: [TokenID], after text: [TokenID], _ assignment: AssignJob) -> Double {
-        var (row, scratch): ([Float], CoupledScratch) = ([], CoupledScratch())
-        return block.indices.reduce(0) { sum, place in
+        var row: [Float] = []
+        var scratch = CoupledScratch()
+        var sum = 0.0
+        for (place, token) in block.enumerated() {
             target.logits(after: (text + block[..<place])[...], into: &row)
             let request = ScoreRequest(
-                key: assignment.key, index: 0, policy: assignment.sampling, kind: .likelihood(of: [block[place]]))
-            guard case .likelihood(let score) = Score(row.span, request, scratch: &scratch) else { return sum }
-            return sum + score.ofTokens[0]
+                key: assignment.key, index: 0, policy: assignment.sampling, kind: .likelihood(of: [token]))
+            guard case .likelihood(let score) = Score(row.span, request, scratch: &scratch) else { continue }
+            sum += score.ofTokens[0]
         }
+        return sum
     }
 }

@@ -46,9 +46,10 @@ struct VerifierLaws {
     mutating func judge(_ commit: Commit) -> JobLaws.Breach? {
         let key = AttemptKey(job: commit.job, attempt: commit.attempt)
         let length = texts[key]?.tokens.count ?? 0
-        let breach = texts[key].flatMap { lossy.judge(commit, after: $0.tokens, of: $0.assignment) }
+        if let (text, assignment) = texts[key], let breach = lossy.judge(commit, after: text, of: assignment) {
+            return breach
+        }
         texts[key]?.tokens += commit.tokens
-        if let breach { return breach }
         guard length != commit.start.rawValue else { return nil }
         return (.commitment, "\(name) commits \(commit.job.low) at \(commit.start), its text ends at \(length)")
     }
