@@ -13,14 +13,16 @@ struct LossyLaws {
     }
 
     private struct Search {
+        var stream: Stream
         var epoch: Epoch
         var root: Position
-        var references: [Double] = []
+        var references: [Double]
     }
 
     private let target: TabularModel
     private var owners: [Stream: JobID] = [:]
-    private var searches: [Stream: Search] = [:]
+    /// Also those that are over: a drafter that lies about its epoch has no say in what was judged before.
+    private var searches: [Search] = []
     /// Blocks of drafts that were judged.
     private(set) var blocks = 0
 
@@ -30,10 +32,12 @@ struct LossyLaws {
 
     mutating func heard(_ draft: Draft, on stream: Stream) {
         guard owners[stream] != nil, !draft.references.isEmpty else { return }
-        if searches[stream]?.epoch != draft.epoch {
-            searches[stream] = Search(epoch: draft.epoch, root: draft.root)
+        if let index = searches.lastIndex(where: { $0.stream == stream && $0.epoch == draft.epoch }) {
+            searches[index].references += draft.references
+        } else {
+            searches.append(
+                Search(stream: stream, epoch: draft.epoch, root: draft.root, references: draft.references))
         }
-        searches[stream]?.references += draft.references
     }
 
     /// - Parameter text: of the job before the commit.
@@ -45,8 +49,8 @@ struct LossyLaws {
         }
         blocks += 1
         let logP = logJoint(Array(block), after: text, assignment)
-        let bounds = searches.compactMap { stream, search -> Double? in
-            guard owners[stream] == commit.job, search.root == commit.start, search.references.count >= block.count
+        let bounds = searches.compactMap { search -> Double? in
+            guard owners[search.stream] == commit.job, search.root == commit.start, search.references.count >= block.count
             else { return nil }
             return search.references[block.count - 1]
                 + LossyMTADRule(threshold: assignment.speculation.tau).logThreshold
