@@ -168,7 +168,8 @@ import Testing
         rig.step(.control(.assignJob(assignment)))
         rig.greet()
         rig.choose([])
-        let open = try #require(rig.choose([50]).opens.first)
+        let first = rig.choose([50])
+        let open = try #require(first.opens.first)
         #expect(open.shape == .beams(width: 2, onePath: false))
         rig.pens.append(
             VerifierRig.Pen(

@@ -50,7 +50,8 @@ struct LossyLaws {
         blocks += 1
         let logP = logJoint(Array(block), after: text, assignment)
         let bounds = searches.compactMap { search -> Double? in
-            guard owners[search.stream] == commit.job, search.root == commit.start, search.references.count >= block.count
+            guard owners[search.stream] == commit.job, search.root == commit.start,
+                search.references.count >= block.count
             else { return nil }
             return search.references[block.count - 1]
                 + LossyMTADRule(threshold: assignment.speculation.tau).logThreshold
