@@ -42,8 +42,10 @@ struct HostTests {
                 }
                 request.helpers = 1
                 request.drafters = 2
-                for tree in ["chain", "best"] {
+                // Of lengths that nobody lets rest where they do not pay: drafts are to be scored elsewhere.
+                for (tree, gamma) in [("chain", 8), ("4,2,2,1", nil)] {
                     request.tree = tree
+                    request.gamma = gamma
                     let id = try await cluster.submit(request)
                     // A home that computes a sixth of the time: what its helper does comes early enough to be of use.
                     let home = cluster[try await cluster.verifier(of: id)]
