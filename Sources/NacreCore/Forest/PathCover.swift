@@ -78,11 +78,11 @@ package struct PathCover: Sendable, Hashable {
     /// The nodes of the pass. Every draft and the last committed token ask for a row, with the request that `score`
     /// makes for their position; committed tokens before it ask for none.
     package func nodes(score: (Position) -> ScoreRequest) -> [ForestNode] {
-        nodes(scoring: { position, _ in score(position) })
+        scoredNodes { position, _ in score(position) }
     }
 
     /// The same with requests that are made for the draft too; `nil` is the last committed token.
-    package func nodes(scoring score: (Position, NodeIndex?) -> ScoreRequest) -> [ForestNode] {
+    package func scoredNodes(_ score: (Position, NodeIndex?) -> ScoreRequest) -> [ForestNode] {
         let known = lead.enumerated().map { offset, token in
             ForestNode(
                 token: token, position: start + offset, sequence: owner,

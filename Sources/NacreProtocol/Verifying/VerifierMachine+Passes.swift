@@ -155,10 +155,10 @@ extension VerifierMachine {
             at: job.cursor.valid,
             owner: job.cursor.sequence, branches: free)
         free.removeFirst(cover.branches.count)
-        next.nodes += cover.nodes(scoring: { position, draft in
+        next.nodes += cover.scoredNodes { position, draft in
             let behind = job.measuresLikelihood ? cover.children(of: draft, in: turn.drafts) : []
             return job.request(behind: position, drafts: behind.map { turn.drafts[$0].token })
-        })
+        }
         let part = part(cover, turn.drafts, of: job)
         jobs[turn.index].inFlight = part
         jobs[turn.index].cursor.advance(by: cover.lead.count + cover.spine)
