@@ -220,7 +220,7 @@ const ProtobufCMessageDescriptor nacre__sampling__descriptor =
   (ProtobufCMessageInit) nacre__sampling__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__draft_shape__field_descriptors[3] =
+static const ProtobufCFieldDescriptor nacre__draft_shape__field_descriptors[5] =
 {
   {
     "width",
@@ -258,16 +258,42 @@ static const ProtobufCFieldDescriptor nacre__draft_shape__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "beams",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftShape, beams),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "one_path",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftShape, one_path),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft_shape__field_indices_by_name[] = {
+  3,   /* field[3] = beams */
   1,   /* field[1] = nodes_max */
+  4,   /* field[4] = one_path */
   0,   /* field[0] = width */
   2,   /* field[2] = width_max */
 };
 static const ProtobufCIntRange nacre__draft_shape__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor nacre__draft_shape__descriptor =
 {
@@ -277,7 +303,7 @@ const ProtobufCMessageDescriptor nacre__draft_shape__descriptor =
   "Nacre__DraftShape",
   "nacre",
   sizeof(Nacre__DraftShape),
-  3,
+  5,
   nacre__draft_shape__field_descriptors,
   nacre__draft_shape__field_indices_by_name,
   1,  nacre__draft_shape__number_ranges,

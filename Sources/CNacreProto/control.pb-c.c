@@ -2134,7 +2134,7 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[24] =
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[26] =
 {
   {
     "job_hi",
@@ -2424,6 +2424,30 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[24] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tau",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, tau),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "likelihood",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, likelihood),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__assign_job__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
@@ -2439,6 +2463,7 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   1,   /* field[1] = job_lo */
   4,   /* field[4] = key */
   13,   /* field[13] = length_max */
+  25,   /* field[25] = likelihood */
   21,   /* field[21] = merge */
   11,   /* field[11] = method */
   10,   /* field[10] = offer */
@@ -2450,13 +2475,15 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   5,   /* field[5] = sampling */
   14,   /* field[14] = shape */
   20,   /* field[20] = siblings */
+  24,   /* field[24] = tau */
 };
-static const ProtobufCIntRange nacre__assign_job__number_ranges[3 + 1] =
+static const ProtobufCIntRange nacre__assign_job__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 8, 6 },
   { 14, 11 },
-  { 0, 24 }
+  { 30, 24 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -2466,10 +2493,10 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  24,
+  26,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
-  3,  nacre__assign_job__number_ranges,
+  4,  nacre__assign_job__number_ranges,
   (ProtobufCMessageInit) nacre__assign_job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -2654,7 +2681,7 @@ const ProtobufCMessageDescriptor nacre__commit__descriptor =
   (ProtobufCMessageInit) nacre__commit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__job_statistics__field_descriptors[20] =
+static const ProtobufCFieldDescriptor nacre__job_statistics__field_descriptors[22] =
 {
   {
     "rounds",
@@ -2896,6 +2923,30 @@ static const ProtobufCFieldDescriptor nacre__job_statistics__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "log_likelihood",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, log_likelihood),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tokens_scored",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__JobStatistics, tokens_scored),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__job_statistics__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
@@ -2907,6 +2958,7 @@ static const unsigned nacre__job_statistics__field_indices_by_name[] = {
   6,   /* field[6] = gap_us */
   2,   /* field[2] = judged */
   13,   /* field[13] = judged_at */
+  20,   /* field[20] = log_likelihood */
   11,   /* field[11] = outcomes */
   12,   /* field[12] = outcomes_prepared */
   4,   /* field[4] = pass_us */
@@ -2916,13 +2968,14 @@ static const unsigned nacre__job_statistics__field_indices_by_name[] = {
   19,   /* field[19] = shards_used */
   8,   /* field[8] = stale */
   10,   /* field[10] = standing */
+  21,   /* field[21] = tokens_scored */
   9,   /* field[9] = verified */
   17,   /* field[17] = wire_us */
 };
 static const ProtobufCIntRange nacre__job_statistics__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 20 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor nacre__job_statistics__descriptor =
 {
@@ -2932,7 +2985,7 @@ const ProtobufCMessageDescriptor nacre__job_statistics__descriptor =
   "Nacre__JobStatistics",
   "nacre",
   sizeof(Nacre__JobStatistics),
-  20,
+  22,
   nacre__job_statistics__field_descriptors,
   nacre__job_statistics__field_indices_by_name,
   1,  nacre__job_statistics__number_ranges,
@@ -3933,20 +3986,22 @@ const ProtobufCEnumDescriptor nacre__drafting_state__descriptor =
   nacre__drafting_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[5] =
+static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[6] =
 {
   { "DECODING_METHOD_UNSPECIFIED", "NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED", 0 },
   { "DECODING_METHOD_AUTOREGRESSIVE", "NACRE__DECODING_METHOD__DECODING_METHOD_AUTOREGRESSIVE", 1 },
   { "DECODING_METHOD_SPECULATIVE", "NACRE__DECODING_METHOD__DECODING_METHOD_SPECULATIVE", 2 },
   { "DECODING_METHOD_PEARL", "NACRE__DECODING_METHOD__DECODING_METHOD_PEARL", 3 },
   { "DECODING_METHOD_STREAM", "NACRE__DECODING_METHOD__DECODING_METHOD_STREAM", 4 },
+  { "DECODING_METHOD_MTAD", "NACRE__DECODING_METHOD__DECODING_METHOD_MTAD", 5 },
 };
 static const ProtobufCIntRange nacre__decoding_method__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex nacre__decoding_method__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex nacre__decoding_method__enum_values_by_name[6] =
 {
   { "DECODING_METHOD_AUTOREGRESSIVE", 1 },
+  { "DECODING_METHOD_MTAD", 5 },
   { "DECODING_METHOD_PEARL", 3 },
   { "DECODING_METHOD_SPECULATIVE", 2 },
   { "DECODING_METHOD_STREAM", 4 },
@@ -3959,9 +4014,9 @@ const ProtobufCEnumDescriptor nacre__decoding_method__descriptor =
   "DecodingMethod",
   "Nacre__DecodingMethod",
   "nacre",
-  5,
+  6,
   nacre__decoding_method__enum_values_by_number,
-  5,
+  6,
   nacre__decoding_method__enum_values_by_name,
   1,
   nacre__decoding_method__value_ranges,

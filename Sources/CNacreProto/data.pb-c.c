@@ -1092,7 +1092,7 @@ const ProtobufCMessageDescriptor nacre__proposal__descriptor =
   (ProtobufCMessageInit) nacre__proposal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[15] =
+static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[16] =
 {
   {
     "stream",
@@ -1274,6 +1274,18 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[15] =
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reference",
+    20,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Nacre__Draft, n_reference),
+    offsetof(Nacre__Draft, reference),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft__field_indices_by_name[] = {
   14,   /* field[14] = drawn */
@@ -1287,16 +1299,18 @@ static const unsigned nacre__draft__field_indices_by_name[] = {
   4,   /* field[4] = parent */
   7,   /* field[7] = probability */
   8,   /* field[8] = proposal */
+  15,   /* field[15] = reference */
   2,   /* field[2] = root */
   0,   /* field[0] = stream */
   5,   /* field[5] = token */
   12,   /* field[12] = top */
 };
-static const ProtobufCIntRange nacre__draft__number_ranges[2 + 1] =
+static const ProtobufCIntRange nacre__draft__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 13, 10 },
-  { 0, 15 }
+  { 20, 15 },
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor nacre__draft__descriptor =
 {
@@ -1306,10 +1320,10 @@ const ProtobufCMessageDescriptor nacre__draft__descriptor =
   "Nacre__Draft",
   "nacre",
   sizeof(Nacre__Draft),
-  15,
+  16,
   nacre__draft__field_descriptors,
   nacre__draft__field_indices_by_name,
-  2,  nacre__draft__number_ranges,
+  3,  nacre__draft__number_ranges,
   (ProtobufCMessageInit) nacre__draft__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

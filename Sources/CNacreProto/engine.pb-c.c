@@ -840,7 +840,7 @@ const ProtobufCMessageDescriptor nacre__engine_pass__descriptor =
   (ProtobufCMessageInit) nacre__engine_pass__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__engine_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor nacre__engine_request__field_descriptors[5] =
 {
   {
     "key",
@@ -890,17 +890,30 @@ static const ProtobufCFieldDescriptor nacre__engine_request__field_descriptors[4
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "token",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__EngineRequest, n_token),
+    offsetof(Nacre__EngineRequest, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__engine_request__field_indices_by_name[] = {
   1,   /* field[1] = index */
   0,   /* field[0] = key */
   3,   /* field[3] = limit */
   2,   /* field[2] = sampling */
+  4,   /* field[4] = token */
 };
 static const ProtobufCIntRange nacre__engine_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor nacre__engine_request__descriptor =
 {
@@ -910,7 +923,7 @@ const ProtobufCMessageDescriptor nacre__engine_request__descriptor =
   "Nacre__EngineRequest",
   "nacre",
   sizeof(Nacre__EngineRequest),
-  4,
+  5,
   nacre__engine_request__field_descriptors,
   nacre__engine_request__field_indices_by_name,
   1,  nacre__engine_request__number_ranges,

@@ -4,7 +4,7 @@
 /// `JobStarted`, `JobTokens` and `JobDocument` as the data of events `started`, `tokens` and `ended`.
 package struct JobRequest: Codable, Sendable, Equatable {
     package var prompt: String
-    /// autoregressive, speculative, pearl or stream (default).
+    /// autoregressive, speculative, pearl, stream (default) or mtad (lossy).
     package var method: String?
     /// Draft length γ, 1 ... 32; absent: the verifier's choice.
     package var gamma: Int?
@@ -31,6 +31,11 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var candidates: String?
     /// Hypotheses that meet again in their last so many tokens are continued once, 0 (default: never) ... 16.
     package var merge: Int?
+    /// Of mtad: how much less likely than to the drafter a block may be to the target, above 0 and at most 1; default
+    /// 0.5.
+    package var tau: Double?
+    /// Sum up how likely the output is under the target (default false; mtad always does).
+    package var likelihood: Bool?
     /// Most output tokens; default 128.
     package var maxTokens: Int?
     /// 0 (default) is greedy.
@@ -52,38 +57,9 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package static let keys = [
         "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
         "drafters", "helpers", "payload", "candidates",
-        "merge", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record", "stream",
+        "merge", "tau", "likelihood", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record",
+        "stream",
     ]
-}
-
-/// First event of a stream: the job's name and what was settled about it.
-package struct JobStarted: Codable, Sendable, Equatable {
-    package var id: String
-    package var method: String
-    package var seed: UInt64
-
-    package init(id: String, method: String, seed: UInt64) {
-        self.id = id
-        self.method = method
-        self.seed = seed
-    }
-}
-
-/// Newly committed output.
-package struct JobTokens: Codable, Sendable, Equatable {
-    /// Index of the first of `tokens` in the output.
-    package var start: Int
-    package var tokens: [UInt32]
-    /// Best minus second-best score of each token, in nats; absent values were infinite.
-    package var margins: [Float?]
-    package var text: String
-
-    package init(start: Int, tokens: [UInt32], margins: [Float?], text: String) {
-        self.start = start
-        self.tokens = tokens
-        self.margins = margins
-        self.text = text
-    }
 }
 
 /// A job as it stands.
@@ -97,7 +73,7 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// Why a job that ran before is queued again, and what it waits for; absent in all other jobs.
     package var waiting: String?
     package var method: String
-    /// As `JobRequest`'s, with its defaults filled in; so are the next six.
+    /// As `JobRequest`'s, with its defaults filled in; so are the next six. `joint` is that of mtad.
     package var rule: String
     package var tree: String
     package var branches: Int
@@ -108,6 +84,9 @@ package struct JobDocument: Codable, Sendable, Equatable {
     package var policySetBy = "built in"
     package var candidates = "distinct"
     package var merge = 0
+    /// The output need not be the target's own text, by design of the method; then with the threshold it was held to.
+    package var lossy = false
+    package var tau: Double?
     package var seed: UInt64
     package var promptTokens: Int
     package var outputTokens: Int

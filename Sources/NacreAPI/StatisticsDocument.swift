@@ -45,6 +45,10 @@ package struct StatisticsDocument: Codable, Sendable, Equatable {
     package var shardsSent = 0
     package var shardsUsed = 0
     package var draftersLost = 0
+    /// Mean ln p of the output tokens under the target, temperature applied and nothing else, in nats; absent unless it
+    /// was measured. The perplexity is exp(−it).
+    package var meanLogLikelihood: Double?
+    package var perplexity: Double?
     /// From submission to the first token, in milliseconds.
     package var firstTokenMilliseconds: Double?
     /// From submission to the end, in milliseconds.

@@ -1,3 +1,4 @@
+import Foundation
 package import NacreAPI
 import NacreCore
 package import NacreProtocol
@@ -12,7 +13,8 @@ extension JobDocument {
         let text = record.output.reduce(into: [UInt8]()) { $0 += $1.text } + record.tail
         self.init(
             id: record.id.description, state: JobSummary.state(of: record), outcome: outcome?.name, error: failure,
-            method: speculation.method.name, rule: speculation.rule.name, tree: speculation.shape.description,
+            method: speculation.method.name, rule: speculation.method.isLossy ? "joint" : speculation.rule.name,
+            tree: speculation.shape.description,
             branches: speculation.branches, drafters: speculation.drafters, helpers: speculation.helpers,
             seed: record.specification.seed, promptTokens: record.promptTokens.count, outputTokens: record.output.count,
             text: String(decoding: text, as: UTF8.self), tokens: record.output.map(\.token.rawValue),
@@ -20,6 +22,7 @@ extension JobDocument {
             contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
         (candidates, merge) = (speculation.siblings.name, speculation.merge)
+        if speculation.method.isLossy { (lossy, tau) = (true, speculation.tau) }
         draftModels = record.draftModels.sorted()
         sharesCores = record.sharesCores
         policy = record.policy.policy.description
@@ -66,6 +69,10 @@ extension StatisticsDocument {
         meanAcceptedTokens = passes == 0 ? 0 : max(0, tokens / passes - 1)
         meanDraftsInFlight = passes == 0 ? 0 : Double(statistics.standing) / passes
         outcomesPredicted = ratio(statistics.outcomesPrepared, statistics.outcomes)
+        if statistics.tokensScored > 0 {
+            let mean = statistics.logLikelihood / Double(statistics.tokensScored)
+            (meanLogLikelihood, perplexity) = (mean, Foundation.exp(-mean))
+        }
         let elapsed = statistics.elapsedMicroseconds
         tokensPerSecond = elapsed > 0 ? tokens / (Double(elapsed) / 1e6) : nil
         verifierBusy = ratio(statistics.passMicroseconds, elapsed)

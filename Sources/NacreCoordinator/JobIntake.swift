@@ -88,13 +88,16 @@ package enum JobIntake {
             throw Refusal(
                 status: 400, message: "\(key) must lie in \(range.lowerBound) ... \(range.upperBound), not \(value)")
         }
-        return Speculation(
+        let method =
             try named(request.method, "method", DecodingMethod.init(name:), DecodingMethod.allCases.map(\.name))
-                ?? .stream,
+            ?? .stream
+        try checkLossy(request, method)
+        return Speculation(
+            method,
             gamma: try checked(request.gamma, "gamma", 1...Limits.gammaMax) ?? 0, policy: policy,
             rule: try named(request.rule, "rule", VerifyRuleKind.init(name:), VerifyRuleKind.allCases.map(\.name))
                 ?? .coupled,
-            shape: try shape(request.tree ?? "chain"),
+            shape: try request.tree.map(shape) ?? (method.isLossy ? .beamsDefault : .chain),
             branches: try checked(request.branches, "branches", 0...Limits.branchesMax) ?? 0,
             payload: try named(request.payload, "payload", PayloadKind.init(name:), PayloadKind.allCases.map(\.name))
                 ?? .rows,
@@ -103,7 +106,24 @@ package enum JobIntake {
             merge: try checked(request.merge, "merge", 0...Limits.mergeMax) ?? 0,
             drafters: try checked(request.drafters, "drafters", 1...Limits.draftersMax) ?? 1,
             helpers: try checked(request.helpers, "helpers", 0...Limits.helpersMax) ?? 0,
-            isRecorded: request.record ?? false)
+            isRecorded: request.record ?? false,
+            tau: request.tau ?? Speculation.tauDefault, measuresLikelihood: request.likelihood ?? false)
+    }
+
+    /// What only the request tells: a rule that was named, be it the default one, and tau without its method.
+    private static func checkLossy(_ request: JobRequest, _ method: DecodingMethod) throws(Refusal) {
+        if method.isLossy, let rule = request.rule {
+            throw Refusal(
+                status: 400,
+                message: "method \(method.name) is lossy and has a rule of its own, so that rule \(rule) cannot hold: "
+                    + "leave the rule out, or use method stream, pearl or speculative with it")
+        }
+        if !method.isLossy, request.tau != nil {
+            throw Refusal(
+                status: 400,
+                message: "tau is the threshold of method mtad, which is lossy; method \(method.name) accepts nothing "
+                    + "but the target's own text: use method mtad, or no tau")
+        }
     }
 
     private static func named<Value>(
@@ -116,12 +136,14 @@ package enum JobIntake {
         return value
     }
 
+    private static let shapeNames = ["chain", "best", "beams", "path"]
+
     private static func shape(_ text: String) throws(Refusal) -> DraftShape {
         // A word is a misspelt name rather than a shape with a bad number.
-        if text.allSatisfy(\.isLetter), !["chain", "best"].contains(text) {
+        if text.allSatisfy(\.isLetter), !shapeNames.contains(text) {
             throw Refusal(
                 status: 400,
-                message: NearestName.complaint(about: text, kind: "tree", among: ["chain", "best", "4,2,2,1"]))
+                message: NearestName.complaint(about: text, kind: "tree", among: shapeNames + ["4,2,2,1"]))
         }
         do {
             return try DraftShape(parsing: text)

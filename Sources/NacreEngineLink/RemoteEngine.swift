@@ -103,6 +103,8 @@ extension Score {
         case (.weights(let row), .weights(let entriesMax)):
             return row.entries.count <= entriesMax && row.entries.allSatisfy { exists($0.token) }
         case (.law(let law), .law): return law.probabilities.count == vocabularySize
+        case (.likelihood(let likelihood), .likelihood(let tokens)):
+            return exists(likelihood.choice.token) && likelihood.ofTokens.count == tokens.count
         default: return false
         }
     }

@@ -115,7 +115,8 @@ package struct LlamaEngine: ~Copyable, Engine {
         defer { swap(&scratches, &self.scratches) }
         return scratches.withUnsafeMutableBufferPointer { scratches in
             func score(_ item: Int, _ thread: Int) -> Score {
-                Score(wanted[item].row.span, wanted[item].request, scratch: &scratches[thread])
+                let (row, request) = wanted[item]
+                return Score(row.span, request, scratch: &scratches[thread])
             }
             guard wanted.count > 1, scratches.count > 1, effort >= Self.sharedEffortMin else {
                 return wanted.indices.map { score($0, 0) }
@@ -250,7 +251,7 @@ extension ScoreRequest {
         let perToken =
             switch kind {
             case .choice, .candidates, .measured: policy.isGreedy ? 1 : isFiltered ? 8 : 4
-            case .weights, .law: 32
+            case .weights, .law, .likelihood: 32
             }
         return perToken * vocabularySize
     }

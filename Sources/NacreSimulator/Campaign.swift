@@ -30,6 +30,7 @@ package struct Campaign: Sendable {
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
             unions   \(tally.united) of several drafters; \(tally.sharedPrefixes) prefixes shared by jobs
             rows     \(tally.drawn) proposals drawn, \(tally.redrawn) with repeats; \(tally.rowsFetched) rows fetched
+            lossy    \(tally.jointBlocks) blocks of drafts taken by joint likelihood
             merges   \(tally.merging) streams whose hypotheses may meet again
             shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
             outcomes \(tally.prepared) prepared
@@ -56,7 +57,7 @@ package struct Campaign: Sendable {
             ("united", tally.united), ("sharedPrefixes", tally.sharedPrefixes), ("drawn", tally.drawn),
             ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
-            ("sideBySide", tally.sideBySide), ("alternations", tally.alternations),
+            ("sideBySide", tally.sideBySide), ("jointBlocks", tally.jointBlocks), ("alternations", tally.alternations),
             ("inTurns", tally.inTurns), ("inTurnsOfShards", tally.inTurnsOfShards),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),

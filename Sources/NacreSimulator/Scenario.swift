@@ -137,6 +137,19 @@ struct Scenario: Sendable {
         for index in drafters.indices where division.happens(0.4) {
             drafters[index].sharesCoresOf = division.int(0...verifiers.count - 1)
         }
+        addLossyJobs()
+    }
+
+    /// Jobs of the lossy method, of a chance of their own too.
+    private mutating func addLossyJobs() {
+        var chance = Chance(seed: seed ^ 0x7A0D)
+        for index in jobs.indices where chance.happens(0.15) {
+            jobs[index].specification.speculation = Speculation(
+                .mtad, gamma: chance.pick([0, 1, 2, 5, 32]),
+                shape: .beams(width: chance.int(1...4), onePath: chance.happens(0.3)),
+                siblings: chance.pick([.withoutReplacement, .independent]), tau: chance.pick([0.05, 0.5, 0.9, 1]))
+            jobs[index].specification.namesPolicy = false
+        }
     }
 
     private static func node(contextMax: Int, slow: Int, mayLackCells: Bool, _ chance: inout Chance) -> Node {
@@ -181,7 +194,8 @@ struct Scenario: Sendable {
     private static func speculation(_ sampling: SamplingPolicy, _ chance: inout Chance) -> Speculation {
         while true {
             var speculation = Speculation(
-                chance.pick(DecodingMethod.allCases), gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
+                chance.pick(DecodingMethod.allCases.filter { !$0.isLossy }),
+                gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
                 rule: sampling.isGreedy || sampling == certain ? chance.pick(VerifyRuleKind.allCases) : .coupled,
                 payload: chance.pick(PayloadKind.allCases),
                 drafters: chance.pick([1, 1, 2]), helpers: chance.pick([0, 0, 1]))

@@ -50,6 +50,9 @@ package struct Tally: Sendable, Equatable {
     package var inTurns = 0
     package var inTurnsOfShards = 0
 
+    /// Blocks of drafts that a lossy method committed.
+    package var jointBlocks = 0
+
     package init() {}
 
     package mutating func add(_ other: Tally) {
@@ -73,6 +76,7 @@ package struct Tally: Sendable, Equatable {
         forked += other.forked
         sharedPrefixes += other.sharedPrefixes
         drawn += other.drawn
+        jointBlocks += other.jointBlocks
         rowsFetched += other.rowsFetched
         redrawn += other.redrawn
         merging += other.merging

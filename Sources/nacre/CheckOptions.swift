@@ -43,6 +43,13 @@ struct CheckOptions: ParsableArguments {
     func grid(temperature: Double?) throws -> CheckGrid {
         var grid = matrix ? CheckGrid.matrix : CheckGrid()
         if let methods {
+            if methods.split(separator: ",").contains("mtad") {
+                throw NacreError(
+                    .badUsage,
+                    "method mtad is lossy by design: its output need not be plain decoding's, so there is nothing to "
+                        + "compare token by token",
+                    remedy: "leave it out; Scripts/bench-methods reports the perplexity of its output")
+            }
             grid.methods = try Self.names(methods, "method", of: ["autoregressive", "speculative", "pearl", "stream"])
         }
         if let rules { grid.rules = try Self.names(rules, "rule", of: ["coupled", "rejection", "block"]) }

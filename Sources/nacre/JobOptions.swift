@@ -24,7 +24,7 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: "Drop tokens less probable than this share of the best one's (default off).")
     var minP: Double?
 
-    @Option(help: "64-bit seed: the same seed gives the same tokens, whatever the method (default: drawn).")
+    @Option(help: "64-bit seed: the same seed gives the same tokens, whatever the lossless method (default: drawn).")
     var seed: UInt64?
 
     func apply(to request: inout JobRequest) {
@@ -38,9 +38,12 @@ struct DecodingOptions: ParsableArguments {
     }
 }
 
-/// How a job is speculated on; none of it changes what its text may be.
+/// How a job is speculated on; none of it changes what its text may be, but for the lossy method.
 struct SpeculationOptions: ParsableArguments {
-    @Option(help: "autoregressive, speculative, pearl or stream (default: the coordinator's setting, else stream).")
+    @Option(
+        help: ArgumentHelp(
+            "autoregressive, speculative, pearl or stream, which all give the target's own text; or mtad, LOSSY by "
+                + "design: likelier text in fewer target passes (default: the coordinator's setting, else stream)."))
     var method: String?
 
     @Option(
@@ -72,9 +75,20 @@ struct SpeculationOptions: ParsableArguments {
         help: ArgumentHelp(
             "Which drafts are proposed: chain, a static tree (4,2,2,1: children per node, level by level), best "
                 + "(grown where it is most probable), best:16 (of at most 16 drafts), best:16x4 (at most 4 below one "
-                + "node) (default chain).",
+                + "node); with --method mtad beams:4 (all of 4 beams) or path:4 (the likeliest of them) (default "
+                + "chain; of mtad beams:4).",
             valueName: "shape"))
     var tree: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of --method mtad: how much less likely than to the drafter a block of drafts may be to the target, above 0 "
+                + "and at most 1; the smaller the faster and the less the target's (default 0.5).",
+            valueName: "τ"))
+    var tau: Double?
+
+    @Flag(help: "Measure how likely the output is under the target (perplexity); mtad always does.")
+    var likelihood = false
 
     @Option(help: "Drafts to prepare for likely outcomes of a pass, 0 to 256 (default 0).")
     var branches: Int?
@@ -122,6 +136,8 @@ struct SpeculationOptions: ParsableArguments {
         request.payload = payload
         request.candidates = candidates
         request.merge = merge
+        request.tau = tau
+        request.likelihood = likelihood ? true : nil
     }
 }
 

@@ -50,6 +50,9 @@ struct EngineCodecTests {
         let said: [Score] = [
             .choice(Choice(token: 3, margin: .infinity)), .law(law),
             .candidates([Candidate(token: 1, probability: 1 / 3.0), Candidate(token: 0, probability: 0)]),
+            .likelihood(
+                Likelihood(
+                    choice: Choice(token: 2, margin: 0.5), ofChoice: -1 / 3.0, ofTokens: [-.infinity, 0, -2])),
         ]
         guard case .scores(let scores) = try Self.sent(.scores(said)) else { throw Missing() }
         #expect(scores == said)

@@ -9,7 +9,9 @@ import Testing
         SamplingPolicy.greedy, SamplingPolicy(temperature: 1), SamplingPolicy(temperature: 0.7, topK: 40, topP: 0.9),
         SamplingPolicy(temperature: 1, topP: 0.9), SamplingPolicy(temperature: 1.5, minP: 0.1),
     ]
-    private static let kinds: [ScoreRequest.Kind] = [.choice, .candidates(5), .weights(entriesMax: 64), .law]
+    private static let kinds: [ScoreRequest.Kind] = [
+        .choice, .candidates(5), .weights(entriesMax: 64), .law, .likelihood(of: [3, 900]),
+    ]
 
     /// A chain in which every row has a request of its own, and some have none.
     private static func nodes(_ count: Int) -> [ForestNode] {

@@ -45,6 +45,8 @@ struct MachineLoop {
     private(set) var adoptions = 0
     private(set) var rowsFetched = 0
     private(set) var statistics = JobStatistics()
+    /// What was committed at a time, and the text before it.
+    private(set) var commits: [(text: [TokenID], tokens: [TokenID])] = []
     private(set) var recordings: [JobRecording] = []
 
     init(_ setting: Setting, seed: UInt64) {
@@ -144,11 +146,16 @@ struct MachineLoop {
 
     private mutating func perform(_ effect: VerifierMachine.Effect) {
         switch effect {
-        case .toCoordinator(.commit(let commit)): texts[commit.job, default: []] += commit.tokens
+        case .toCoordinator(.commit(let commit)):
+            commits.append((setting.prompt + texts[commit.job, default: []], commit.tokens))
+            texts[commit.job, default: []] += commit.tokens
         case .toCoordinator(.jobEnded(let ended)):
             #expect(ended.reason == .length || ended.reason == .endOfGeneration, "\(ended)")
             statistics.accepted += ended.statistics.accepted
             statistics.drafted += ended.statistics.drafted
+            statistics.rounds += ended.statistics.rounds
+            statistics.logLikelihood += ended.statistics.logLikelihood
+            statistics.tokensScored += ended.statistics.tokensScored
             openJobs.remove(ended.job)
         case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire): Issue.record("a drafter was lost")

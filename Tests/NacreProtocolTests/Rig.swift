@@ -62,7 +62,15 @@ struct VerifierRig {
     /// Ends the pass in flight with these tokens, one for each row asked for.
     @discardableResult
     mutating func choose(_ tokens: [TokenID]) -> [VerifierMachine.Effect] {
-        answer(tokens.map { .choice(Choice(token: $0, margin: 1)) })
+        let requests = (pass?.nodes ?? []).compactMap(\.score)
+        return answer(
+            tokens.enumerated().map { place, token in
+                let choice = Choice(token: token, margin: 1)
+                guard place < requests.count, case .likelihood(let asked) = requests[place].kind else {
+                    return .choice(choice)
+                }
+                return .likelihood(Likelihood(choice: choice, ofChoice: -1, ofTokens: asked.map { _ in -1 }))
+            })
     }
 
     /// Ends the pass in flight with these scores, one for each row asked for.
@@ -132,12 +140,13 @@ struct VerifierRig {
     @discardableResult
     mutating func say(
         _ tokens: [TokenID], parents: [Int] = [], probabilities: [UInt8] = [], proposals: [Draft.Proposal] = [],
-        end: DraftEnd = .open, by pen: Int = 0
+        references: [Double] = [], end: DraftEnd = .open, by pen: Int = 0
     ) -> [VerifierMachine.Effect] {
-        let draft = Draft(
+        var draft = Draft(
             stream: pens[pen].stream, epoch: pens[pen].epoch, heard: pens[pen].heard, root: pens[pen].root,
             firstNode: pens[pen].nextNode, tokens: tokens, parents: parents, probabilities: probabilities,
             proposals: proposals, end: end)
+        draft.references = references
         pens[pen].nextNode += tokens.count
         return step(.data(address: pens[pen].address, .draft(draft)))
     }

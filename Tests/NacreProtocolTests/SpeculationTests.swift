@@ -3,7 +3,9 @@ import NacreProtocol
 import Testing
 
 @Suite struct SpeculationTests {
-    @Test("what is written of a shape is read again as it was", arguments: ["chain", "4,2,2,1", "best", "best:16x2"])
+    @Test(
+        "what is written of a shape is read again as it was",
+        arguments: ["chain", "4,2,2,1", "best", "best:16x2", "beams:4", "path:3"])
     func roundTrip(text: String) throws {
         #expect(try DraftShape(parsing: text).description == text)
     }
@@ -21,7 +23,7 @@ import Testing
         "what is no shape is refused with an example of one",
         arguments: [
             "", "best:", "best:0", "best:257", "best:4x0", "best:4x17", "best:4x", "best:x4", "best:4x4x4", "best16",
-            "bester", "4,,2", "0", "Chain",
+            "bester", "beams:", "beams:0", "beams:17", "path4", "4,,2", "0", "Chain",
         ])
     func refused(text: String) {
         #expect(throws: TreeShapeError.self) { try DraftShape(parsing: text) }
@@ -33,6 +35,10 @@ import Testing
 
     @Test("what goes together", arguments: DecodingMethod.allCases)
     func usable(method: DecodingMethod) {
+        guard !method.isLossy else {
+            #expect(Speculation(method, shape: .beamsDefault, tau: 0.3).complaint(under: Self.warm) == nil)
+            return
+        }
         #expect(Speculation(method).complaint(under: Self.warm) == nil)
         for rule in VerifyRuleKind.allCases where method != .autoregressive {
             #expect(Speculation(method, rule: rule).complaint(under: Self.warm) == nil)
@@ -69,6 +75,17 @@ import Testing
             Refusal(speculation: Speculation(.stream, policy: svip, shape: tree), word: "tree chain"),
             Refusal(speculation: Speculation(.stream, policy: dropping, rule: .rejection), word: "keep=1"),
             Refusal(speculation: Speculation(.stream, rule: .rejection, shape: tree, merge: 2), word: "rule coupled"),
+            Refusal(speculation: Speculation(.mtad), word: "tree beams"),
+            Refusal(
+                speculation: Speculation(.mtad, rule: .rejection, shape: .beamsDefault), word: "leave the rule out"),
+            Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, tau: 1.1), word: "at most at 1"),
+            Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, drafters: 2), word: "one drafter"),
+            Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, helpers: 1), word: "one drafter"),
+            Refusal(speculation: Speculation(.mtad, policy: svip, shape: .beamsDefault), word: "no policy"),
+            Refusal(speculation: Speculation(.stream, shape: .beamsDefault), word: "method mtad"),
+            Refusal(speculation: Speculation(.stream, tau: 0.3), word: "method mtad"),
+            Refusal(
+                speculation: Speculation(.stream, rule: .rejection, measuresLikelihood: true), word: "rule coupled"),
         ])
     func refused(_ refusal: Refusal) throws {
         let complaint = try #require(refusal.speculation.complaint(under: refusal.sampling))

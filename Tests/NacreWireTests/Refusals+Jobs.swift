@@ -70,6 +70,14 @@ extension Refusal {
             payload.assignJob()
             payload.number(24, 17)
         },
+        Refusal(.assignJob, "tau", "is above 1") { payload in
+            payload.assignJob()
+            payload.double(30, 1.5)
+        },
+        Refusal(.assignJob, "tau", "is below 0") { payload in
+            payload.assignJob()
+            payload.double(30, -0.5)
+        },
         Refusal(.assignJob, "shape.widths", "make too many nodes") { payload in
             payload.assignJob()
             payload.part(17) { $0.numbers(1, [257]) }
@@ -154,6 +162,9 @@ extension Refusal {
                 part.numbers(14, [UInt64](repeating: 1, count: JobStatistics.positionsMax + 1))
                 part.numbers(15, [UInt64](repeating: 1, count: JobStatistics.positionsMax + 1))
             }
+        },
+        Refusal(.jobEnded, "statistics.logLikelihood", "is above 0") { payload in
+            payload.ended { $0.double(21, 0.5) }
         },
         Refusal(.cancelJob, "attempt", "is 0") { _ in },
         Refusal(.hire, "attempt", "is 0") { _ in },

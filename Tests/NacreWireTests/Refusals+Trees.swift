@@ -22,6 +22,10 @@ extension Refusal {
             payload.numbers(6, [1])
             payload.numbers(8, [256])
         },
+        Refusal(.draft, "references", "are above 0") { $0.doubles(14, [0.5]) },
+        Refusal(.draft, "references", "are infinite") { $0.doubles(14, [-.infinity]) },
+        Refusal(.draft, "references", "are no number") { $0.doubles(14, [.nan]) },
+        Refusal(.draft, "references", "are too many") { $0.doubles(14, Array(repeating: -1, count: 65)) },
         Refusal(.draft, "proposals", "are more than a tree has nodes") { payload in
             payload.number(4, 1_000)
             for node in 0...UInt64(Limits.treeNodesMax) { payload.part(9) { $0.number(1, node) } }
@@ -123,6 +127,13 @@ extension Refusal {
             payload.number(18, 257)
         },
         Refusal(.verdict, "nodesMax", "is larger than a tree") { $0.number(10, 257) },
+        Refusal(.draftOpen, "shape", "is a beam search and static") { payload in
+            payload.shape { part in
+                part.numbers(1, [2])
+                part.number(4, 2)
+            }
+        },
+        Refusal(.draftOpen, "shape.beams", "are too many") { payload in payload.shape { $0.number(4, 17) } },
         Refusal(.draftOpen, "shape", "is static and grows") { payload in
             payload.shape { part in
                 part.numbers(1, [2])

@@ -123,10 +123,18 @@ struct  Nacre__DraftShape
    * and the children of one node of it, at most 16
    */
   uint32_t width_max;
+  /*
+   * a beam search of so many beams, at most 16; none of the above then
+   */
+  uint32_t beams;
+  /*
+   * of which the likeliest beam alone is proposed
+   */
+  protobuf_c_boolean one_path;
 };
 #define NACRE__DRAFT_SHAPE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_shape__descriptor) \
-    , 0,NULL, 0, 0 }
+    , 0,NULL, 0, 0, 0, 0 }
 
 
 /*

@@ -68,7 +68,11 @@ typedef enum _Nacre__DecodingMethod {
   NACRE__DECODING_METHOD__DECODING_METHOD_AUTOREGRESSIVE = 1,
   NACRE__DECODING_METHOD__DECODING_METHOD_SPECULATIVE = 2,
   NACRE__DECODING_METHOD__DECODING_METHOD_PEARL = 3,
-  NACRE__DECODING_METHOD__DECODING_METHOD_STREAM = 4
+  NACRE__DECODING_METHOD__DECODING_METHOD_STREAM = 4,
+  /*
+   * lossy
+   */
+  NACRE__DECODING_METHOD__DECODING_METHOD_MTAD = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__DECODING_METHOD)
 } Nacre__DecodingMethod;
 typedef enum _Nacre__RefuseReason {
@@ -475,10 +479,18 @@ struct  Nacre__AssignJob
    * JobRecording, please, before JobEnded
    */
   protobuf_c_boolean record;
+  /*
+   * the threshold of a lossy method, above 0 and at most 1; 0 leaves it to the verifier
+   */
+  double tau;
+  /*
+   * sum up ln p of the output
+   */
+  protobuf_c_boolean likelihood;
 };
 #define NACRE__ASSIGN_JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__assign_job__descriptor) \
-    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL, 0 }
+    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0, 0 }
 
 
 /*
@@ -584,10 +596,18 @@ struct  Nacre__JobStatistics
    * those whose scores came in time
    */
   uint64_t shards_used;
+  /*
+   * the sum of ln p of the output tokens for which it was asked, in nats
+   */
+  double log_likelihood;
+  /*
+   * how many these are
+   */
+  uint64_t tokens_scored;
 };
 #define NACRE__JOB_STATISTICS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__job_statistics__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*

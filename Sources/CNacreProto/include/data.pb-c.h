@@ -252,10 +252,15 @@ struct  Nacre__Draft
    */
   size_t n_drawn;
   float *drawn;
+  /*
+   * of each layer of a beam search in this message, ln q that it is judged by; falling
+   */
+  size_t n_reference;
+  double *reference;
 };
 #define NACRE__DRAFT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft__descriptor) \
-    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0, NACRE__DRAFT_END__DRAFT_END_OPEN, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0, NACRE__DRAFT_END__DRAFT_END_OPEN, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
 /*

@@ -171,10 +171,15 @@ struct  Nacre__EngineRequest
    * candidates or weights, at most so many
    */
   uint32_t limit;
+  /*
+   * whose likelihood is wanted, at most 256
+   */
+  size_t n_token;
+  uint32_t *token;
 };
 #define NACRE__ENGINE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__engine_request__descriptor) \
-    , 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0,NULL }
 
 
 /*
@@ -196,7 +201,7 @@ struct  Nacre__EngineScore
 {
   ProtobufCMessage base;
   /*
-   * 1 choice, 2 candidates, 3 weights, 4 law, 5 measured candidates
+   * 1 choice, 2 candidates, 3 weights, 4 law, 5 measured candidates, 6 a choice and likelihoods
    */
   uint32_t kind;
   /*
@@ -214,7 +219,7 @@ struct  Nacre__EngineScore
   size_t n_weight;
   uint32_t *weight;
   /*
-   * of candidates and of a law: probabilities; of measured ones then entropy, largest q, margin, q of the first
+   * of candidates and of a law: probabilities; of measured ones then entropy, largest q, margin, q of the first; ln p of the choice and of the tokens asked about
    */
   size_t n_number;
   double *number;

@@ -15,6 +15,10 @@ package enum JobText {
         parts.append(job.sharesCores ? "\(job.method) (in turns)" : job.method)
         if job.rule != "coupled" { parts.append(job.rule) }
         if job.tree != "chain" { parts.append("tree \(job.tree)") }
+        if job.lossy { parts.append("LOSSY with τ \(Figures.decimal(job.tau, digits: 2))") }
+        if let perplexity = statistics.perplexity {
+            parts.append("perplexity \(Figures.decimal(perplexity, digits: 2))")
+        }
         parts.append("seed \(job.seed)")
         if !job.exact { parts.append("inexact rounding") }
         if job.contextLimited { parts.append("cut at the context's end") }
@@ -40,6 +44,7 @@ package enum JobText {
             ("method", job.method), ("rule", job.rule), ("tree", job.tree), ("branches", "\(job.branches)"),
             ("drafters", "\(job.drafters)"), ("helpers", "\(job.helpers)"),
         ]
+        if job.lossy { rows.append(("lossy", "yes, tau \(Figures.decimal(job.tau, digits: 2))")) }
         if job.candidates != "distinct" { rows.append(("candidates", job.candidates)) }
         if job.merge > 0 { rows.append(("merge", "\(job.merge)")) }
         if job.sharesCores { rows.append(("cores", "shared: drafter and verifier take turns")) }
@@ -68,6 +73,7 @@ package enum JobText {
             ("queue_microseconds", "\(statistics.queueMicroseconds)"),
             ("wire_microseconds", "\(statistics.wireMicroseconds)"),
             ("shards_sent", "\(statistics.shardsSent)"), ("shards_used", "\(statistics.shardsUsed)"),
+            ("perplexity", Figures.decimal(statistics.perplexity, digits: 3)),
             ("attempts", "\(statistics.attempts)"), ("drafters_lost", "\(statistics.draftersLost)"),
         ]
     }

@@ -47,6 +47,18 @@ package struct DraftBeams: Sendable, Hashable {
             self.draw = draw
             self.score = score
         }
+
+        /// The row of a law under `SamplingPolicy.jointScoring`: what is drawn is what top-k, top-p and min-p leave.
+        package init(scoring score: Distribution, _ sampling: SamplingPolicy) {
+            self.score = score
+            draw = score
+            guard !sampling.isGreedy, sampling != sampling.jointScoring else { return }
+            var filters = sampling
+            filters.temperature = 1  // the score has it already
+            let logits = score.probabilities.map { Float(Double.log($0)) }
+            var scratch = CoupledScratch()
+            draw = Distribution(logits.span, filters, scratch: &scratch)
+        }
     }
 
     package private(set) var drafts: DraftTree
@@ -61,6 +73,7 @@ package struct DraftBeams: Sendable, Hashable {
     /// Tokens behind which there is no text.
     package let ends: Set<TokenID>
     private var layers = 0
+    private var isOver = false
 
     /// - Parameter width: beams kept after each layer, W; fewer if fewer pairs are possible.
     package init(
@@ -75,7 +88,16 @@ package struct DraftBeams: Sendable, Hashable {
     }
 
     /// The nodes whose rows the next layer needs; `nil` is the root. Empty once every beam has ended.
-    package var open: [NodeIndex?] { beams.map(\.node).filter { !hasEnded($0) } }
+    package var open: [NodeIndex?] { isOver ? [] : beams.map(\.node).filter { !hasEnded($0) } }
+
+    /// There is no row behind a node of `open`, for want of room: the search goes on without that beam, and is over if it
+    /// was the last.
+    package mutating func drop(_ node: NodeIndex?) {
+        let rest = beams.filter { $0.node != node }
+        let total = rest.reduce(0) { $0 + $1.weight }
+        isOver = isOver || rest.isEmpty
+        if !rest.isEmpty { beams = rest.map { Beam(node: $0.node, weight: $0.weight / total) } }
+    }
 
     /// Drafts the next layer; nothing if every beam has ended.
     ///
@@ -110,7 +132,7 @@ package struct DraftBeams: Sendable, Hashable {
     /// The likeliest beam as one path, for MTAD; the first of equal ones.
     package var path: JointDraft {
         var chain = DraftTree(root: drafts.root)
-        let path = drafts.path(to: best.node)
+        let path = best
         for node in path {
             chain.append(drafts[node].token, under: chain.indices.last, probability: drafts[node].probability)
         }
@@ -127,14 +149,17 @@ package struct DraftBeams: Sendable, Hashable {
                 references[node.depth - 1] = max(references[node.depth - 1], logQ)
             }
         case .finalBest:
-            let path = drafts.path(to: best.node)
+            let path = best
             // A beam that ended early keeps its joint probability in the layers behind it.
             for layer in references.indices { references[layer] = logQ[path[min(layer, path.count - 1)].rawValue] }
         }
         return JointDraft(drafts, index: index, checked: references)
     }
 
-    private var best: Beam { beams.dropFirst().reduce(beams[0]) { $1.weight > $0.weight ? $1 : $0 } }
+    /// The nodes of the likeliest beam, from the root's child down; the first of equal ones.
+    package var best: [NodeIndex] {
+        drafts.path(to: beams.dropFirst().reduce(beams[0]) { $1.weight > $0.weight ? $1 : $0 }.node)
+    }
 
     // MARK: - Workings
 

@@ -91,6 +91,9 @@ package struct ScoreRequest: Sendable, Hashable {
         case weights(entriesMax: Int)
         /// The whole law after the sampler transform: what the rejection rules divide by.
         case law
+        /// The coupled choice, and ln p of it and of these tokens under `SamplingPolicy.jointScoring`: what joint
+        /// likelihoods are summed from (`LossyMTADRule`).
+        case likelihood(of: [TokenID])
     }
 
     package var key: StreamKey
@@ -116,6 +119,22 @@ package enum Score: Sendable, Hashable {
     case measured(MeasuredCandidates)
     case weights(WeightRow)
     case law(Distribution)
+    case likelihood(Likelihood)
+}
+
+/// The token that a row chose, and how likely it and others are there, in nats.
+package struct Likelihood: Sendable, Hashable {
+    package var choice: Choice
+    /// ln p of the choice.
+    package var ofChoice: Double
+    /// ln p of each token that was asked about, in that order; −∞ for an impossible one.
+    package var ofTokens: [Double]
+
+    package init(choice: Choice, ofChoice: Double, ofTokens: [Double]) {
+        self.choice = choice
+        self.ofChoice = ofChoice
+        self.ofTokens = ofTokens
+    }
 }
 
 /// The token that a row chose: for a verifier the target's own token, for a drafter its proposal.

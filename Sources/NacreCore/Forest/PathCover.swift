@@ -67,21 +67,32 @@ package struct PathCover: Sendable, Hashable {
         Dictionary(uniqueKeysWithValues: drafts.enumerated().map { ($1.node, $0) })
     }
 
+    /// The children of a node that take part in the pass, in the order of `tree`, which it was made from.
+    package func children(of node: NodeIndex?, in tree: DraftTree) -> [NodeIndex] {
+        tree.children(of: node).filter { child in drafts.contains { $0.node == child } }
+    }
+
     /// Drafts on the spine: with the lead, what the owner's sequence grows by in the pass.
     package var spine: Int { drafts.count { $0.sequences.contains(owner) } }
 
     /// The nodes of the pass. Every draft and the last committed token ask for a row, with the request that `score`
     /// makes for their position; committed tokens before it ask for none.
     package func nodes(score: (Position) -> ScoreRequest) -> [ForestNode] {
+        scoredNodes { position, _ in score(position) }
+    }
+
+    /// The same with requests that are made for the draft too; `nil` is the last committed token.
+    package func scoredNodes(_ score: (Position, NodeIndex?) -> ScoreRequest) -> [ForestNode] {
         let known = lead.enumerated().map { offset, token in
             ForestNode(
                 token: token, position: start + offset, sequence: owner,
-                score: offset == lead.count - 1 ? score(start + offset) : nil, branches: branches)
+                score: offset == lead.count - 1 ? score(start + offset, nil) : nil, branches: branches)
         }
         return known
             + drafts.map {
                 ForestNode(
-                    token: $0.token, position: $0.position, sequence: $0.sequences[0], score: score($0.position),
+                    token: $0.token, position: $0.position, sequence: $0.sequences[0],
+                    score: score($0.position, $0.node),
                     branches: Array($0.sequences.dropFirst()))
             }
     }

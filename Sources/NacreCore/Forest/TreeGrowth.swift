@@ -143,6 +143,12 @@ package struct TreeGrowth: Sendable {
         accept(taken, below: node)
     }
 
+    /// Lets a path of `proposed` enter, from the root's child down: what a plan of beams by choice sends.
+    package mutating func admit(_ path: [NodeIndex]) {
+        for node in path where placed[node.rawValue] == nil { enter(node) }
+        candidates.removeAll { placed[$0.rawValue] != nil }
+    }
+
     /// Goes on under another plan of the same kind; nodes that have entered stay, and stay first.
     package mutating func replan(_ plan: TreePlan) {
         guard plan != self.plan else { return }
@@ -221,7 +227,7 @@ package struct TreeGrowth: Sendable {
     private func precedes(_ left: NodeIndex, _ right: NodeIndex) -> Bool {
         let (a, b) = (proposed[left], proposed[right])
         switch plan {
-        case .fixed: return left < right
+        case .fixed, .beams: return left < right
         case .bestFirst: return (-a.pathProbability, a.depth, left) < (-b.pathProbability, b.depth, right)
         case .outcomes(let bounds):
             func isSpine(_ node: NodeIndex, _ depth: Int) -> Bool { isOnSpine(node) && depth <= bounds.spineMax }
@@ -235,17 +241,22 @@ package struct TreeGrowth: Sendable {
     mutating func enter() {
         while let node = candidates.first, tree.count < plan.nodesMax, !isBlocked(node) {
             candidates.removeFirst()
-            let draft = proposed[node]
-            let parent = draft.parent.flatMap { placed[$0.rawValue] }
-            placed[node.rawValue] = tree.append(draft.token, under: parent, probability: draft.probability)
-            entered.append(node)
+            enter(node)
         }
+    }
+
+    private mutating func enter(_ node: NodeIndex) {
+        let draft = proposed[node]
+        let parent = draft.parent.flatMap { placed[$0.rawValue] }
+        placed[node.rawValue] = tree.append(draft.token, under: parent, probability: draft.probability)
+        entered.append(node)
     }
 
     /// Whether something that is still to be drafted comes before all candidates, of which `next` is the first.
     private func isBlocked(_ next: NodeIndex) -> Bool {
         switch plan {
         case .fixed: return false
+        case .beams(_, _, let byChoice): return byChoice
         case .bestFirst:
             func isOpen(_ node: NodeIndex?) -> Bool { state(of: node) != .expanded && width(below: node) > 0 }
             return isOpen(nil) || entered.contains(where: isOpen)

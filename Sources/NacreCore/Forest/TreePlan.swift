@@ -24,6 +24,9 @@ package enum TreePlan: Sendable, Hashable {
     case bestFirst(BestFirst)
     /// One path, and what is prepared for the outcomes in which the target leaves it.
     case outcomes(Outcomes)
+    /// The layers of a beam search, chosen elsewhere (`DraftBeams`): at most `width` new nodes in each. Nodes enter as
+    /// they are chosen, or, `byChoice`, when they are named (`TreeGrowth.admit`).
+    case beams(width: Int, depth: Int, byChoice: Bool)
 
     /// Bounds of a tree that grows where it is most probable.
     package struct BestFirst: Sendable, Hashable {
@@ -74,6 +77,7 @@ package enum TreePlan: Sendable, Hashable {
         case .fixed(let shape): shape.nodes
         case .bestFirst(let bounds): bounds.nodesMax
         case .outcomes(let bounds): bounds.spineMax + bounds.branchesMax
+        case .beams(let width, let depth, _): width * depth
         }
     }
 
@@ -86,6 +90,7 @@ package enum TreePlan: Sendable, Hashable {
         case .bestFirst(let bounds): depth < bounds.depthMax ? bounds.width : 0
         case .outcomes(let bounds):
             depth >= bounds.depthMax ? 0 : onSpine && depth <= bounds.spineMax ? 1 + bounds.fanOut : 1
+        case .beams(let width, let depthMax, _): depth < depthMax ? width : 0
         }
     }
 }

@@ -28,6 +28,9 @@ package struct LossyMTADRule: Sendable, Hashable {
 
     package init(threshold: Double = 0.5) { self.threshold = threshold }
 
+    /// ln τ, in nats.
+    package var logThreshold: Double { Double.log(threshold) }
+
     /// What is wrong with τ, in words for the person who wrote it; `nil` if it is usable.
     package var complaint: String? {
         threshold > 0 && threshold <= 1 ? nil : "the threshold must lie above 0 and at most at 1, not \(threshold)"
@@ -44,6 +47,19 @@ package struct LossyMTADRule: Sendable, Hashable {
         on draft: JointDraft, ends: Set<TokenID> = [], chance: inout Source, logP: (NodeIndex) -> Double,
         law: (NodeIndex?) -> Distribution
     ) -> LossyVerdict {
+        verdict(on: draft, ends: ends, logP: logP) { node in
+            let place = ChancePlace(draft.index + draft.drafts.depth(of: node), .correction)
+            return chance.token(from: law(node), at: place)
+        }
+    }
+
+    /// The same where the target's own token was drawn with its row.
+    ///
+    /// - Parameter token: a draw from the target's law behind a node, with noise that the drafts know nothing of; asked
+    ///   once at most.
+    package func verdict(
+        on draft: JointDraft, ends: Set<TokenID> = [], logP: (NodeIndex) -> Double, token: (NodeIndex?) -> TokenID
+    ) -> LossyVerdict {
         let drafts = draft.drafts
         var joint: [Double] = []
         var isBehindEnd: [Bool] = []
@@ -53,7 +69,7 @@ package struct LossyMTADRule: Sendable, Hashable {
             joint.append((parent.map { joint[$0.rawValue] } ?? 0) + logP(node))
             isBehindEnd.append(parent.map { isBehindEnd[$0.rawValue] || ends.contains(drafts[$0].token) } ?? false)
             let reference = draft.references[drafts[node].depth - 1]
-            guard !isBehindEnd[node.rawValue], joint[node.rawValue] - reference > Double.log(threshold) else {
+            guard !isBehindEnd[node.rawValue], joint[node.rawValue] - reference > logThreshold else {
                 continue
             }
             let rank = (drafts[node].depth, joint[node.rawValue])
@@ -61,9 +77,8 @@ package struct LossyMTADRule: Sendable, Hashable {
         }
         let path = drafts.path(to: kept)
         let hasEnded = kept.map { ends.contains(drafts[$0].token) } ?? false
-        let place = ChancePlace(draft.index + path.count, .correction)
         return LossyVerdict(
-            path: path, token: hasEnded ? nil : chance.token(from: law(kept), at: place),
+            path: path, token: hasEnded ? nil : token(kept),
             logP: kept.map { joint[$0.rawValue] } ?? 0, reference: path.isEmpty ? 0 : draft.references[path.count - 1])
     }
 }

@@ -1,3 +1,5 @@
+import RealModule
+
 // From a row of logits to what was asked of it: the same for every engine.
 extension Score {
     /// What `request` makes of a row of logits.
@@ -14,13 +16,42 @@ extension Score {
             self = .weights(WeightRow(law, entriesMax: entriesMax))
         case .law:
             self = .law(Distribution(logits, request.policy, scratch: &scratch))
+        case .likelihood(let tokens):
+            let choice = CoupledRule.choose(logits, request, scratch: &scratch)
+            let logP = logits.withUnsafeBufferPointer {
+                logProbabilities(of: [choice.token] + tokens, in: $0, request.policy.jointScoring)
+            }
+            self = .likelihood(
+                Likelihood(choice: choice, ofChoice: logP[0], ofTokens: Array(logP.dropFirst())))
         }
     }
 
     /// The choice, if that was asked for.
     package var choice: Choice? {
-        guard case .choice(let choice) = self else { return nil }
-        return choice
+        switch self {
+        case .choice(let choice): choice
+        case .likelihood(let likelihood): likelihood.choice
+        case .candidates, .measured, .weights, .law: nil
+        }
+    }
+}
+
+/// ln p of each token, temperature applied, without a row of probabilities: one pass over the logits.
+private func logProbabilities(
+    of tokens: [TokenID], in row: UnsafeBufferPointer<Float>, _ policy: SamplingPolicy
+) -> [Double] {
+    let top = TopTwo(of: row)
+    let inverse = 1 / policy.temperature
+    // As `Distribution` has it: a row without a finite logit, or too cold for one, is a point mass.
+    guard top.best > -.infinity, inverse.isFinite else {
+        return tokens.map { Int($0.rawValue) == top.token ? 0 : -.infinity }
+    }
+    var total = 0.0
+    for logit in row where logit.isFinite { total += Double.exp((Double(logit) - top.best) * inverse) }
+    let logTotal = Double.log(total)
+    return tokens.map { token in
+        guard Int(token.rawValue) < row.count, row[Int(token.rawValue)].isFinite else { return -.infinity }
+        return min(0, (Double(row[Int(token.rawValue)]) - top.best) * inverse - logTotal)
     }
 }
 
@@ -33,7 +64,7 @@ extension ScoreRequest {
         case .candidates(let count) where count < 1, .measured(let count) where count < 1:
             return "\(count) candidates were asked for"
         case .weights(let entriesMax) where entriesMax < 1: return "a row of \(entriesMax) weights was asked for"
-        case .choice, .candidates, .measured, .weights, .law: return policy.complaint
+        case .choice, .candidates, .measured, .weights, .law, .likelihood: return policy.complaint
         }
     }
 }

@@ -164,8 +164,9 @@ extension JobStatistics {
         let sums: [WritableKeyPath<JobStatistics, UInt64>] = [
             \.rounds, \.drafted, \.judged, \.accepted, \.passMicroseconds, \.elapsedMicroseconds, \.draftersLost,
             \.stale, \.verified, \.standing, \.outcomes, \.outcomesPrepared, \.queueMicroseconds, \.draftMicroseconds,
-            \.wireMicroseconds, \.shardsSent, \.shardsUsed,
+            \.wireMicroseconds, \.shardsSent, \.shardsUsed, \.tokensScored,
         ]
+        logLikelihood = max(logLikelihood + other.logLikelihood, -.greatestFiniteMagnitude)
         for sum in sums { self[keyPath: sum].add(other[keyPath: sum]) }
         judgedAt.add(other.judgedAt)
         acceptedAt.add(other.acceptedAt)

@@ -16,6 +16,7 @@ extension DraftStream {
         case .chain: branches == 0 ? 1 : 4
         case .fixed: 16
         case .best: 4
+        case .beams(let width, _): width
         }
     }
 
@@ -45,7 +46,7 @@ extension DraftStream {
                     isPostponed = true
                     growth.abandon(expansion)
                 // The tree stays as it is there. How many sequences are free does not depend on any token.
-                case .never: growth.supply([], for: expansion)
+                case .never: if beams == nil { growth.supply([], for: expansion) } else { take(nil, for: expansion) }
                 }
             }
         }
@@ -87,6 +88,7 @@ extension DraftStream {
     /// What is wanted of the row behind `position`.
     private func request(at position: Position, width: Int) -> ScoreRequest {
         let index = position.next - promptLength
+        if beams != nil { return ScoreRequest(key: key, index: index, policy: sampling.jointScoring, kind: .law) }
         if draws { return ScoreRequest(key: key, index: index, policy: sampling, kind: .weights(entriesMax: 64)) }
         // Without the noise, proposals are functions of the text, as rules that do not couple need them.
         let policy = rule == .coupled ? sampling : .greedy
@@ -131,7 +133,8 @@ extension DraftStream {
             let distinct = tokens.filter { seen.insert($0).inserted }
             growth.supply(
                 distinct.map { TreeGrowth.Proposal(token: $0, probability: row[$0]) }, for: expansion)
-        case .law: growth.supply([], for: expansion)
+        case .law(let law) where beams != nil: take(DraftBeams.Row(scoring: law, sampling), for: expansion)
+        case .law, .likelihood: growth.supply([], for: expansion)
         }
     }
 
@@ -182,6 +185,7 @@ extension DraftStream {
         }
         if draft.parents.enumerated().allSatisfy({ $1 == first + $0 }) { draft.parents = [] }
         if draws { describe(&draft) }
+        if beams != nil, !news.isEmpty { draft.references = references(of: news) }
         lastEnd = end
         lastHeard = heard
         return draft

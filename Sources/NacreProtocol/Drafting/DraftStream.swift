@@ -62,6 +62,8 @@ package struct DraftStream: Sendable {
     var measured: [NodeIndex?: DraftMeasure] = [:]
     /// Where the policy decides token by token.
     var pace: TokenPace?
+    /// The beam search that grows the tree, if one does.
+    var beams: BeamRound?
     /// Draws so far: no two draws of the stream take the same number.
     var drawCount = 0
 
@@ -88,7 +90,7 @@ package struct DraftStream: Sendable {
         nodesMax = open.nodesMax
         growth = TreeGrowth(root: root, plan: .bestFirst(.init(nodesMax: 0, width: 1)), endTokens: endTokens)
         cache = TreeCache(trunk: sequence)
-        growth = newGrowth(at: root)
+        restart(at: root)
         if open.policy.manual.decidesPerToken { pace = TokenPace(open.policy, key: open.key) }
     }
 
@@ -123,14 +125,17 @@ package struct DraftStream: Sendable {
                 return .bestFirst(.init(nodesMax: 0, width: 1))
             }
             return .fixed(part)
+        case .beams(let width, let onePath):
+            return .beams(width: width, depth: min(depth, TreeShape.nodesMax / width), byChoice: onePath)
         case .best(_, let width):
             let nodes = min(most + branches, TreeShape.nodesMax)
             return .bestFirst(.init(nodesMax: nodes, width: width, depthMax: depth))
         }
     }
 
-    private func newGrowth(at root: Position) -> TreeGrowth {
-        TreeGrowth(root: root, plan: plan, endTokens: endTokens, sharingRecent: merge > 0 ? merge : nil)
+    private mutating func restart(at root: Position) {
+        growth = TreeGrowth(root: root, plan: plan, endTokens: endTokens, sharingRecent: merge > 0 ? merge : nil)
+        beams = BeamRound(shape, root: root, index: root - promptLength, sampling, siblings, ends: endTokens)
     }
 
     /// Other tokens considered at each position of a chain with branches.
@@ -157,7 +162,8 @@ package struct DraftStream: Sendable {
             accepted: sent.matched, rejected: !wasSent && before.tree.firstChild(of: sent.node) != nil,
             committed: verdict.tokens.count, hitLimit: before.isComplete)
         tokens += verdict.tokens
-        if let commit = growth.commit(verdict.tokens) {
+        // A beam search is verified as a whole; the next begins at what is committed.
+        if beams == nil, let commit = growth.commit(verdict.tokens) {
             let path = before.proposed.path(to: commit.root)
             cache.commit(path: path, moved: commit.proposed, of: before.proposed, releases: &releases, free: &free)
             drawn = Self.moved(drawn, by: commit)
@@ -168,7 +174,7 @@ package struct DraftStream: Sendable {
             cache.abandon(
                 keeping: before.proposed.root + matched, path: before.proposed.path(to: reached), of: before.proposed,
                 releases: &releases, free: &free)
-            growth = newGrowth(at: length)
+            restart(at: length)
             drawn = [:]
             measured = [:]
             rollbacks += 1

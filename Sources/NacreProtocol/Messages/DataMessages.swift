@@ -122,6 +122,8 @@ package struct Draft: Sendable, Equatable {
     package var end: DraftEnd
     /// Time of the pass that drew them.
     package var microseconds: UInt32
+    /// Of a beam search, for each layer of this message what its nodes are compared with (`JointDraft.references`).
+    package var references: [Double] = []
 
     package init(
         stream: StreamID, epoch: Epoch, heard: Epoch, root: Position, firstNode: Int, tokens: [TokenID],

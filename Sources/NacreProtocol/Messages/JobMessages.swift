@@ -2,12 +2,17 @@ package import NacreCore
 
 // Between coordinator and verifier, about one job.
 
-/// How the verifier paces drafting and verifying. The tokens are the same for all four.
+/// How the verifier paces drafting and verifying. The tokens are the same for all of them but `mtad`.
 package enum DecodingMethod: UInt32, Sendable, CaseIterable {
     case autoregressive = 1
     case speculative = 2
     case pearl = 3
     case stream = 4
+    /// Joint decoding (`LossyMTADRule`): lossy by design.
+    case mtad = 5
+
+    /// Whether what comes out may differ from the target's own text.
+    package var isLossy: Bool { self == .mtad }
 
     package var name: String {
         switch self {
@@ -15,6 +20,7 @@ package enum DecodingMethod: UInt32, Sendable, CaseIterable {
         case .speculative: "speculative"
         case .pearl: "pearl"
         case .stream: "stream"
+        case .mtad: "mtad"
         }
     }
 
@@ -165,6 +171,10 @@ package struct JobStatistics: Sendable, Equatable {
     /// Drafts that other verifiers scored, and those of them that came in time to be used.
     package var shardsSent: UInt64 = 0
     package var shardsUsed: UInt64 = 0
+    /// The sum of ln p of output tokens under the target, temperature applied and nothing else, in nats, where it was
+    /// measured; and of how many.
+    package var logLikelihood = 0.0
+    package var tokensScored: UInt64 = 0
 
     package static let positionsMax = 16
 

@@ -23,12 +23,19 @@ package struct Speculation: Sendable, Hashable {
     package var helpers: Int
     /// Whether a `JobRecording` is kept of it; tokens do not depend on that.
     package var isRecorded: Bool
+    /// τ of a lossy method: how much less likely than to the drafter a block may be to the target; (0, 1].
+    package var tau: Double
+    /// Sum up ln p of the output; a lossy method always does.
+    package var measuresLikelihood: Bool
+
+    package static let tauDefault = LossyMTADRule().threshold
 
     package init(
         _ method: DecodingMethod, gamma: Int = 0, policy: PolicySpecification = .goodput,
         rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
-        drafters: Int = 1, helpers: Int = 0, isRecorded: Bool = false
+        drafters: Int = 1, helpers: Int = 0, isRecorded: Bool = false, tau: Double = Speculation.tauDefault,
+        measuresLikelihood: Bool = false
     ) {
         self.method = method
         self.gamma = gamma
@@ -42,6 +49,8 @@ package struct Speculation: Sendable, Hashable {
         self.drafters = drafters
         self.helpers = helpers
         self.isRecorded = isRecorded
+        self.tau = tau
+        self.measuresLikelihood = measuresLikelihood
     }
 
     /// Whether drafts are draws from q, which the rule divides by. Greedy there is nothing to draw; and what is chosen
@@ -62,7 +71,8 @@ package struct Speculation: Sendable, Hashable {
     /// Whether drafts rest where they do not pay (`Governor`). What a job fixes itself is kept, whatever it costs.
     package var isGoverned: Bool {
         if case .fixed = shape { return false }
-        return gamma == 0 && method != .autoregressive
+        // Whoever asks for a lossy method asks for more than speed.
+        return gamma == 0 && method != .autoregressive && !method.isLossy
     }
 
     /// What is wrong with the policy, in words for the person who chose it.
@@ -76,8 +86,39 @@ package struct Speculation: Sendable, Hashable {
         return DraftLengthPolicy(policy, key: 0).complaint(draftsAreDrawn: draws(under: sampling))
     }
 
+    /// What does not go with a lossy method, or without one.
+    private var lossyComplaint: String? {
+        guard method.isLossy else {
+            if case .beams = shape {
+                return "a tree of beams is for method mtad: use that, or a tree such as best or 4,2,2,1"
+            }
+            guard tau == Self.tauDefault else {
+                return "tau is the threshold of method mtad, which is lossy: use that, or no tau"
+            }
+            return nil
+        }
+        if let complaint = LossyMTADRule(threshold: tau).complaint { return complaint }
+        guard case .beams = shape else {
+            return
+                "method mtad drafts by beam search: use tree beams (all beams) or path (the likeliest one), or no tree"
+        }
+        if rule != .coupled {
+            return
+                "method mtad is lossy and has a rule of its own: leave the rule out, or use method stream or speculative"
+        }
+        if branches > 0 || merge > 0 || drafters > 1 || helpers > 0 {
+            return
+                "method mtad drafts and verifies one beam search: use it with one drafter, no branches, merge or helpers"
+        }
+        return nil
+    }
+
     /// What does not go together, in words for the person who asked for it; `nil` if it is usable.
     package func complaint(under sampling: SamplingPolicy) -> String? {
+        if let complaint = lossyComplaint { return complaint }
+        if measuresLikelihood && (rule != .coupled && !sampling.isGreedy || helpers > 0) {
+            return "likelihoods are read off the rows that choose tokens: use rule coupled without helpers"
+        }
         if method == .pearl && (shape != .chain || branches > 0) {
             return "method pearl drafts windows of one chain: use stream or speculative for trees and branches"
         }
@@ -97,7 +138,7 @@ package struct Speculation: Sendable, Hashable {
             }
         }
         if let complaint = policyComplaint(under: sampling) { return complaint }
-        if siblings == .independent {
+        if siblings == .independent && !method.isLossy {
             guard rule == .rejection, case .fixed = shape else {
                 return "independent candidates are draws for a static tree: use rule rejection and a tree such as 4,2,2"
             }
@@ -192,6 +233,8 @@ package enum DraftShape: Sendable, Hashable, CustomStringConvertible {
     /// A tree that grows where it is most probable, up to so many drafts (0: as many as pay), each node with at most
     /// `width` children.
     case best(nodesMax: Int, width: Int)
+    /// All drafts of a beam search of so many beams, or the path of the likeliest one alone (`DraftBeams`).
+    case beams(width: Int, onePath: Bool)
 
     package static let widthMax = 16
     private static let widthDefault = 4
@@ -200,6 +243,10 @@ package enum DraftShape: Sendable, Hashable, CustomStringConvertible {
     package init(parsing text: String) throws(TreeShapeError) {
         guard text != "chain" else {
             self = .chain
+            return
+        }
+        if let beams = try Self.beams(parsing: text) {
+            self = beams
             return
         }
         guard text.hasPrefix("best") else {
@@ -222,9 +269,27 @@ package enum DraftShape: Sendable, Hashable, CustomStringConvertible {
         self = .best(nodesMax: nodes, width: width)
     }
 
+    /// Reads `beams`, `beams:8`, `path` and `path:8`; `nil` if it is none of these.
+    private static func beams(parsing text: String) throws(TreeShapeError) -> DraftShape? {
+        for (name, onePath) in [("beams", false), ("path", true)] where text.hasPrefix(name) {
+            let rest = text.dropFirst(name.count)
+            if rest.isEmpty { return .beams(width: widthDefault, onePath: onePath) }
+            guard rest.first == ":", let width = Int(rest.dropFirst()), (1...widthMax).contains(width) else {
+                throw TreeShapeError(
+                    "'\(text)' is no beam search: give '\(name)', or '\(name):8' for 8 beams (1 to \(widthMax))")
+            }
+            return .beams(width: width, onePath: onePath)
+        }
+        return nil
+    }
+
+    /// What method mtad drafts unless it is told otherwise.
+    package static let beamsDefault = DraftShape.beams(width: widthDefault, onePath: false)
+
     package var description: String {
         switch self {
         case .chain: "chain"
+        case .beams(let width, let onePath): "\(onePath ? "path" : "beams"):\(width)"
         case .fixed(let shape): shape.description
         case .best(0, Self.widthDefault): "best"
         case .best(let nodes, let width): nodes == 0 ? "best" : "best:\(nodes)x\(width)"

@@ -42,6 +42,8 @@ package struct DraftInbox: Sendable {
     private var offers: Deque<Offer> = []
     private var lastOffered: Epoch
     private var heard: Epoch
+    /// Of a beam search that nothing is committed of: what each layer is compared with.
+    package private(set) var references: [Double] = []
     /// The highest limit granted so far; grants never shrink, so that one in flight cannot make a sender a culprit.
     package private(set) var positionLimit: Position
     /// What the drafter's last message said.
@@ -99,6 +101,7 @@ package struct DraftInbox: Sendable {
             try take(index, of: draft, vocabularySize, &judgement)
         }
         try lay(draft.proposals)
+        try note(draft.references)
         received += draft.tokens.count
         microseconds += UInt64(draft.microseconds)
         end = draft.end
@@ -122,6 +125,15 @@ package struct DraftInbox: Sendable {
         nodes = [:]
         proposals = [:]
         log?.clear()
+        references = []
+    }
+
+    private mutating func note(_ news: [Double]) throws(ProtocolFault) {
+        guard !news.isEmpty, ahead.isEmpty, rootNumber == 0 else { return }
+        references += news
+        if (try? JointDraft(tree, index: 0, references: references)) == nil {
+            throw ProtocolFault("Draft: \(news) are no joint log-probabilities of its layers")
+        }
     }
 
     private mutating func take(
@@ -213,6 +225,7 @@ package struct DraftInbox: Sendable {
     /// - Returns: what the comparison says about agreement.
     package mutating func commit(_ tokens: some Collection<TokenID>) -> Judgement {
         var judgement = Judgement()
+        if !tokens.isEmpty { references = [] }
         guard ahead.isEmpty else {
             ahead += tokens
             return judgement

@@ -92,10 +92,14 @@ package struct JobVerification: Sendable {
     package var needsLaws: Bool { speculation.rule != .coupled && !sampling.isGreedy }
 
     /// What is wanted of the row that decides the token behind `position`.
-    package func request(behind position: Position) -> ScoreRequest {
-        ScoreRequest(
-            key: key, index: position.next - promptLength, policy: sampling, kind: needsLaws ? .law : .choice)
+    ///
+    /// - Parameter drafts: those behind it in the pass.
+    package func request(behind position: Position, drafts: [TokenID] = []) -> ScoreRequest {
+        let kind: ScoreRequest.Kind = measuresLikelihood ? .likelihood(of: drafts) : needsLaws ? .law : .choice
+        return ScoreRequest(key: key, index: position.next - promptLength, policy: sampling, kind: kind)
     }
+
+    var measuresLikelihood: Bool { speculation.method.isLossy || speculation.measuresLikelihood }
 
     /// Takes the next part of the context.
     package mutating func receive(_ assignment: AssignJob) throws(ProtocolFault) {
@@ -110,6 +114,11 @@ package struct JobVerification: Sendable {
     /// The target stands behind these tokens.
     package mutating func append(_ committed: [TokenID]) { tokens += committed }
 
+    /// Passes after which a drafter first has something to say: a search of which one path is wanted is sent at its end.
+    var passesInSilence: Int {
+        if case .beams(_, true) = speculation.shape { max(1, schedule.positionsAhead(window: 1)) } else { 1 }
+    }
+
     // MARK: - Drafts
 
     /// Those that have the job's text and draft.
@@ -119,6 +128,8 @@ package struct JobVerification: Sendable {
     package var drafts: DraftTree {
         var union: DraftTree?
         for drafter in drafters where drafter.isReady && drafter.inbox.isAbreast {
+            // A beam search that the text has left behind has nothing that it could be compared with.
+            if speculation.method.isLossy, drafter.inbox.references.isEmpty { continue }
             if union == nil { union = drafter.inbox.drafts } else { union?.unite(with: drafter.inbox.drafts) }
         }
         return union ?? DraftTree(root: length)
@@ -149,6 +160,13 @@ package struct JobVerification: Sendable {
         // Only an accepted draft shows that a drafter is worth hiring at once again: one that says it is ready and
         // then nothing would cost the job a second each time.
         if judgement.accepted > 0 { hireBackoff.reset() }
+    }
+
+    /// Adds up how likely the first `tokens` of a decision are.
+    mutating func measure(_ decision: Decision, tokens: Int) {
+        guard !decision.logP.isEmpty else { return }
+        statistics.logLikelihood += decision.logP.prefix(tokens).reduce(0, +)
+        statistics.tokensScored += UInt64(min(tokens, decision.logP.count))
     }
 
     /// The attempt's statistics as they stand.

@@ -10,6 +10,8 @@ package struct PassPart: Sendable {
     /// The stream and epoch of a single drafter's drafts, and the number of their root: while these three are as they
     /// were, the inbox holds the same nodes under the same indices, and more.
     package let origin: Origin?
+    /// Of a beam search, for each layer what it is compared with.
+    package let references: [Double]
     /// The place in the cover of each draft that takes part, by its index in `drafts`.
     let places: [NodeIndex: Int]
 
@@ -19,7 +21,11 @@ package struct PassPart: Sendable {
         package var rootNumber: Int
     }
 
-    package init(drafts: DraftTree, cover: PathCover, proposed: ProposedTree? = nil, origin: Origin? = nil) {
+    package init(
+        drafts: DraftTree, cover: PathCover, proposed: ProposedTree? = nil, origin: Origin? = nil,
+        references: [Double] = []
+    ) {
+        self.references = references
         self.drafts = drafts
         self.cover = cover
         self.proposed = proposed
@@ -40,6 +46,8 @@ package struct Decision: Sendable {
     package var path: [NodeIndex] = []
     /// What to commit: the path's tokens, and the target's own behind them.
     package var choices: [Choice] = []
+    /// ln p of each of them, where it is measured.
+    package var logP: [Double] = []
     /// The row that must come before anything behind the path is decided.
     package var pending: PendingRow?
 }
@@ -59,6 +67,7 @@ package struct AwaitedRow: Sendable {
 extension JobVerification {
     /// What the scores of a pass decide.
     package func decide(_ part: PassPart, _ scores: [Score]) -> Decision {
+        if speculation.method.isLossy { return judgeJoint(part, scores) }
         guard needsLaws else { return follow(part, scores) }
         var chance = KeyedChance(key: key)
         let index = length - promptLength
@@ -74,6 +83,9 @@ extension JobVerification {
         var node: NodeIndex?
         while let choice = choice(behind: node, decision, part, scores) {
             decision.choices.append(choice)
+            if let row = part.row(behind: node), case .likelihood(let likelihood) = scores[row] {
+                decision.logP.append(likelihood.ofChoice)
+            }
             guard let child = part.drafts.child(of: node, token: choice.token),
                 self.choice(behind: child, decision, part, scores) != nil
             else { break }
@@ -87,12 +99,45 @@ extension JobVerification {
     private func choice(
         behind node: NodeIndex?, _ decision: Decision, _ part: PassPart, _ scores: [Score]
     ) -> Choice? {
-        if let row = part.row(behind: node), case .choice(let choice) = scores[row] { return choice }
+        if let row = part.row(behind: node), let choice = scores[row].choice { return choice }
         let path = part.drafts.tokens(to: node)
         for helper in helpers {
             if let choice = helper.shard?.choice(behind: tokens, path) { return choice }
         }
         return nil
+    }
+
+    /// `LossyMTADRule` over the drafts of the pass. What follows them is the target's choice in their last row: a draw
+    /// from p, whose noise the drafts know nothing of.
+    private func judgeJoint(_ part: PassPart, _ scores: [Score]) -> Decision {
+        let kept = part.drafts.keeping(part.cover.drafts.map(\.node))
+        var back = Array(repeating: NodeIndex(rawValue: 0), count: kept.tree.count)
+        for (old, new) in kept.moved.enumerated() {
+            if let new { back[new.rawValue] = NodeIndex(rawValue: old) }
+        }
+        func likelihood(behind node: NodeIndex?) -> Likelihood {
+            guard let row = part.row(behind: node.map { back[$0.rawValue] }), case .likelihood(let row) = scores[row]
+            else { preconditionFailure("a draft of the pass without its likelihoods") }
+            return row
+        }
+        func logP(_ node: NodeIndex) -> Double {
+            let siblings = Array(kept.tree.children(of: kept.tree[node].parent))
+            let row = likelihood(behind: kept.tree[node].parent)
+            return siblings.firstIndex(of: node).map { row.ofTokens[$0] } ?? -.infinity
+        }
+        let references = part.references.prefix(kept.tree.nodes.map(\.depth).max() ?? 0)
+        var path: [NodeIndex] = []
+        if let draft = try? JointDraft(kept.tree, index: length - promptLength, references: Array(references)) {
+            // Behind a draft that ends the text the commit is cut.
+            path =
+                LossyMTADRule(threshold: speculation.tau)
+                .verdict(on: draft, logP: logP, token: { likelihood(behind: $0).choice.token }).path
+        }
+        let own = likelihood(behind: path.last)
+        return Decision(
+            path: path.map { back[$0.rawValue] },
+            choices: path.map { Choice(token: kept.tree[$0].token, margin: .infinity) } + [own.choice],
+            logP: path.map(logP) + [own.ofChoice])
     }
 
     /// `RejectionRule` over the drafts that are here now, which may be more than took part in the pass: a draft that

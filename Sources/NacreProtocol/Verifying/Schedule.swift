@@ -13,7 +13,8 @@ package enum Schedule: Sendable, Equatable {
         let gamma = speculation.gamma
         switch speculation.method {
         case .autoregressive: self = .autoregressive
-        case .speculative:
+        // In turns: what is verified is a whole beam search.
+        case .speculative, .mtad:
             self = .speculative(SpeculativeSchedule(gamma: gamma == 0 ? 4 : gamma, shape: speculation.shape))
         case .pearl: self = .pearl(PearlSchedule(gamma: gamma == 0 ? 4 : gamma))
         case .stream: self = .stream(StreamSchedule(nodesMax: gamma == 0 ? 16 : gamma))

@@ -13,7 +13,7 @@ package struct SpeculativeSchedule: Sendable, Equatable {
     }
 
     package func turn(_ view: DraftView) -> Turn {
-        guard shape == .chain else { return view.isExhausted ? .all : .wait }
+        guard shape == .chain else { return view.isExhausted || view.remaining == 1 ? .all : .wait }
         // γ is capped at remaining − 1: the pass itself yields one token more.
         let wanted = min(gamma, view.remaining - 1)
         return view.spine >= wanted || view.isExhausted ? .spine(min(wanted, view.verifiable)) : .wait

@@ -142,6 +142,9 @@ extension VerifierMachine {
     private mutating func receive(_ draft: Draft, from address: String, at now: Instant) throws(ProtocolFault) {
         guard let (index, hired) = place(of: draft.stream, at: address) else { return }
         if jobs[index].speculation.rule == .block { try checkChain(draft.proposals) }
+        if jobs[index].speculation.method.isLossy, !draft.tokens.isEmpty, draft.references.isEmpty {
+            throw ProtocolFault("Draft of a beam search without its joint log-probabilities")
+        }
         let text = jobs[index].tokens
         let before = jobs[index].drafters[hired].inbox.drafts.count
         let judgement = try jobs[index].drafters[hired].inbox.receive(
@@ -223,7 +226,8 @@ extension VerifierMachine {
     mutating func dismissSilentDrafters(at now: Instant, into effects: inout [Effect]) {
         var silent: Set<String> = []
         for (job, drafter) in jobs.flatMap({ job in job.drafters.map { (job, $0) } }) {
-            let patience = drafter.isReady || !drafter.isOpen ? configuration.silenceMax : configuration.primingMax
+            let isReading = !drafter.isReady && drafter.isOpen
+            let patience = isReading ? configuration.primingMax : configuration.silenceMax * job.passesInSilence
             // One whose stream waits for the end of a pass owes nothing yet.
             if drafter.sharesCores, !drafter.isOpen, links[drafter.address]?.state == .ready { continue }
             let owes = !drafter.isReady || drafter.inbox.owes || job.awaitedRow?.stream == drafter.stream

@@ -39,6 +39,7 @@ extension VerifierMachine {
         jobs[index].statistics.rounds += 1
         // Every committed token but the last is cached then, and nothing else (ALGORITHMS I1).
         let taken = cut(decision.choices, for: jobs[index])
+        jobs[index].measure(decision, tokens: taken.choices.count)
         let standing = decision.path.prefix(taken.choices.count).last { part.row(behind: $0) != nil }
         jobs[index].statistics.shardsUsed += UInt64(decision.path.count { part.row(behind: $0) == nil })
         let settlement = part.cover.settle(accepting: standing)

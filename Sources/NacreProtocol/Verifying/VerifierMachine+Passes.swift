@@ -158,7 +158,10 @@ extension VerifierMachine {
             at: job.cursor.valid,
             owner: job.cursor.sequence, branches: free)
         free.removeFirst(cover.branches.count)
-        next.nodes += cover.nodes(score: job.request(behind:))
+        next.nodes += cover.scoredNodes { position, draft in
+            let behind = job.measuresLikelihood ? cover.children(of: draft, in: turn.drafts) : []
+            return job.request(behind: position, drafts: behind.map { turn.drafts[$0].token })
+        }
         let part = part(cover, turn.drafts, of: job)
         jobs[turn.index].inFlight = part
         jobs[turn.index].cursor.advance(by: cover.lead.count + cover.spine)
@@ -169,7 +172,10 @@ extension VerifierMachine {
 
     /// Where laws are needed, how the drafts were drawn is part of what is judged.
     private func part(_ cover: PathCover, _ drafts: DraftTree, of job: JobVerification) -> PassPart {
-        guard job.needsLaws else { return PassPart(drafts: drafts, cover: cover) }
+        guard job.needsLaws else {
+            let references = job.readyDrafters.first?.inbox.references ?? []
+            return PassPart(drafts: drafts, cover: cover, references: references)
+        }
         let index = job.length - job.promptLength
         let ready = job.drafters.filter { $0.isReady && $0.inbox.isAbreast }
         if ready.count == 1, let proposed = try? ready[0].inbox.proposed(index: index), proposed.drafts == drafts {

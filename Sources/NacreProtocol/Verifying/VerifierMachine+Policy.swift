@@ -176,7 +176,7 @@ extension VerifierMachine {
             switch job.speculation.method {
             case .pearl: .lockStep
             case .stream: .stream
-            case .speculative, .autoregressive: .turns
+            case .speculative, .autoregressive, .mtad: .turns
             }
         return RoundConditions(
             pacing, cost: configuration.cost,

@@ -122,7 +122,9 @@ extension JobVerification {
 
     /// Takes turns while a drafter shares the verifier's cores; else goes as it was asked to.
     mutating func settleMethod(sharesCores: Bool) {
-        let method = sharesCores && askedMethod != .autoregressive ? .speculative : askedMethod
+        // The lossy method takes turns anyway, and has a rule of its own.
+        let isBound = askedMethod == .autoregressive || askedMethod.isLossy
+        let method = sharesCores && !isBound ? .speculative : askedMethod
         guard method != speculation.method else { return }
         speculation.method = method
         schedule = Schedule(speculation)

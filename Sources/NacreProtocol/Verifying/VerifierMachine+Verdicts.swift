@@ -105,7 +105,7 @@ extension VerifierMachine {
         let nodes =
             switch job.speculation.shape {
             case _ where rests: ahead
-            case .chain: ahead
+            case .chain, .beams: ahead
             case .fixed(let shape): shape.nodes
             case .best(let nodes, _): nodes > 0 ? nodes : treeSize(for: job, window)
             }

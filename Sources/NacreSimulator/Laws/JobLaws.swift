@@ -12,6 +12,7 @@ struct JobLaws {
         var tokens: [TokenID] = []
         var text: [UInt8] = []
         var outcome: JobOutcome?
+        var isLossy: Bool { job.specification.speculation.method.isLossy }
         /// The client cancelled while nothing was decided.
         var mustBeCancelled = false
         var mayBeCancelled = false
@@ -54,13 +55,21 @@ struct JobLaws {
             return (.commitment, "a commit for \(job), which nobody submitted")
         }
         let first = start - own.job.specification.prompt.count
+        guard !own.isLossy else { return judgeBudget(own, first, tokens) }
         // A verifier does not know stop strings: it may go on behind them, where the oracle ends.
         let known = own.oracle.tokens.dropFirst(max(0, first)).prefix(tokens.count)
         guard first >= 0, Array(tokens.prefix(known.count)) == Array(known) else {
             return (.commitment, "\(job) commits \(tokens) at \(first); plain decoding gives \(Array(known))")
         }
-        guard first + tokens.count <= own.job.specification.tokensMax else {
-            return (.commitment, "\(job) commits past its \(own.job.specification.tokensMax) tokens")
+        return judgeBudget(own, first, tokens)
+    }
+
+    private func judgeBudget(_ own: Case, _ first: Int, _ tokens: [TokenID]) -> Breach? {
+        guard first >= 0, first + tokens.count <= own.job.specification.tokensMax else {
+            return (
+                .commitment,
+                "\(own.job.id) commits \(tokens) at \(first), past its \(own.job.specification.tokensMax) tokens"
+            )
         }
         return nil
     }
@@ -73,10 +82,10 @@ struct JobLaws {
         guard tokens.starts(with: own.tokens) else {
             return (.commitment, "\(record.id) took back tokens: \(own.tokens) became \(tokens)")
         }
-        guard own.oracle.tokens.starts(with: tokens) else {
+        guard own.isLossy || own.oracle.tokens.starts(with: tokens) else {
             return (.commitment, "\(record.id) has \(tokens); plain decoding gives \(own.oracle.tokens)")
         }
-        guard text.starts(with: own.text), own.oracle.text.starts(with: text) else {
+        guard text.starts(with: own.text), own.isLossy || own.oracle.text.starts(with: text) else {
             return (.text, "\(record.id) shows \(text) after \(own.text); the final text is \(own.oracle.text)")
         }
         cases[index].tokens = tokens
@@ -100,6 +109,7 @@ struct JobLaws {
             guard own.mayBeCancelled else { return (.outcome, "\(record.id) was cancelled by nobody") }
         case .endOfGeneration, .length, .stopString:
             if own.mustBeCancelled { return (.outcome, "\(record.id) was cancelled, then ended: \(outcome.name)") }
+            if own.isLossy { return judgeLossyEnd(outcome, of: record, own) }
             guard outcome == own.oracle.outcome, own.tokens == own.oracle.tokens, own.text == own.oracle.text else {
                 return (
                     .outcome,
@@ -109,6 +119,21 @@ struct JobLaws {
             }
         }
         return nil
+    }
+
+    /// A lossy job has no text that it must have, but it ends for the reason that it says.
+    private func judgeLossyEnd(_ outcome: JobOutcome, of record: JobRecord, _ own: Case) -> Breach? {
+        let specification = own.job.specification
+        let isFull = own.tokens.count == specification.tokensMax || record.contextLimited
+        let hasEnded = own.tokens.last.map { $0 == Language.end } ?? false
+        let isTrue =
+            switch outcome {
+            case .endOfGeneration: hasEnded
+            case .length: isFull && !hasEnded
+            case .stopString: !specification.stops.isEmpty
+            case .failed, .cancelled: false
+            }
+        return isTrue ? nil : (.outcome, "\(record.id) ended (\(outcome.name)) with \(own.tokens)")
     }
 
     func add(to tally: inout Tally) {

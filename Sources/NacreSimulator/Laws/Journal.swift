@@ -134,6 +134,7 @@ extension Score {
         case .measured(let measured): measured.candidates.first.map { Int($0.token.rawValue) } ?? 0
         case .weights(let row): Int(row.entries[0].token.rawValue)
         case .law: 0
+        case .likelihood(let likelihood): Int(likelihood.choice.token.rawValue)
         }
     }
 }

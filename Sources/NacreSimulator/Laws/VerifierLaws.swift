@@ -1,4 +1,5 @@
 import NacreCore
+import NacreEngine
 import NacreProtocol
 
 /// What one run of a verifier must keep to, judged from its messages and passes alone.
@@ -15,7 +16,12 @@ struct VerifierLaws {
     /// Drafters with which each attempt opened streams.
     private var drafters: [AttemptKey: Set<String>] = [:]
 
-    init(name: String) { self.name = name }
+    var lossy: LossyLaws
+
+    init(name: String, target: TabularModel) {
+        self.name = name
+        lossy = LossyLaws(target: target)
+    }
 
     /// Texts held for other verifiers, by the key of their noise: what they were when the last shard came.
     private var guests: [StreamKey: (tokens: [TokenID], promptLength: Position)] = [:]
@@ -40,6 +46,9 @@ struct VerifierLaws {
     mutating func judge(_ commit: Commit) -> JobLaws.Breach? {
         let key = AttemptKey(job: commit.job, attempt: commit.attempt)
         let length = texts[key]?.tokens.count ?? 0
+        if let (text, assignment) = texts[key], let breach = lossy.judge(commit, after: text, of: assignment) {
+            return breach
+        }
         texts[key]?.tokens += commit.tokens
         guard length != commit.start.rawValue else { return nil }
         return (.commitment, "\(name) commits \(commit.job.low) at \(commit.start), its text ends at \(length)")
@@ -55,7 +64,7 @@ struct VerifierLaws {
         var ahead =
             switch speculation.method {
             case .autoregressive: 0
-            case .speculative: gamma
+            case .speculative, .mtad: gamma
             // A second drafter may join in the middle of a window.
             case .pearl: 2 * gamma - 1
             case .stream: Limits.windowPositionsMax

@@ -82,7 +82,7 @@ struct SimulatedEngine {
         case .measured(var measured):
             measured.candidates = others(measured.candidates)
             return .measured(measured)
-        case .choice, .weights, .law: return score
+        case .choice, .weights, .law, .likelihood: return score
         }
     }
 

@@ -34,7 +34,7 @@ final class VerifierShell: Shell {
         self.plan = plan.node
         isZombie = plan.isZombie
         isDivided = plan.shards > 1
-        laws = VerifierLaws(name: world.name(host))
+        laws = VerifierLaws(name: world.name(host), target: world.target)
         let incarnation = world.incarnation(of: host)
         machine = ShardedVerifier(
             plan.parts.map { part in
@@ -104,6 +104,10 @@ final class VerifierShell: Shell {
         if case .scoreOpen(let open) = message { laws.held(open) }
         if let address = addresses[id] {
             if case .draftReady(let ready) = message { watch.ready(ready.stream, on: id, at: world.now) }
+            if case .draft(let draft) = message {
+                laws.lossy.heard(
+                    draft, on: LossyLaws.Stream(shard: address.shard, address: address.address, number: draft.stream))
+            }
             step(.shard(address.shard, .data(address: address.address, message)))
         } else {
             step(.host(id.link, message))
@@ -154,7 +158,9 @@ final class VerifierShell: Shell {
         case .toCoordinator(let message):
             if case .commit(let commit) = message {
                 lastCommitted = commit.tokens.count
+                let blocks = laws.lossy.blocks
                 judge(laws.judge(commit))
+                world.tally.jointBlocks += laws.lossy.blocks - blocks
                 world.judgeCommit(commit.job, start: commit.start.rawValue, tokens: commit.tokens)
             }
             if case .jobEnded(let ended) = message {
@@ -174,6 +180,9 @@ final class VerifierShell: Shell {
             dials[world.dial(address, from: host)] = DrafterAddress(shard: shard, address: address)
         case .toDrafter(let address, let message):
             judge(laws.judge(message))
+            if case .draftOpen(let open) = message {
+                laws.lossy.opened(open, on: LossyLaws.Stream(shard: shard, address: address, number: open.stream))
+            }
             if case .draftOpen(let open) = message, laws.opened(open, at: address) { world.tally.united += 1 }
             if case .draftOpen(let open) = message, open.contextOffset == 0, open.merge > 0 {
                 world.tally.merging += 1

@@ -23,6 +23,8 @@ extension Draft {
         wire.pointee.n_proposal = proposals.count
         wire.pointee.proposal = list
         packMeasures(into: wire, writer)
+        wire.pointee.n_reference = references.count
+        wire.pointee.reference = writer.copy(references)
         wire.pointee.microseconds = microseconds
         wire.pointee.end = Nacre__DraftEnd(rawValue: end.rawValue)
         return UnsafeMutableRawPointer(wire)
@@ -43,6 +45,20 @@ extension Draft {
         try fields.within(Int(Int32.max), offset: root.rawValue + firstNode, part: tokens.count, "firstNode")
         proposals = try readProposals(wire, fields)
         measures = try Draft.measures(wire, fields)
+        references = try Draft.references(wire, fields)
+    }
+
+    private static func references(_ wire: Nacre__Draft, _ fields: FieldReader) throws(WireError) -> [Double] {
+        guard wire.n_reference <= TreeShape.depthMax else {
+            throw fields.invalid(
+                "references", "has \(wire.n_reference) items, at most \(TreeShape.depthMax) are allowed")
+        }
+        let references = Array(UnsafeBufferPointer(start: wire.reference, count: wire.n_reference))
+        // Written so that NaN fails.
+        guard references.allSatisfy({ $0 <= 0 && $0 > -.infinity }) else {
+            throw fields.invalid("references", "are \(references), not finite logarithms of probabilities")
+        }
+        return references
     }
 
     private static func probabilities(_ wire: Nacre__Draft, _ fields: FieldReader) throws(WireError) -> [UInt8] {

@@ -171,6 +171,8 @@ extension JobStatistics {
         wire.pointee.wire_us = wireMicroseconds
         wire.pointee.shards_sent = shardsSent
         wire.pointee.shards_used = shardsUsed
+        wire.pointee.log_likelihood = logLikelihood
+        wire.pointee.tokens_scored = tokensScored
         return wire
     }
 
@@ -181,7 +183,14 @@ extension JobStatistics {
                 "has \(wire.n_judged_at) counts and \(wire.n_accepted_at) accepted, not the same number of at most "
                     + "\(JobStatistics.positionsMax)")
         }
+        // Written so that NaN fails.
+        guard wire.log_likelihood <= 0, wire.log_likelihood > -.infinity else {
+            throw fields.invalid(
+                "statistics.logLikelihood", "is \(wire.log_likelihood), no sum of logarithms of probabilities")
+        }
         self.init()
+        logLikelihood = wire.log_likelihood
+        tokensScored = wire.tokens_scored
         rounds = wire.rounds
         drafted = wire.drafted
         judged = wire.judged

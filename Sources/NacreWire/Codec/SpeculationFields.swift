@@ -16,6 +16,9 @@ extension FieldWriter {
         case .best(let nodesMax, let width):
             wire.pointee.nodes_max = try number(nodesMax, "shape.nodesMax")
             wire.pointee.width_max = try number(width, "shape.widthMax")
+        case .beams(let width, let onePath):
+            wire.pointee.beams = try number(width, "shape.beams")
+            wire.pointee.one_path = onePath ? 1 : 0
         }
         return wire
     }
@@ -30,6 +33,13 @@ extension FieldWriter {
 extension FieldReader {
     func shape(_ pointer: UnsafeMutablePointer<Nacre__DraftShape>?) throws(WireError) -> DraftShape {
         guard let wire = pointer?.pointee else { return .chain }
+        if wire.beams > 0 {
+            guard wire.n_width == 0, wire.nodes_max == 0, wire.width_max == 0 else {
+                throw invalid("shape", "is a beam search and another tree at once")
+            }
+            return .beams(
+                width: try count(wire.beams, "shape.beams", max: DraftShape.widthMax), onePath: wire.one_path != 0)
+        }
         guard wire.n_width > 0 else {
             if wire.nodes_max == 0 && wire.width_max == 0 { return .chain }
             guard wire.width_max > 0 else { throw invalid("shape.widthMax", "is 0, but its drafts are limited") }
@@ -122,6 +132,15 @@ extension FieldReader {
     }
 }
 
+extension FieldReader {
+    fileprivate func tau(_ tau: Double) throws(WireError) -> Double {
+        if tau == 0 { return Speculation.tauDefault }
+        // Written so that NaN fails.
+        guard tau > 0, tau <= 1 else { throw invalid("tau", "is \(tau), not above 0 and at most 1") }
+        return tau
+    }
+}
+
 extension Speculation {
     func pack(
         into wire: UnsafeMutablePointer<Nacre__AssignJob>, _ writer: borrowing FieldWriter
@@ -138,6 +157,8 @@ extension Speculation {
         wire.pointee.drafters = try writer.number(drafters, "drafters")
         wire.pointee.helpers = try writer.number(helpers, "helperCount")
         wire.pointee.record = isRecorded ? 1 : 0
+        wire.pointee.tau = tau == Self.tauDefault ? 0 : tau
+        wire.pointee.likelihood = measuresLikelihood ? 1 : 0
     }
 
     init(_ wire: Nacre__AssignJob, _ fields: FieldReader) throws(WireError) {
@@ -153,6 +174,6 @@ extension Speculation {
             // A peer that does not say means the one that every job has had.
             drafters: max(1, try fields.count(wire.drafters, "drafters", max: Limits.draftersMax)),
             helpers: try fields.count(wire.helpers, "helperCount", max: Limits.helpersMax),
-            isRecorded: wire.record != 0)
+            isRecorded: wire.record != 0, tau: try fields.tau(wire.tau), measuresLikelihood: wire.likelihood != 0)
     }
 }

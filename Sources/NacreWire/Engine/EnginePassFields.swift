@@ -87,6 +87,10 @@ extension EnginePass {
             row.pointee.index = try writer.number(request.index, "index")
             row.pointee.sampling = UInt32(policy)
             row.pointee.limit = try writer.number(request.kind.limit, "limit")
+            if case .likelihood(let tokens) = request.kind {
+                row.pointee.n_token = tokens.count
+                row.pointee.token = writer.copy(tokens)
+            }
             rows.append(row)
         }
         wire.pointee.n_request = rows.count
@@ -187,6 +191,8 @@ extension FieldReader {
             case .measured: .measured(limit)
             case .weights: .weights(entriesMax: limit)
             case .law: .law
+            case .likelihood:
+                .likelihood(of: try tokens(wire.token, wire.n_token, "requests.tokens", max: Limits.treeNodesMax))
             }
         return ScoreRequest(
             key: StreamKey(rawValue: wire.key), index: try count(wire.index, "index"), policy: policies[policy],
@@ -225,12 +231,13 @@ extension ScoreRequest.Kind {
         case .measured: ScoreKind.measured.rawValue
         case .weights: ScoreKind.weights.rawValue
         case .law: ScoreKind.law.rawValue
+        case .likelihood: ScoreKind.likelihood.rawValue
         }
     }
 
     fileprivate var limit: Int {
         switch self {
-        case .choice, .law: 0
+        case .choice, .law, .likelihood: 0
         case .candidates(let count), .measured(let count): count
         case .weights(let entriesMax): entriesMax
         }

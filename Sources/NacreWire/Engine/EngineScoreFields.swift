@@ -11,6 +11,7 @@ enum ScoreKind: UInt32 {
     case weights = 3
     case law = 4
     case measured = 5
+    case likelihood = 6
 }
 
 extension Score {
@@ -22,6 +23,7 @@ extension Score {
         case .measured(let measured): 2 * measured.candidates.count + 4
         case .weights(let row): 2 * row.entries.count
         case .law(let law): law.probabilities.count
+        case .likelihood(let likelihood): 2 + likelihood.ofTokens.count
         }
     }
 }
@@ -61,6 +63,11 @@ extension FieldWriter {
         case .law(let law):
             wire.pointee.kind = ScoreKind.law.rawValue
             put(law.probabilities, into: wire)
+        case .likelihood(let likelihood):
+            wire.pointee.kind = ScoreKind.likelihood.rawValue
+            put([likelihood.choice.token], into: wire)
+            wire.pointee.margin = likelihood.choice.margin
+            put([likelihood.ofChoice] + likelihood.ofTokens, into: wire)
         }
         return wire
     }
@@ -131,6 +138,14 @@ extension FieldReader {
                 throw invalid("numbers", "are no distribution over \(numbers.count) tokens")
             }
             return .law(law)
+        case .likelihood:
+            let numbers = Array(UnsafeBufferPointer(start: wire.number, count: wire.n_number))
+            guard tokens.count == 1, wire.margin >= 0, let ofChoice = numbers.first, numbers.allSatisfy({ $0 <= 0 })
+            else { throw invalid("numbers", "are no likelihoods of a choice and of \(numbers.count - 1) tokens") }
+            return .likelihood(
+                Likelihood(
+                    choice: Choice(token: tokens[0], margin: wire.margin), ofChoice: ofChoice,
+                    ofTokens: Array(numbers.dropFirst())))
         }
     }
 }

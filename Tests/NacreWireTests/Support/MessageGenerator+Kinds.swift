@@ -205,6 +205,8 @@ extension MessageGenerator {
         statistics.wireMicroseconds = word64()
         statistics.shardsSent = word64()
         statistics.shardsUsed = word64()
+        statistics.logLikelihood = -Double(number(0...1_000_000)) / 64
+        statistics.tokensScored = word64()
         return JobEnded(
             job: job(), attempt: attempt(), length: position(), reason: choice(EndReason.self),
             detail: text(Limits.detailBytesMax), statistics: statistics)

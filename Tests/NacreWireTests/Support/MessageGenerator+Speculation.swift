@@ -18,6 +18,7 @@ extension MessageGenerator {
                 ? [] : proposals(tokens.indices.map { isChain ? firstNode + $0 : parents[$0] }, firstNode),
             end: choice(DraftEnd.self), microseconds: word32())
         if next() % 2 == 0 { draft.measures = tokens.map { _ in measure() } }
+        if next() % 4 == 0 { draft.references = (0..<number(1...6)).map { _ in -Double(number(0...40)) / 8 } }
         return draft
     }
 
@@ -67,8 +68,9 @@ extension MessageGenerator {
     }
 
     mutating func shape() -> DraftShape {
-        switch next() % 4 {
+        switch next() % 5 {
         case 0: return .chain
+        case 4: return .beams(width: number(1...DraftShape.widthMax), onePath: next() % 2 == 0)
         case 1:
             let widths = Array(repeating: 1, count: number(0...(TreeShape.depthMax - 4))) + [2, 2, number(1...3)]
             return .fixed(made { () throws(TreeShapeError) in try TreeShape(widths) })
@@ -80,12 +82,19 @@ extension MessageGenerator {
     /// One that its user may ask for.
     mutating func speculation(under sampling: SamplingPolicy) -> Speculation {
         while true {
-            let drawn = Speculation(
+            var drawn = Speculation(
                 choice(DecodingMethod.self), gamma: word32() % 2 == 0 ? 0 : number(0...Limits.gammaMax),
                 policy: policy(), rule: choice(VerifyRuleKind.self),
                 shape: shape(), branches: number(0...Limits.branchesMax), payload: choice(PayloadKind.self),
                 siblings: siblings(), merge: number(0...2), drafters: number(1...Limits.draftersMax),
-                helpers: number(0...Limits.helpersMax), isRecorded: word32() % 2 == 0)
+                helpers: number(0...Limits.helpersMax), isRecorded: word32() % 2 == 0,
+                measuresLikelihood: next() % 4 == 0)
+            if drawn.method.isLossy {
+                drawn = Speculation(
+                    .mtad, gamma: drawn.gamma,
+                    shape: .beams(width: number(1...DraftShape.widthMax), onePath: next() % 2 == 0),
+                    tau: Double(number(1...8)) / 8)
+            }
             if drawn.complaint(under: sampling) == nil { return drawn }
         }
     }

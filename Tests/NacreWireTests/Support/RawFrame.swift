@@ -49,6 +49,10 @@ struct RawPayload {
         bytes += varint(field << 3 | 1) + withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
     }
 
+    mutating func doubles(_ field: UInt64, _ values: [Double]) {
+        data(field, values.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init) })
+    }
+
     mutating func float(_ field: UInt64, _ value: Float) {
         bytes += varint(field << 3 | 5) + withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
     }
