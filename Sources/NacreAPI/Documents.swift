@@ -73,7 +73,7 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// Why a job that ran before is queued again, and what it waits for; absent in all other jobs.
     package var waiting: String?
     package var method: String
-    /// As `JobRequest`'s, with its defaults filled in; so are the next six. `joint` is that of mtad.
+    /// As `JobRequest`'s, with its defaults filled in; so are the next six. `lossy-joint` is that of mtad.
     package var rule: String
     package var tree: String
     package var branches: Int

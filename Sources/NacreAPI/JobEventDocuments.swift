@@ -4,11 +4,14 @@
 package struct JobStarted: Codable, Sendable, Equatable {
     package var id: String
     package var method: String
+    /// As `JobDocument`'s.
+    package var lossy: Bool?
     package var seed: UInt64
 
-    package init(id: String, method: String, seed: UInt64) {
+    package init(id: String, method: String, lossy: Bool, seed: UInt64) {
         self.id = id
         self.method = method
+        self.lossy = lossy
         self.seed = seed
     }
 }

@@ -13,7 +13,7 @@ extension JobDocument {
         let text = record.output.reduce(into: [UInt8]()) { $0 += $1.text } + record.tail
         self.init(
             id: record.id.description, state: JobSummary.state(of: record), outcome: outcome?.name, error: failure,
-            method: speculation.method.name, rule: speculation.method.isLossy ? "joint" : speculation.rule.name,
+            method: speculation.method.name, rule: speculation.method.isLossy ? "lossy-joint" : speculation.rule.name,
             tree: speculation.shape.description,
             branches: speculation.branches, drafters: speculation.drafters, helpers: speculation.helpers,
             seed: record.specification.seed, promptTokens: record.promptTokens.count, outputTokens: record.output.count,

@@ -1,4 +1,5 @@
 package import NacreAPI
+import NacreProtocol
 
 /// How jobs are decoded that say nothing about it: what the coordinator's settings have, and `nacre tune` writes there.
 package struct JobDefaults: Sendable, Equatable {
@@ -32,6 +33,10 @@ package struct JobDefaults: Sendable, Equatable {
     package var complaint: String? {
         var request = JobRequest(prompt: "")
         fill(&request)
+        if let method = method.flatMap(DecodingMethod.init(name:)), method.isLossy {
+            return "method \(method.name) is lossy, and a job is decoded so only if it says so itself: set "
+                + "autoregressive, speculative, pearl or stream here"
+        }
         do throws(JobIntake.Refusal) {
             _ = try JobIntake.check(request, seed: 0)
             return nil

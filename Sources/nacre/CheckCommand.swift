@@ -7,13 +7,14 @@ struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Compare every way of speculating with plain decoding, token by token.",
         discussion: """
-            Starts clusters of its own, one after the other, and runs each combination of the values given; what does \
-            not go together is shown as refused. Method mtad is left out: it is lossy by design. The exit status is 1 if an output differs from plain decoding's for a \
-            reason that the engine's noise does not explain, or a job fails. The first difference is shown with the \
-            lead, in nats, that plain decoding's token had there. The noise is what the shape of a pass adds on this \
-            engine. It is measured in the same run, on plain decoding: how far leads move when the prompts are decoded \
-            together instead of one by one, and on another cluster. A lead within it means that the two tokens were as \
-            good as tied; any other difference is a defect.
+            Starts clusters of its own, one after the other, and runs each combination of the values given; what \
+            does not go together is shown as refused. Method mtad is left out: it is lossy by design. The exit \
+            status is 1 if an output differs from plain decoding's for a reason that the engine's noise does not \
+            explain, or a job fails. The first difference is shown with the lead, in nats, that plain decoding's \
+            token had there. The noise is what the shape of a pass adds on this engine. It is measured in the same \
+            run, on plain decoding: how far leads move when the prompts are decoded together instead of one by one, \
+            and on another cluster. A lead within it means that the two tokens were as good as tied; any other \
+            difference is a defect.
 
             Examples:
               nacre check --target T.gguf --draft D.gguf

@@ -82,8 +82,8 @@ struct SpeculationOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Of --method mtad: how much less likely than to the drafter a block of drafts may be to the target, above 0 "
-                + "and at most 1; the smaller the faster and the less the target's (default 0.5).",
+            "Of --method mtad: how much less likely than to the drafter a block of drafts may be to the target, above "
+                + "0 and at most 1; the smaller the faster and the less the target's (default 0.5).",
             valueName: "τ"))
     var tau: Double?
 

@@ -17,6 +17,7 @@ struct RunCommand: AsyncParsableCommand {
               nacre run "class Stack:" --tree 4,2,2,1
               nacre run "class Stack:" --tree best:16 --branches 8 --drafters 2 --helpers 1
               nacre run "class Stack:" --rule rejection --payload scalar --temperature 0.8
+              nacre run "class Stack:" --method mtad --tau 0.3 --temperature 1    # lossy by design
               nacre run "class Stack:" --record job.trace && nacre replay job.trace
             """)
 

@@ -20,7 +20,7 @@ import Testing
             }
         }
         for job in finished.map(\.document) {
-            #expect(job.state == "done" && job.lossy && job.tau == 0.5 && job.rule == "joint", "\(job)")
+            #expect(job.state == "done" && job.lossy && job.tau == 0.5 && job.rule == "lossy-joint", "\(job)")
             let perplexity = try #require(job.statistics.perplexity)
             #expect(perplexity >= 1 && perplexity.isFinite)
             #expect(job.statistics.rounds < job.outputTokens, "\(job.tree): \(job.statistics)")

@@ -102,6 +102,8 @@ import Testing
         #expect(defaults.complaint == nil)
         #expect(JobDefaults(method: "perl").complaint?.contains("pearl") == true)
         #expect(JobDefaults(method: "pearl", tree: "best").complaint?.contains("windows") == true)
+        // Nobody gets text that is not the target's own without having asked for it.
+        #expect(JobDefaults(method: "mtad").complaint?.contains("autoregressive, ") == true)
         #expect(JobDefaults(gamma: 99).complaint?.contains("gamma") == true)
     }
 

@@ -105,11 +105,15 @@ import Testing
 
     /// Scores of the rows in flight, all of whose drafts have this ln p.
     private func scores(_ rig: VerifierRig, _ choices: [TokenID], logP: Double) -> [Score] {
+        scores(rig, choices) { _ in logP }
+    }
+
+    private func scores(_ rig: VerifierRig, _ choices: [TokenID], logP: (TokenID) -> Double) -> [Score] {
         zip((rig.pass?.nodes ?? []).compactMap(\.score), choices).map { request, token in
             guard case .likelihood(let asked) = request.kind else { return .choice(Choice(token: token, margin: 1)) }
             return .likelihood(
                 Likelihood(
-                    choice: Choice(token: token, margin: 1), ofChoice: -2, ofTokens: asked.map { _ in logP }))
+                    choice: Choice(token: token, margin: 1), ofChoice: -2, ofTokens: asked.map(logP)))
         }
     }
 
@@ -131,6 +135,33 @@ import Testing
         rig.enter(answer.verdicts[0].nextEpoch, root: 5)
         rig.say([15], references: [-0.1], end: .windowFull)
         #expect(rig.answer(scores(rig, [30, 31], logP: -5)).commits == [[30]], "below τ nothing stands")
+    }
+
+    @Test("drafts behind an end lend nothing to the block that is cut there")
+    func draftsBehindAnEnd() {
+        var rig = begun()
+        rig.say([VerifierRig.end, 12], parents: [0, 0], references: [-0.5])
+        rig.say([13], parents: [1], references: [-1.2], end: .windowFull)
+        // By itself the end is below τ; with the draft behind it the path would be above.
+        let answer = rig.answer(scores(rig, [20, 21, 22, 23]) { $0 == 13 ? -0.01 : -1.3 })
+        #expect(answer.commits == [[20]])
+    }
+
+    @Test("it is never put to rest: a search is asked for in every round, and the report says why")
+    func ungoverned() throws {
+        var rig = VerifierRig(branches: 4, costs: (1...64).map { Double($0) * 1_000 })
+        rig.begin(Speculation(.mtad, shape: .beams(width: 2, onePath: false)), tokensMax: 200)
+        for round in 0..<80 {
+            #expect(rig.pass == nil, "a pass without a search")
+            rig.say([15, 16], parents: [0, 0], references: [-0.1], end: .windowFull)
+            rig.now = rig.now + 3_000
+            let answer = rig.answer(scores(rig, [TokenID(rawValue: UInt32(20 + round % 60)), 31, 32], logP: -9))
+            let verdict = try #require(answer.verdicts.first)
+            #expect(verdict.positionLimit - verdict.committed == 4)
+            rig.enter(verdict.nextEpoch, root: verdict.committed)
+        }
+        let report = try #require(rig.machine.reports(at: rig.now).first { $0.jobs == 1 })
+        #expect(report.state == .fixed && report.reason.contains("lossy"), "\(report)")
     }
 
     @Test("a drafter that dies in the middle of a search costs nothing but its drafts")

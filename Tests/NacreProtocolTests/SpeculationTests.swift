@@ -82,6 +82,7 @@ import Testing
             Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, drafters: 2), word: "one drafter"),
             Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, helpers: 1), word: "one drafter"),
             Refusal(speculation: Speculation(.mtad, policy: svip, shape: .beamsDefault), word: "no policy"),
+            Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, isRecorded: true), word: "record another"),
             Refusal(speculation: Speculation(.stream, shape: .beamsDefault), word: "method mtad"),
             Refusal(speculation: Speculation(.stream, tau: 0.3), word: "method mtad"),
             Refusal(

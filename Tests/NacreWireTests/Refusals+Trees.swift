@@ -22,10 +22,10 @@ extension Refusal {
             payload.numbers(6, [1])
             payload.numbers(8, [256])
         },
-        Refusal(.draft, "references", "are above 0") { $0.doubles(14, [0.5]) },
-        Refusal(.draft, "references", "are infinite") { $0.doubles(14, [-.infinity]) },
-        Refusal(.draft, "references", "are no number") { $0.doubles(14, [.nan]) },
-        Refusal(.draft, "references", "are too many") { $0.doubles(14, Array(repeating: -1, count: 65)) },
+        Refusal(.draft, "references", "are above 0") { $0.doubles(20, [0.5]) },
+        Refusal(.draft, "references", "are infinite") { $0.doubles(20, [-.infinity]) },
+        Refusal(.draft, "references", "are no number") { $0.doubles(20, [.nan]) },
+        Refusal(.draft, "references", "are too many") { $0.doubles(20, Array(repeating: -1, count: 65)) },
         Refusal(.draft, "proposals", "are more than a tree has nodes") { payload in
             payload.number(4, 1_000)
             for node in 0...UInt64(Limits.treeNodesMax) { payload.part(9) { $0.number(1, node) } }

@@ -13,7 +13,7 @@ package enum JobText {
             parts.append("\(Figures.percent(rate)) of draft tokens accepted (\(mean) per verify)")
         }
         parts.append(job.sharesCores ? "\(job.method) (in turns)" : job.method)
-        if job.rule != "coupled" { parts.append(job.rule) }
+        if job.rule != "coupled", !job.lossy { parts.append(job.rule) }
         if job.tree != "chain" { parts.append("tree \(job.tree)") }
         if job.lossy { parts.append("LOSSY with τ \(Figures.decimal(job.tau, digits: 2))") }
         if let perplexity = statistics.perplexity {

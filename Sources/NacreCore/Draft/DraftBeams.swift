@@ -90,8 +90,8 @@ package struct DraftBeams: Sendable, Hashable {
     /// The nodes whose rows the next layer needs; `nil` is the root. Empty once every beam has ended.
     package var open: [NodeIndex?] { isOver ? [] : beams.map(\.node).filter { !hasEnded($0) } }
 
-    /// There is no row behind a node of `open`, for want of room: the search goes on without that beam, and is over if it
-    /// was the last.
+    /// There is no row behind a node of `open`, for want of room: the search goes on without that beam, and is over
+    /// if it was the last.
     package mutating func drop(_ node: NodeIndex?) {
         let rest = beams.filter { $0.node != node }
         let total = rest.reduce(0) { $0 + $1.weight }

@@ -71,7 +71,7 @@ package struct Speculation: Sendable, Hashable {
     /// Whether drafts rest where they do not pay (`Governor`). What a job fixes itself is kept, whatever it costs.
     package var isGoverned: Bool {
         if case .fixed = shape { return false }
-        // Whoever asks for a lossy method asks for more than speed.
+        // What a lossy method accepts is no sign of what pays, and whoever asks for one asks for more than speed.
         return gamma == 0 && method != .autoregressive && !method.isLossy
     }
 
@@ -79,38 +79,14 @@ package struct Speculation: Sendable, Hashable {
     package func policyComplaint(under sampling: SamplingPolicy) -> String? {
         guard policy != .goodput else { return nil }
         if method == .autoregressive { return "method autoregressive drafts nothing: a policy means nothing to it" }
+        if method.isLossy {
+            return "method mtad drafts one beam search of gamma layers a round: give gamma, or no policy"
+        }
         if gamma > 0 { return "gamma fixes the draft length: give gamma or a policy, not both" }
         if shape != .chain || branches > 0 {
             return "policies decide how long a chain becomes: use tree chain without branches, or no policy"
         }
         return DraftLengthPolicy(policy, key: 0).complaint(draftsAreDrawn: draws(under: sampling))
-    }
-
-    /// What does not go with a lossy method, or without one.
-    private var lossyComplaint: String? {
-        guard method.isLossy else {
-            if case .beams = shape {
-                return "a tree of beams is for method mtad: use that, or a tree such as best or 4,2,2,1"
-            }
-            guard tau == Self.tauDefault else {
-                return "tau is the threshold of method mtad, which is lossy: use that, or no tau"
-            }
-            return nil
-        }
-        if let complaint = LossyMTADRule(threshold: tau).complaint { return complaint }
-        guard case .beams = shape else {
-            return
-                "method mtad drafts by beam search: use tree beams (all beams) or path (the likeliest one), or no tree"
-        }
-        if rule != .coupled {
-            return
-                "method mtad is lossy and has a rule of its own: leave the rule out, or use method stream or speculative"
-        }
-        if branches > 0 || merge > 0 || drafters > 1 || helpers > 0 {
-            return
-                "method mtad drafts and verifies one beam search: use it with one drafter, no branches, merge or helpers"
-        }
-        return nil
     }
 
     /// What does not go together, in words for the person who asked for it; `nil` if it is usable.

@@ -114,7 +114,8 @@ package struct JobVerification: Sendable {
     /// The target stands behind these tokens.
     package mutating func append(_ committed: [TokenID]) { tokens += committed }
 
-    /// Passes after which a drafter first has something to say: a search of which one path is wanted is sent at its end.
+    /// Passes after which a drafter first has something to say: a search of which one path is wanted is sent when it
+    /// is over.
     var passesInSilence: Int {
         if case .beams(_, true) = speculation.shape { max(1, schedule.positionsAhead(window: 1)) } else { 1 }
     }

@@ -66,8 +66,10 @@ package struct AwaitedRow: Sendable {
 // Judging a pass.
 extension JobVerification {
     /// What the scores of a pass decide.
-    package func decide(_ part: PassPart, _ scores: [Score]) -> Decision {
-        if speculation.method.isLossy { return judgeJoint(part, scores) }
+    ///
+    /// - Parameter ends: tokens behind which there is no text.
+    package func decide(_ part: PassPart, _ scores: [Score], ends: Set<TokenID>) -> Decision {
+        if speculation.method.isLossy { return judgeJoint(part, scores, ends: ends) }
         guard needsLaws else { return follow(part, scores) }
         var chance = KeyedChance(key: key)
         let index = length - promptLength
@@ -109,7 +111,7 @@ extension JobVerification {
 
     /// `LossyMTADRule` over the drafts of the pass. What follows them is the target's choice in their last row: a draw
     /// from p, whose noise the drafts know nothing of.
-    private func judgeJoint(_ part: PassPart, _ scores: [Score]) -> Decision {
+    private func judgeJoint(_ part: PassPart, _ scores: [Score], ends: Set<TokenID>) -> Decision {
         let kept = part.drafts.keeping(part.cover.drafts.map(\.node))
         var back = Array(repeating: NodeIndex(rawValue: 0), count: kept.tree.count)
         for (old, new) in kept.moved.enumerated() {
@@ -128,10 +130,11 @@ extension JobVerification {
         let references = part.references.prefix(kept.tree.nodes.map(\.depth).max() ?? 0)
         var path: [NodeIndex] = []
         if let draft = try? JointDraft(kept.tree, index: length - promptLength, references: Array(references)) {
-            // Behind a draft that ends the text the commit is cut.
+            // A commit is cut behind a draft that ends the text. The rest of a block that was judged as a whole could
+            // be below τ: so nothing behind an end is judged.
             path =
                 LossyMTADRule(threshold: speculation.tau)
-                .verdict(on: draft, logP: logP, token: { likelihood(behind: $0).choice.token }).path
+                .verdict(on: draft, ends: ends, logP: logP, token: { likelihood(behind: $0).choice.token }).path
         }
         let own = likelihood(behind: path.last)
         return Decision(

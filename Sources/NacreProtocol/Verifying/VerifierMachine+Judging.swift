@@ -21,14 +21,14 @@ extension VerifierMachine {
     private func holds(_ index: Int, _ part: PassPart, _ scores: [Score], at now: Instant) -> Instant? {
         guard !jobs[index].helpers.isEmpty else { return nil }
         if let until = jobs[index].heldUntil, until <= now { return nil }
-        let until = worthHolding(index, jobs[index].decide(part, scores), at: now)
+        let until = worthHolding(index, jobs[index].decide(part, scores, ends: configuration.endTokens), at: now)
         return jobs[index].heldUntil ?? until
     }
 
     private mutating func judge(
         _ index: Int, _ part: PassPart, _ scores: [Score], at now: Instant, into effects: inout [Effect]
     ) {
-        var decision = jobs[index].decide(part, scores)
+        var decision = jobs[index].decide(part, scores, ends: configuration.endTokens)
         if let pending = decision.pending, !ask(for: pending, part, of: index, at: now, into: &effects) {
             decision.pending = nil
             let token = token(without: pending, behind: decision.path.count, of: jobs[index])

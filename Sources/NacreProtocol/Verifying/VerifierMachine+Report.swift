@@ -96,6 +96,7 @@ extension VerifierMachine {
         guard pair.key.draftModel != nil else {
             return (.noDrafter, "no drafter is ready: plain decoding until there is one", 0)
         }
+        if pair.key.method.isLossy { return (.fixed, "a lossy method keeps its beam search, whatever it costs", 0) }
         if pair.key.gamma > 0 { return (.fixed, "gamma \(pair.key.gamma) is kept, whatever it costs", 0) }
         if case .fixed = pair.key.shape { return (.fixed, "the tree is kept, whatever it costs", 0) }
         if !own.isEmpty, own.allSatisfy({ restsByModel($0) }) {

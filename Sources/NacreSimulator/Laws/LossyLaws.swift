@@ -42,13 +42,20 @@ struct LossyLaws {
 
     /// - Parameter text: of the job before the commit.
     mutating func judge(_ commit: Commit, after text: [TokenID], of assignment: AssignJob) -> JobLaws.Breach? {
-        let block = commit.tokens.dropLast()
-        // A token that ends the text may be a draft or the target's own.
-        guard assignment.speculation.method.isLossy, !block.isEmpty, commit.tokens.last != Language.end else {
-            return nil
-        }
+        guard assignment.speculation.method.isLossy, commit.tokens.count > 1 else { return nil }
         blocks += 1
-        let logP = logJoint(Array(block), after: text, assignment)
+        // The last token is the target's own, unless a draft ended the text or filled the budget.
+        let isLast =
+            commit.tokens.last == Language.end || text.count + commit.tokens.count == assignment.lengthMax.rawValue
+        let candidates = [Array(commit.tokens.dropLast())] + (isLast ? [commit.tokens] : [])
+        let breaches = candidates.map { breach($0, commit, after: text, assignment) }
+        return breaches.contains { $0 == nil } ? nil : breaches[0]
+    }
+
+    private func breach(
+        _ block: [TokenID], _ commit: Commit, after text: [TokenID], _ assignment: AssignJob
+    ) -> JobLaws.Breach? {
+        let logP = logJoint(block, after: text, assignment)
         let bounds = searches.compactMap { search -> Double? in
             guard owners[search.stream] == commit.job, search.root == commit.start,
                 search.references.count >= block.count
@@ -59,7 +66,7 @@ struct LossyLaws {
         guard !bounds.contains(where: { logP >= $0 - 1e-6 }) else { return nil }
         return (
             .commitment,
-            "\(commit.job.low) commits the drafts \(Array(block)) with ln P \(logP), which no search allows: \(bounds)"
+            "\(commit.job.low) commits the drafts \(block) with ln P \(logP), which no search allows: \(bounds)"
         )
     }
 
