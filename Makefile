@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-simulate fuzz mutants simulate proto
+.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-methods bench-simulate fuzz mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -47,6 +47,9 @@ bench-forest: build ## many jobs, trees, two verifiers, as ratios in one run (a 
 
 bench-peers: build ## beside llama.cpp's own tools, in one run, into docs/peers.md (half an hour)
 	@Scripts/bench-peers --docs
+
+bench-methods: build ## perplexity and target passes per token, the lossy method beside sampling and greedy (minutes)
+	@Scripts/bench-methods
 
 bench-simulate: build ## what `nacre simulate` predicts against real jobs (minutes)
 	@Scripts/bench-simulate
