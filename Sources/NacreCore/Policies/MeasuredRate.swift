@@ -12,6 +12,8 @@ struct MeasuredRate: Sendable, Hashable {
     private static let roundsKnown = 64
 
     private(set) var rounds = 0
+    /// Rounds ever, whatever they count for now.
+    private var seen = 0
     private var tokens = 0.0
     private var expected = 0.0
     private var weight = 0.0
@@ -20,6 +22,7 @@ struct MeasuredRate: Sendable, Hashable {
 
     mutating func record(tokens count: Double, expected wanted: Double) {
         rounds += 1
+        seen += 1
         tokens = tokens * Self.kept + count
         expected = expected * Self.kept + wanted
         weight = weight * Self.kept + 1
@@ -46,7 +49,7 @@ struct MeasuredRate: Sendable, Hashable {
     /// 1 before any round.
     var correction: Double {
         guard expected > 0, tokens > 0 else { return 1 }
-        let prior = Self.priorRounds * (1 - Double(min(rounds, Self.roundsKnown)) / Double(Self.roundsKnown))
+        let prior = Self.priorRounds * (1 - Double(min(seen, Self.roundsKnown)) / Double(Self.roundsKnown))
         return (tokens + prior * tokensPerRound) / (expected + prior * tokensPerRound)
     }
 
