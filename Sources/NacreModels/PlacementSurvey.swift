@@ -23,9 +23,8 @@ package struct PlacementSurvey: Sendable {
     /// Budget of the passes of one model with one number of threads, and of decoding for the agreement.
     private static let passBudget = Duration.milliseconds(60)
     private static let textBudget = Duration.milliseconds(600)
-    /// Tokens of a text that are decoded, and of its prompt that are read at most.
+    /// Tokens of a text that are decoded.
     private static let decoded = 24
-    private static let promptMax = 128
 
     package init(target: String, draft: String, cores: [Int], prompts: [String]) {
         self.target = target
@@ -129,8 +128,6 @@ package struct PlacementSurvey: Sendable {
 
     // MARK: - Agreement
 
-    /// The target continues texts, greedily; the draft model reads each in one pass, which says at every position what
-    /// it would have drafted there.
     private func measureAgreement(
         _ big: LlamaModel, _ small: LlamaModel
     ) async throws(EngineError) -> MeasuredAgreement {
@@ -161,61 +158,14 @@ package struct PlacementSurvey: Sendable {
                 .failed, "\(self.draft) has another vocabulary than \(self.target)",
                 remedy: "name a draft model made for this target, or say with --agreement how often they agree")
         }
-        let deadline = ContinuousClock.now + Self.textBudget
-        var total = MeasuredAgreement(agreed: 0, judged: 0)
-        for prompt in prompts where total.judged == 0 || .now < deadline {
-            let tokens = try target.tokenizer.tokenize(Array(prompt.utf8), addSpecial: true, parseSpecial: false)
-            let start = Array(tokens.suffix(Self.promptMax))
-            guard !start.isEmpty else { continue }
-            let text = try await decode(start, target, until: deadline)
-            guard text.count > start.count else { continue }
-            // Its row at each position before the last is its draft for the next.
-            let drafted = try await Self.choices(behind: Array(text.dropLast()), from: start.count - 1, draft)
-            total.judged += drafted.count
-            total.agreed += zip(drafted, text.dropFirst(start.count)).count { $0 == $1 }
-        }
+        let texts = try await GreedyTexts(
+            prompts, target: target, tokens: Self.decoded, until: .now + Self.textBudget)
+        let total = try await texts.agreement(of: draft)
         guard total.judged > 0 else {
             throw EngineError(
                 .failed, "\(self.target) ends every text at once, so nothing can be said about drafts",
                 remedy: "say with --agreement how often they agree, or name other --prompts")
         }
         return total
-    }
-
-    /// The text with what the target makes of it; at least one token more unless it ends there.
-    private func decode(
-        _ start: [TokenID], _ target: LoadedModel, until deadline: ContinuousClock.Instant
-    ) async throws(EngineError) -> [TokenID] {
-        var text = start
-        var fresh = start
-        repeat {
-            let from = text.count - fresh.count
-            let edits: [CacheEdit] = from == 0 ? [.release(0)] : []
-            let choices = try await Self.choices(of: fresh, at: from, scoredFrom: text.count - 1, edits, target)
-            guard let next = choices.first, !target.tokenizer.isEndOfGeneration(next) else { break }
-            text.append(next)
-            fresh = [next]
-        } while text.count < start.count + Self.decoded && .now < deadline
-        return text
-    }
-
-    private static func choices(
-        behind text: [TokenID], from first: Int, _ model: LoadedModel
-    ) async throws(EngineError) -> [TokenID] {
-        try await choices(of: text, at: 0, scoredFrom: first, [.release(0)], model)
-    }
-
-    /// The greedy choices behind the tokens at positions `scoredFrom ...`.
-    private static func choices(
-        of tokens: [TokenID], at start: Int, scoredFrom first: Int, _ edits: [CacheEdit], _ model: LoadedModel
-    ) async throws(EngineError) -> [TokenID] {
-        let nodes = tokens.enumerated().map { offset, token in
-            ForestNode(
-                token: token, position: Position(rawValue: start + offset), sequence: 0,
-                score: start + offset >= first ? ScoreRequest(key: 0, index: 0, policy: .greedy) : nil)
-        }
-        return try await model.host.run(EnginePass(edits: edits, nodes: nodes)).scores.map { score in
-            if case .choice(let choice) = score { choice.token } else { 0 }
-        }
     }
 }

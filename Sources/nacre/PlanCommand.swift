@@ -117,18 +117,16 @@ extension PlacementSurvey {
     ///
     /// - Parameter prompts: a file of prompts; `nil` takes what Nacre comes with.
     init(_ plan: ClusterPlan, cores: CPUList, prompts: String? = nil) throws {
-        let texts: [String]
-        if let prompts {
-            texts = try PromptFile.read(prompts)
-        } else if let file = try? plan.installation.model("prompts/tuning.txt") {
-            // Of every kind of text some.
-            let all = try PromptFile.read(file)
-            texts = stride(from: 0, to: all.count, by: max(1, all.count / Self.promptsDefault)).map { all[$0] }
-        } else {
-            texts = [Demonstration.prompt]
-        }
+        let texts = try prompts.map(PromptFile.read) ?? Self.promptsShipped(plan.installation)
         self.init(target: plan.target, draft: plan.draft, cores: cores.cores, prompts: texts)
     }
 
     private static var promptsDefault: Int { 12 }
+
+    /// Of every kind of text that Nacre comes with some.
+    static func promptsShipped(_ installation: Installation) throws(NacreError) -> [String] {
+        guard let file = try? installation.model("prompts/tuning.txt") else { return [Demonstration.prompt] }
+        let all = try PromptFile.read(file)
+        return stride(from: 0, to: all.count, by: max(1, all.count / promptsDefault)).map { all[$0] }
+    }
 }

@@ -1,0 +1,146 @@
+import ArgumentParser
+import Foundation
+import NacreClient
+import NacreLlama
+import NacreModels
+import NacreNode
+
+struct ModelsPruneCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune-layers", abstract: "Make a drafter from a target by dropping layers.",
+        discussion: """
+            Writes a GGUF with some of the target's layers and all else as it is: a drafter of the target's vocabulary,
+            for any nacre-drafter (self-speculation; Draft & Verify, Zhang et al. 2024). Layers are counted from 0.
+            --exit 4 keeps the first four, an early exit. --search tries sets of layers on texts that the target
+            continues, for as long as --budget says, and keeps the set with the best predicted speed-up; it needs room
+            for one more such file while it runs. In a pipe: names and values separated by tabs. Exit status 1 for a
+            model that cannot be taken apart, 2 for one that is not there or a wrong list of layers.
+
+            Examples:
+              nacre models prune-layers T.gguf --keep 0-3,7 -o D.gguf
+              nacre models prune-layers T.gguf --exit 4
+              nacre models prune-layers T.gguf --search --budget 5m --json
+            """)
+
+    @Argument(help: ArgumentHelp("The target, a GGUF file.", valueName: "path"))
+    var model: String
+    @Option(help: ArgumentHelp("The layers to keep, for instance 0-3,7.", valueName: "list"))
+    var keep: String?
+    @Option(help: ArgumentHelp("Keep so many of the first layers.", valueName: "layers"))
+    var exit: Int?
+    @Flag(help: "Search for the layers to keep.") var search = false
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "The file to write (default: named after the target and the layers, in this folder).", valueName: "path"))
+    var output: String?
+    @Option(help: ArgumentHelp("With --search: time for it, such as 90s or 5m.", valueName: "time"))
+    var budget = "5m"
+    @Option(
+        help: ArgumentHelp(
+            "With --search: prompts that the target continues (default: some that Nacre comes with).", valueName: "path"
+        ))
+    var prompts: String?
+    @Option(help: "With --search: threads that compute (default: all cores).")
+    var threads: Int?
+    @Flag(help: "Write the result as JSON.") var json = false
+
+    func validate() throws {
+        guard [keep != nil, exit != nil, search].count(where: { $0 }) == 1 else {
+            throw ValidationError("Give one of --keep, --exit and --search.")
+        }
+        if !search && (prompts != nil || threads != nil) {
+            throw ValidationError("--prompts and --threads go with --search.")
+        }
+    }
+
+    /// What `--json` prints.
+    private struct Report: Encodable {
+        let output: String
+        let bytes: Int
+        let layers: String
+        let layersKept: Int
+        let layersOfTarget: Int
+        let target: String
+        let targetDigest: String
+        let search: PruningReport?
+    }
+
+    func run() async throws {
+        guard FileManager.default.fileExists(atPath: model) else {
+            throw NacreError(
+                .badUsage, "there is no model file \(model)",
+                remedy: "check the path; relative ones start at the working directory")
+        }
+        let budget = try Self.seconds(budget)
+        let file = try output.map { path throws(NacreError) in try OutputFile(path) }
+        let pruning = try LayerPruning(path: model)
+        let terminal = Terminal.standard()
+        var found: PruningReport?
+        let kept: LayerSet
+        if search {
+            let folder = file.map { URL(fileURLWithPath: $0.path).deletingLastPathComponent().path }
+            let search = try PruningSearch(
+                target: pruning, threads: threadCount(), prompts: texts(), budget: .seconds(budget),
+                folder: folder ?? FileManager.default.currentDirectoryPath)
+            let result = try await search.run { if terminal.showsProgress { terminal.note($0) } }
+            (found, kept) = (result.report, result.keep)
+        } else {
+            kept = try layers(of: pruning)
+        }
+        let path = file?.path ?? pruning.fileName(kept)
+        let bytes = try pruning.write(kept, to: path)
+        let report = Report(
+            output: path, bytes: bytes, layers: "\(kept)", layersKept: kept.layers.count,
+            layersOfTarget: kept.count, target: model, targetDigest: pruning.digestText, search: found)
+        if json { return try terminal.write(json: report) }
+        var rows = [
+            ("file", path), ("bytes", "\(bytes)"), ("layers", "\(kept) of \(kept.count)"),
+            ("made_from", "\(pruning.name) (digest \(pruning.digestText))"),
+        ]
+        if let found { rows += found.rows }
+        try JobText.write(rows, to: terminal)
+        if found?.verdict == .doesNotPay {
+            terminal.note("the drafter was written, but drafting with it would be slower than not drafting")
+        }
+    }
+
+    private func layers(of pruning: LayerPruning) throws -> LayerSet {
+        do {
+            if let keep { return try LayerSet(keep, of: pruning.layers) }
+            let count = exit ?? 0
+            guard (1...pruning.layers).contains(count) else {
+                throw NacreError(
+                    .badUsage, "--exit \(count) of a model with \(pruning.layers) layers",
+                    remedy: "keep 1 to \(pruning.layers)")
+            }
+            return try LayerSet(Array(0..<count), of: pruning.layers)
+        } catch let error as LayerSet.Refusal {
+            throw NacreError(.badUsage, "--keep: \(error.message)", remedy: error.remedy)
+        }
+    }
+
+    private func threadCount() throws -> Int {
+        let available = try CPUList.available().cores.count
+        let threads = threads ?? available
+        guard (1...available).contains(threads) else {
+            throw NacreError(
+                .badUsage, "\(threads) threads on \(available) cores", remedy: "use --threads \(available)")
+        }
+        return threads
+    }
+
+    private func texts() throws -> [String] {
+        if let prompts { return try PromptFile.read(prompts) }
+        return try PlacementSurvey.promptsShipped(Installation.current())
+    }
+
+    /// A time as people write it: 5m, 90s; a number alone is seconds.
+    private static func seconds(_ text: String) throws(NacreError) -> Double {
+        let units: [(String, Double)] = [("ms", 1e-3), ("h", 3600), ("m", 60), ("s", 1), ("", 1)]
+        guard let unit = units.first(where: { text.hasSuffix($0.0) }), let number = Double(text.dropLast(unit.0.count)),
+            number > 0, number * unit.1 <= 1e6
+        else { throw NacreError(.badUsage, "'\(text)' is no time for a search", remedy: "write it as 90s or 5m") }
+        return number * unit.1
+    }
+}
