@@ -56,6 +56,22 @@ struct LayerPatternTests {
         #expect(try complaint("0-1,3", target("llama", [("llama.attention.sliding_window", .number(64))])) == nil)
     }
 
+    @Test("a model whose number of layers says how it is computed is left as it is")
+    func singular() throws {
+        var model = target("baichuan")
+        model.copied.removeAll { $0.key == "baichuan.block_count" }
+        model.pairs.append(("baichuan.block_count", .number(40)))
+        for layer in 8..<40 {
+            model.tensors.append(
+                TinyGGUF.Tensor(
+                    name: "blk.\(layer).attn_norm.weight", shape: [8], type: 0, bytes: Array(repeating: 0, count: 32)))
+        }
+        let file = TemporaryFile(model.bytes)
+        let error = try #require(throws: EngineError.self) { _ = try LayerPruning(path: file.path) }
+        #expect(error.message.contains("40 layers is computed in a way of its own"), "\(error)")
+        #expect(try complaint("0,2", target("baichuan")) == nil)
+    }
+
     @Test("a list with a number for each layer goes with its layers, one that is not understood is refused")
     func lists() throws {
         var model = TinyGGUF(copying: Fixture.read(Fixture.target))

@@ -5,7 +5,7 @@
 /// too. Where that is not so the result is a little worse than that of trying everything.
 ///
 /// - Source: lazy evaluation, Minoux, "Accelerated greedy algorithms", 1978. Draft & Verify (Zhang et al. 2024,
-///   2309.08168) searches the same sets by Bayesian optimisation, which needs hundreds of trials to gain anything.
+///   2309.08168, section 3) searches by Bayesian optimisation.
 package struct LayerElimination: Sendable {
     /// The layers that are left, rising.
     package private(set) var kept: [Int]

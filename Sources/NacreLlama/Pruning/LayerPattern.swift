@@ -10,12 +10,15 @@ struct LayerPattern {
 
     /// Kinds of layers that libllama derives from the number of the layer, for architectures without a key for it.
     private static let periods = [
-        "gemma2": 2, "gemma3": 6, "gpt-oss": 2, "cohere2": 4, "exaone4": 4, "smollm3": 4, "olmo2": 4,
+        "gemma2": 2, "gemma3": 6, "gpt-oss": 2, "cohere2": 4, "smollm3": 4, "olmo2": 4,
     ]
     /// Architectures whose files may name a window that libllama applies to no layer or to all of them.
     private static let uniform: Set = ["llama", "phi3", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "starcoder2"]
     /// Of several kinds at once, or with a period of their own.
     private static let irregular: Set = ["llama4", "gemma4", "plamo3", "afmoe"]
+
+    /// Sizes of a family that libllama tells by their layers and computes differently.
+    private static let singular = ["baichuan": 40, "gemma2": 46, "gemma3": 62, "exaone4": 64]
 
     init(_ table: borrowing GGUFTable, _ architecture: String) {
         func key(_ name: String) -> String { "\(architecture).\(name)" }
@@ -25,6 +28,8 @@ struct LayerPattern {
             refusal = "its last layers use the cache of others (shared_kv_layers)"
         } else if table.has(key("embedding_length_per_layer_input")) || table.has(key("altup.num_inputs")) {
             refusal = "it has embeddings for each layer in one tensor"
+        } else if let layers = Self.singular[architecture], table.count(key("block_count")) == layers {
+            refusal = "\(architecture) of \(layers) layers is computed in a way of its own, known by that number"
         } else {
             refusal = nil
         }
