@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import NacreCore
+import NacreCore
 
 /// T9: one text in two vocabularies, whatever the text and wherever it is cut (ALGORITHMS 5.1, 11).
 @Suite("Retokenization")
