@@ -75,9 +75,11 @@ package struct PruningSearch: Sendable {
                 tried += 1
                 let speedUp = drafter(trial, cost).speedUp
                 if best.map({ speedUp > $0.speedUp }) ?? true { best = (trial, speedUp) }
-                progress(
-                    "\(tried): layers \(keep): agreement \(trial.agreement.rate.rounded(to: 2)), predicted speed-up "
-                        + "\(speedUp.rounded(to: 2)); best \((best?.speedUp ?? 0).rounded(to: 2))")
+                if let best {
+                    progress(
+                        "set \(tried): agreement \(trial.agreement.rate.rounded(to: 2)); best speed-up "
+                            + "\(best.speedUp.rounded(to: 2)), \(best.trial.keep.layers.count) layers")
+                }
             }
             if let best { from = best.trial.keep.layers }
             if !isComplete { break }

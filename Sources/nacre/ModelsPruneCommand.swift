@@ -72,7 +72,7 @@ struct ModelsPruneCommand: AsyncParsableCommand {
                 .badUsage, "there is no model file \(model)",
                 remedy: "check the path; relative ones start at the working directory")
         }
-        let budget = try Self.seconds(budget)
+        let limit = try TimeSpan(budget, flag: "--budget").duration
         let file = try output.map { path throws(NacreError) in try OutputFile(path) }
         let pruning = try LayerPruning(path: model)
         let terminal = Terminal.standard()
@@ -81,9 +81,11 @@ struct ModelsPruneCommand: AsyncParsableCommand {
         if search {
             let folder = file.map { URL(fileURLWithPath: $0.path).deletingLastPathComponent().path }
             let search = try PruningSearch(
-                target: pruning, threads: threadCount(), prompts: texts(), budget: .seconds(budget),
+                target: pruning, threads: threadCount(), prompts: texts(), budget: limit,
                 folder: folder ?? FileManager.default.currentDirectoryPath)
-            let result = try await search.run { if terminal.showsProgress { terminal.note($0) } }
+            let (line, start) = (ProgressLine(terminal), ContinuousClock.now)
+            defer { line.clear() }
+            let result = try await search.run { line.show(start.duration(to: .now) / limit, $0) }
             (found, kept) = (result.report, result.keep)
         } else {
             kept = try layers(of: pruning)
@@ -133,14 +135,5 @@ struct ModelsPruneCommand: AsyncParsableCommand {
     private func texts() throws -> [String] {
         if let prompts { return try PromptFile.read(prompts) }
         return try PlacementSurvey.promptsShipped(Installation.current())
-    }
-
-    /// A time as people write it: 5m, 90s; a number alone is seconds.
-    private static func seconds(_ text: String) throws(NacreError) -> Double {
-        let units: [(String, Double)] = [("ms", 1e-3), ("h", 3600), ("m", 60), ("s", 1), ("", 1)]
-        guard let unit = units.first(where: { text.hasSuffix($0.0) }), let number = Double(text.dropLast(unit.0.count)),
-            number > 0, number * unit.1 <= 1e6
-        else { throw NacreError(.badUsage, "'\(text)' is no time for a search", remedy: "write it as 90s or 5m") }
-        return number * unit.1
     }
 }

@@ -50,14 +50,14 @@ import Testing
         }
     }
 
-    @Test("the search writes what it found and tells how sure it is, on the terminal of a person only what it tries")
+    @Test("the search writes what it found and tells how sure it is, and its trials are gone")
     func search() async throws {
         try await PatchedModel.withFolder { folder in
             let prompts = "\(folder)/prompts.txt"
             try Data("def main():\n---\nimport os\n".utf8).write(to: URL(filePath: prompts))
             let path = "\(folder)/d.gguf"
             let found = try await prune(
-                "--search", "--budget", "50ms", "--prompts", prompts, "--threads", "1", "-o", path, "--json")
+                "--search", "--budget", "0.05s", "--prompts", prompts, "--threads", "1", "-o", path, "--json")
             #expect(found.status == 0 && found.errors.isEmpty, "\(found)")
             let report = try document(found)
             let search = try #require(report["search"] as? [String: Any])
