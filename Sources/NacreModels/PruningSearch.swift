@@ -45,7 +45,7 @@ package struct PruningSearch: Sendable {
         guard target.layers > 1 else {
             throw EngineError(
                 .failed, "\(target.path) has one layer, of which none can be dropped",
-                remedy: "draft by lookup, or with another model")
+                remedy: "draft with another model")
         }
         progress("the target continues texts")
         // A fifth of the time, so that most is left for trials.
@@ -87,7 +87,7 @@ package struct PruningSearch: Sendable {
         guard let best else {
             throw EngineError(
                 .modelUnsupported, "no layer of \(target.path) can be dropped",
-                remedy: "draft by lookup, or with another model")
+                remedy: "draft with another model")
         }
         progress("measuring layers \(best.trial.keep) on other texts")
         let held = try await trial(best.trial.keep, unseen, budget: .milliseconds(200))
@@ -108,8 +108,7 @@ package struct PruningSearch: Sendable {
     }
 
     private func isPossible(_ layers: [Int]) -> Bool {
-        guard let keep = try? LayerSet(layers, of: target.layers) else { return false }
-        return (try? target.complaint(keep)) == .some(nil)
+        (try? LayerSet(layers, of: target.layers)).map { target.complaint($0) == nil } ?? false
     }
 
     /// What a drafter that agrees this often and takes no time would gain.
@@ -152,8 +151,13 @@ package struct PruningSearch: Sendable {
     ) async throws(EngineError) -> Trial {
         let path = "\(folder)/.nacre-prune-\(ProcessInfo.processInfo.processIdentifier).gguf"
         try target.write(keep, to: path)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let loaded = try await start(try await LlamaModel.load(path: path, exact: false), exact: false)
+        let model: LlamaModel
+        do throws(EngineError) {
+            // Behind this the file has no name any more: nothing is left of a search that is interrupted.
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            model = try await LlamaModel.load(path: path, exact: false)
+        }
+        let loaded = try await start(model, exact: false)
         do throws(EngineError) {
             let costs = try await loaded.host.calibrate(budget: budget)
             let agreement = try await texts.agreement(of: loaded)

@@ -2,7 +2,7 @@
 ///
 /// Tensors need no rule: those of layers that are treated alike have the same names and shapes, and a load shows where
 /// that is not so. What cannot be seen there is how a layer attends: over a window or not, with positions or without.
-struct LayerPattern {
+struct LayerPattern: Sendable {
     /// After how many layers the kinds of layers repeat; 1 where all are alike, `nil` where that is not known.
     let period: Int?
     /// Why no layer of the model can be dropped; `nil` if some can.

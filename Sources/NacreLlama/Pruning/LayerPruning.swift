@@ -15,8 +15,9 @@ package struct LayerPruning: Sendable {
     /// The target's digest, by which nodes know it.
     package let digest: UInt64
     /// Layers after which the kinds of layers repeat, 1 if all are alike; `nil` if only the last can be dropped.
-    package let period: Int?
+    package var period: Int? { pattern.period }
     private let architecture: String
+    private let pattern: LayerPattern
 
     /// The digest as people and files write it.
     package var digestText: String { digest.hexadecimal }
@@ -45,7 +46,7 @@ package struct LayerPruning: Sendable {
         guard !outline.isRecurrent else {
             throw refuse(
                 "it has recurrent layers (architecture \(architecture)), whose state cannot be taken back",
-                "draft for it by lookup, or with a model that keeps a cache")
+                "without drafts: such a target decodes plainly")
         }
         if let pruned = details.prunedLayers {
             throw refuse(
@@ -58,12 +59,11 @@ package struct LayerPruning: Sendable {
         let contents = try GGUFContents(path: path)
         let table = GGUFTable(contents.context)
         if let what = Self.complaint(of: contents, architecture: architecture, layers: layers) {
-            throw refuse(what, "use a smaller model of its family, or draft by lookup")
+            throw refuse(what, "draft with a smaller model of its family")
         }
-        let pattern = LayerPattern(table, architecture)
-        period = pattern.period
+        pattern = LayerPattern(table, architecture)
         if let what = pattern.refusal {
-            throw refuse(what, "use a smaller model of its family, or draft by lookup")
+            throw refuse(what, "draft with a smaller model of its family")
         }
     }
 
@@ -89,10 +89,8 @@ package struct LayerPruning: Sendable {
     }
 
     /// Why these layers alone would not do what they do in the target; `nil` if they would.
-    package func complaint(_ keep: LayerSet) throws(EngineError) -> String? {
-        if keep.count != layers { return "the model has \(layers) layers, not \(keep.count)" }
-        let contents = try GGUFContents(path: path)
-        return LayerPattern(GGUFTable(contents.context), architecture).complaint(keep)
+    package func complaint(_ keep: LayerSet) -> String? {
+        keep.count == layers ? pattern.complaint(keep) : "the model has \(layers) layers, not \(keep.count)"
     }
 
     /// The name of a file with these layers of the target, beside nothing.
@@ -111,7 +109,7 @@ package struct LayerPruning: Sendable {
     /// - Throws: `.modelUnsupported` if the layers would not be what they were; `.failed` if it cannot be written.
     @discardableResult
     package func write(_ keep: LayerSet, to output: String) throws(EngineError) -> Int {
-        if let complaint = try complaint(keep) {
+        if let complaint = complaint(keep) {
             throw EngineError(
                 .modelUnsupported, "layers \(keep) of \(path) would not be what they were: \(complaint)",
                 remedy: "keep other layers, or the first ones alone with --exit")
