@@ -145,19 +145,11 @@ package struct PruningSearch: Sendable {
         }
     }
 
-    /// Makes the drafter, measures it and removes it.
+    /// Makes a drafter and measures it.
     private func trial(
         _ keep: LayerSet, _ texts: GreedyTexts, budget: Duration = .milliseconds(50)
     ) async throws(EngineError) -> Trial {
-        let path = "\(folder)/.nacre-prune-\(ProcessInfo.processInfo.processIdentifier).gguf"
-        try target.write(keep, to: path)
-        let model: LlamaModel
-        do throws(EngineError) {
-            // Behind this the file has no name any more: nothing is left of a search that is interrupted.
-            defer { try? FileManager.default.removeItem(atPath: path) }
-            model = try await LlamaModel.load(path: path, exact: false)
-        }
-        let loaded = try await start(model, exact: false)
+        let loaded = try await start(try await made(keep), exact: false)
         do throws(EngineError) {
             let costs = try await loaded.host.calibrate(budget: budget)
             let agreement = try await texts.agreement(of: loaded)
@@ -168,5 +160,13 @@ package struct PruningSearch: Sendable {
             await loaded.shutdown()
             throw error
         }
+    }
+
+    /// The drafter, loaded. Its file has no name any more then: nothing is left of a search that is interrupted.
+    private func made(_ keep: LayerSet) async throws(EngineError) -> LlamaModel {
+        let path = "\(folder)/.nacre-prune-\(ProcessInfo.processInfo.processIdentifier).gguf"
+        try target.write(keep, to: path)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return try await LlamaModel.load(path: path, exact: false)
     }
 }
