@@ -43,7 +43,7 @@ struct LayerEliminationTests {
         let found = trials(toy, LayerElimination(kept: Array(0..<8)))
         #expect(found.levels == toy.greedy)
         // Trying all takes 8 + 7 + … + 2.
-        #expect(found.sets.count < 20 && found.sets.prefix(8).allSatisfy { $0.count == 7 }, "\(found.sets.count)")
+        #expect(found.sets.count < 25 && found.sets.prefix(8).allSatisfy { $0.count == 7 }, "\(found.sets.count)")
     }
 
     @Test("a search that is cut off has tried the layers in the middle")

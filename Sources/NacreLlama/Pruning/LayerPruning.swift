@@ -27,11 +27,10 @@ package struct LayerPruning: Sendable {
     /// - Throws: `.modelUnreadable`; `.modelUnsupported` for a model in several files, with a state in place of a cache,
     ///   that generates no text, without layers that can be told apart, or that is a drafter made this way already.
     package init(path: String) throws(EngineError) {
-        let outline = try ModelOutline(path: path)
-        let (header, details) = (outline.header, outline.header.details)
+        let header = try GGUFHeader(path: path)
+        let details = header.details
         self.path = path
         architecture = header.architecture
-        digest = outline.digest
         let file = path.split(separator: "/").last.map(String.init) ?? path
         name = header.name.isEmpty ? file : header.name
         func refuse(_ what: String, _ remedy: String) -> EngineError {
@@ -40,6 +39,8 @@ package struct LayerPruning: Sendable {
         if let files = details.files {
             throw refuse("it lies in \(files) files", "merge them with llama.cpp's gguf-split --merge")
         }
+        let outline = try ModelOutline(path: path)
+        digest = outline.digest
         guard outline.generatesText else {
             throw refuse("it does not generate text from left to right", "name a language model with its weights")
         }
