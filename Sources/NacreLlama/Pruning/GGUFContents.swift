@@ -69,8 +69,8 @@ struct GGUFContents: ~Copyable {
 
     /// A header with the same keys and no tensors yet.
     ///
-    /// It is read again, from bytes that say that there are no tensors: libllama's own copy of keys, `gguf_set_kv`, cuts
-    /// texts off at a zero byte.
+    /// It is read again, from bytes that say that there are no tensors: libllama's own copy of keys, `gguf_set_kv`,
+    /// cuts texts off at a zero byte.
     func keys() throws(EngineError) -> KeysOnly {
         let file = try FileBytes(path: path)
         var bytes = try file.bytes(at: 0, count: gguf_get_data_offset(context))

@@ -24,8 +24,8 @@ package struct LayerPruning: Sendable {
 
     /// Reads the header of the target at `path`.
     ///
-    /// - Throws: `.modelUnreadable`; `.modelUnsupported` for a model in several files, with a state in place of a cache,
-    ///   that generates no text, without layers that can be told apart, or that is a drafter made this way already.
+    /// - Throws: `.modelUnreadable`; `.modelUnsupported` for a model in several files, with a state in place of a
+    ///   cache, that generates no text, without layers that can be told apart, or that is a drafter made this way.
     package init(path: String) throws(EngineError) {
         let header = try GGUFHeader(path: path)
         let details = header.details
