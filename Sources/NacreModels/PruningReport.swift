@@ -139,6 +139,7 @@ extension MeasuredAgreement {
         let (n, z) = (Double(judged), 1.96)
         let centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
         let width = z / (1 + z * z / n) * (rate * (1 - rate) / n + z * z / (4 * n * n)).squareRoot()
-        return (max(0, centre - width), min(1, centre + width))
+        // At 0 and 1 an end is the share itself, but for rounding.
+        return (min(rate, max(0, centre - width)), max(rate, min(1, centre + width)))
     }
 }

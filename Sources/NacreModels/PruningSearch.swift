@@ -26,6 +26,8 @@ package struct PruningSearch: Sendable {
     /// Tokens of each text, and of two such, which there are at least.
     private static let tokens = 48
     private static let positionsMin = 2 * tokens
+    /// Time for passes of one token.
+    private static let passBudget = Duration.milliseconds(50)
     /// Runs of layers that a model is first taken apart into, at most.
     private static let unitsMax = 12
 
@@ -91,7 +93,7 @@ package struct PruningSearch: Sendable {
                 remedy: "draft with another model")
         }
         progress("measuring layers \(best.trial.keep) on other texts")
-        let held = try await trial(best.trial.keep, unseen, budget: .milliseconds(200))
+        let held = try await trial(best.trial.keep, unseen, budget: 4 * Self.passBudget)
         let report = PruningReport(
             target: target.path, threads: threads, layers: target.layers,
             targetPassMicroseconds: cost.microseconds(nodes: 1), tried: tried, isComplete: isComplete,
@@ -135,7 +137,13 @@ package struct PruningSearch: Sendable {
     ) async throws(EngineError) -> (GreedyTexts, StepCostModel) {
         let loaded = try await start(try await LlamaModel.load(path: target.path, exact: true), exact: true)
         do throws(EngineError) {
-            let costs = try await loaded.host.calibrate(budget: .milliseconds(200))
+            let tableBudget = min(budget / 20, .seconds(1))
+            let costs = try await loaded.host.withEngine { (engine) throws(EngineError) in
+                let table = try engine.calibrate(budget: tableBudget)
+                // Held against passes of drafters, so it is measured as well as they are.
+                let one = PassCost(nodes: 1, microseconds: try engine.decodingTime(budget: Self.passBudget))
+                return [one] + table.filter { $0.nodes > 1 }
+            }
             let texts = try await GreedyTexts(
                 prompts, target: loaded, tokens: Self.tokens, positionsMin: Self.positionsMin, until: deadline,
                 progress: progress)
@@ -149,14 +157,15 @@ package struct PruningSearch: Sendable {
 
     /// Makes a drafter and measures it.
     private func trial(
-        _ keep: LayerSet, _ texts: GreedyTexts, budget: Duration = .milliseconds(50)
+        _ keep: LayerSet, _ texts: GreedyTexts, budget: Duration = Self.passBudget
     ) async throws(EngineError) -> Trial {
         let loaded = try await start(try await made(keep), exact: false)
         do throws(EngineError) {
-            let costs = try await loaded.host.calibrate(budget: budget)
+            let pass = try await loaded.host.withEngine { (engine) throws(EngineError) in
+                try engine.decodingTime(budget: budget)
+            }
             let agreement = try await texts.agreement(of: loaded)
             await loaded.shutdown()
-            let pass = costs.first { $0.nodes == 1 }?.microseconds ?? 0
             return Trial(keep: keep, agreement: agreement, microseconds: pass)
         } catch {
             await loaded.shutdown()

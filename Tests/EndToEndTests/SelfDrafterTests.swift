@@ -85,14 +85,16 @@ import Testing
                 (["--keep", "0-8"], "no layer 8"), (["--keep", "2,1"], "after 2"), (["--keep", "1,1"], "twice"),
                 (["--exit", "0"], "1 to 8"), (["--exit", "9"], "1 to 8"), ([], "one of --keep"),
                 (["--keep", "1", "--search"], "one of --keep"), (["--exit", "3", "--threads", "1"], "--search"),
-                (["--exit", "3", "--budget", "1m"], "--search"), (["--search", "--budget", "soon"], "90s"), (["--search", "--prompts", "/nowhere"], "--prompts"),
+                (["--exit", "3", "--budget", "1m"], "--search"), (["--search", "--budget", "soon"], "90s"),
+                (["--search", "--prompts", "/nowhere"], "--prompts"),
             ] {
                 let result = try await Command.run(
                     "nacre", ["models", "prune-layers", Jobs.target, "-o", path] + arguments)
                 #expect(result.status == 2 && result.errors.contains(words), "\(arguments) \(result)")
             }
             for (output, words) in [
-                ("/nowhere/d.gguf", "a folder that is there"), (folder, "is a folder"), ("\(folder)/d/", "names no file"),
+                ("/nowhere/d.gguf", "a folder that is there"), (folder, "is a folder"),
+                ("\(folder)/d/", "names no file"),
                 ("", "names no file"), (Jobs.target, "no drafter"), ("/dev/null", "no drafter"),
             ] {
                 let result = try await prune("--search", "-o", output)

@@ -41,5 +41,11 @@ struct PruningSearchTests {
         #expect(abs(low - 0.2553) < 1e-4 && abs(high - 0.3662) < 1e-4, "\(low) \(high)")
         let all = MeasuredAgreement(agreed: 20, judged: 20).interval
         #expect(all.high == 1 && all.low > 0.83 && all.low < 0.84)
+        for judged in 1...200 {
+            let (none, all) = (
+                MeasuredAgreement(agreed: 0, judged: judged), MeasuredAgreement(agreed: judged, judged: judged)
+            )
+            #expect(none.interval.low == 0 && all.interval.high == 1, "of \(judged)")
+        }
     }
 }
