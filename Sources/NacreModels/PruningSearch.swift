@@ -93,7 +93,7 @@ package struct PruningSearch: Sendable {
                 remedy: "draft with another model")
         }
         progress("measuring layers \(best.trial.keep) on other texts")
-        let held = try await trial(best.trial.keep, unseen, budget: 4 * Self.passBudget)
+        let held = try await trial(best.trial.keep, unseen, budget: Self.passBudget * 4)
         let report = PruningReport(
             target: target.path, threads: threads, layers: target.layers,
             targetPassMicroseconds: cost.microseconds(nodes: 1), tried: tried, isComplete: isComplete,
