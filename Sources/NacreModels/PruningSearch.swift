@@ -10,6 +10,9 @@ package import NacreLlama
 package struct PruningSearch: Sendable {
     package var target: LayerPruning
     package var threads: Int
+    /// Cores for them, one each; none leaves it to the system, which on a busy machine puts two on one core, where they
+    /// wait for each other.
+    package var cpus: [Int] = []
     package var prompts: [String]
     package var budget: Duration
     /// Where a file of the size of the target can be for a while.
@@ -127,7 +130,9 @@ package struct PruningSearch: Sendable {
 
     private func start(_ model: LlamaModel, exact: Bool) async throws(EngineError) -> LoadedModel {
         try await LoadedModel.start(
-            model, settings: LlamaSettings(threads: threads, contextPerJob: 256, nodesMax: 256, exact: exact),
+            model,
+            settings: LlamaSettings(
+                threads: threads, cpus: cpus, contextPerJob: 256, nodesMax: 256, exact: exact),
             name: "prune")
     }
 

@@ -81,10 +81,11 @@ struct ModelsPruneCommand: AsyncParsableCommand {
         let kept: LayerSet
         if search {
             let place = try OutputFile(output ?? pruning.fileName(nil))
-            let search = try PruningSearch(
+            var search = try PruningSearch(
                 target: pruning, threads: threadCount(),
                 prompts: PromptFile.forAgreement(prompts, of: .current()), budget: limit,
                 folder: URL(fileURLWithPath: place.path).deletingLastPathComponent().path)
+            search.cpus = try Array(CPUList.available().cores.prefix(search.threads))
             let (line, start) = (ProgressLine(terminal), ContinuousClock.now)
             defer { line.clear() }
             let result = try await search.run { line.show(start.duration(to: .now) / limit, $0) }
