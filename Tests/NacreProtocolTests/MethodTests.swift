@@ -64,6 +64,20 @@ import Testing
         #expect(rig.pass?.treeLine == "12@3?/0 13@4?/0 13@0/4 13@1/4")
     }
 
+    @Test("now and then a pass is run as it is, so that a size that seemed dear is measured again")
+    func measuredAgain() throws {
+        var rig = VerifierRig(branches: 1, costs: [1_000, 1_900, 2_000, 1_300])
+        rig.begin(.speculative, gamma: 1, tokensMax: 200)
+        var widths: [Int] = []
+        for _ in 0..<70 {
+            rig.draft([11], end: .windowFull)
+            widths.append(try #require(rig.pass).nodes.count)
+            let verdict = try #require(rig.choose([12, 13]).verdicts.last)
+            rig.enter(verdict.nextEpoch, root: verdict.committed)
+        }
+        #expect(widths.count { $0 == 2 } == 1 && widths.count { $0 == 4 } == 69, "\(widths)")
+    }
+
     @Test("no pass is filled up where there is no sequence to do it in")
     func noPadding() {
         var rig = VerifierRig(costs: [1_000, 1_900, 2_000, 1_300])

@@ -169,11 +169,16 @@ extension VerifierMachine {
             drafts: drafts, cover: cover, proposed: try? ProposedTree(drafts, index: index, all: .deterministic))
     }
 
+    private static let paddingsMeasured = 64
+
     /// Fills the pass up to the size at which it is cheapest, with nodes of a sequence of their own, which nobody asks
     /// about and the next pass drops.
     private mutating func pad(_ next: inout EnginePass, with scratch: SequenceID?) {
         let target = min(configuration.cost.padded(nodes: next.nodes.count), configuration.nodesMax)
         guard let scratch, target > next.nodes.count, let token = next.nodes.last?.token else { return }
+        paddings += 1
+        // Now and then as it is: a size that is always filled up is never measured again.
+        guard paddings % Self.paddingsMeasured != 0 else { return }
         for position in 0..<target - next.nodes.count {
             next.nodes.append(ForestNode(token: token, position: Position(rawValue: position), sequence: scratch))
         }
