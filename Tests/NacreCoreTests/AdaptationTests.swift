@@ -68,6 +68,20 @@ struct AdaptationTests {
         #expect(cost.padded(nodes: 9) == 9)
     }
 
+    @Test("A saving that may be noise fills nothing up, and one pass by itself nearly ends a wrong estimate")
+    func costNoise() {
+        var cost = StepCostModel(nodesMax: 8, priorFixed: 90, perNode: 10)
+        for (nodes, time) in [(1, 1000.0), (2, 1500), (3, 1400), (4, 2400), (5, 1900)] {
+            cost.record(nodes: nodes, microseconds: time)
+        }
+        #expect((1...5).map { cost.padded(nodes: $0) } == [1, 2, 3, 5, 5])
+        #expect((1...5).map { cost.microseconds(nodes: $0) } == [1000, 1400, 1400, 1900, 1900])
+        cost.record(nodes: 4, microseconds: 1_500)
+        #expect(cost.padded(nodes: 4) == 4 && abs(cost.microseconds(nodes: 4) - 1_900) < 1e-9)
+        cost.record(nodes: 4, microseconds: 1_500)
+        #expect(cost.microseconds(nodes: 4) == 1_725)
+    }
+
     @Test("An outlier counts as four times the estimate; nonsense counts as nothing")
     func costOutliers() {
         var cost = StepCostModel(nodesMax: 4, priorFixed: 0, perNode: 100)

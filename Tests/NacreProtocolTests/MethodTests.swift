@@ -64,6 +64,20 @@ import Testing
         #expect(rig.pass?.treeLine == "12@3?/0 13@4?/0 13@0/4 13@1/4")
     }
 
+    @Test("now and then a pass is run as it is, so that a size that seemed dear is measured again")
+    func measuredAgain() throws {
+        var rig = VerifierRig(branches: 1, costs: [1_000, 1_900, 2_000, 1_300])
+        rig.begin(.speculative, gamma: 1, tokensMax: 200)
+        var widths: [Int] = []
+        for _ in 0..<70 {
+            rig.draft([11], end: .windowFull)
+            widths.append(try #require(rig.pass).nodes.count)
+            let verdict = try #require(rig.choose([12, 13]).verdicts.last)
+            rig.enter(verdict.nextEpoch, root: verdict.committed)
+        }
+        #expect(widths.count { $0 == 2 } == 1 && widths.count { $0 == 4 } == 69, "\(widths)")
+    }
+
     @Test("no pass is filled up where there is no sequence to do it in")
     func noPadding() {
         var rig = VerifierRig(costs: [1_000, 1_900, 2_000, 1_300])
@@ -76,7 +90,7 @@ import Testing
     func budgetOfOne(method: DecodingMethod) {
         var rig = VerifierRig()
         rig.begin(method, gamma: 4, tokensMax: 1)
-        #expect(rig.pass?.line == "2@1?")
+        #expect(rig.pass?.line == (method == .autoregressive ? "1@0 2@1?" : "2@1?"))
         var answer = rig.choose([50])
         if method == .pearl { answer = rig.draft([51], end: .windowFull) }
         #expect(answer.commits == [[50]])
@@ -132,10 +146,10 @@ import Testing
         var rig = VerifierRig(nodesMax: 4)
         rig.begin(.speculative, gamma: 4)
         rig.step(.control(.assignJob(VerifierRig.assignment(.autoregressive, gamma: 0, job: 2))))
-        #expect(rig.pass?.line == "1@0")
+        #expect(rig.pass?.line == "1@0 2@1?")
         rig.draft(drafts, end: .windowFull)
-        rig.choose([])
-        #expect(rig.pass?.line == "2@1? 11@2? 12@3? 2@1?")
+        rig.choose([50])
+        #expect(rig.pass?.line == "2@1? 11@2? 12@3? 50@2?")
     }
 }
 

@@ -9,11 +9,18 @@ package struct StepCostModel: Sendable, Hashable {
     private static let share = 0.125
     /// A measurement counts as at most this many times the estimate: a descheduled thread is not a slow kernel.
     private static let outlier = 4.0
+    /// A pass that undercuts the estimate by so much was not lucky, the estimate was disturbed: it counts for half.
+    private static let undercut = 0.8
+    /// By how much a larger pass must be cheaper before a smaller one is filled up to it: less is noise, and a size
+    /// that is no longer run is no longer measured.
+    private static let saving = 1.1
 
     /// Microseconds at n nodes, at index n − 1, interpolated.
     private var table: [Double]
     /// The size to fill a pass of n nodes up to, at index n − 1.
     private var sizes: [Int]
+    /// The least of `table` from n nodes up, at index n − 1.
+    private var least: [Double]
     /// The running mean at n nodes, at index n − 1; 0 where nothing was measured.
     private var measured: [Double]
     /// What the table held before the first measurement.
@@ -27,6 +34,7 @@ package struct StepCostModel: Sendable, Hashable {
         measured = Array(repeating: 0, count: nodesMax)
         table = prior
         sizes = Array(1...nodesMax)
+        least = prior
     }
 
     /// The largest size in the table.
@@ -45,12 +53,13 @@ package struct StepCostModel: Sendable, Hashable {
         // The very first measurement replaces the prior, however wrong that was.
         let clipped = anyMeasured ? min(microseconds, Self.outlier * table[nodes - 1]) : microseconds
         anyMeasured = true
-        measured[nodes - 1] = mean == 0 ? clipped : mean + Self.share * (clipped - mean)
+        let share = clipped < Self.undercut * mean ? 0.5 : Self.share
+        measured[nodes - 1] = mean == 0 ? clipped : mean + share * (clipped - mean)
         rebuild()
     }
 
     /// The size from `nodes` up at which a pass is cheapest, that is, with how many nodes it should be run. `nodes`
-    /// itself on a tie and beyond `nodesMax`.
+    /// itself where that saves little, and beyond `nodesMax`.
     package func padded(nodes: Int) -> Int {
         precondition(nodes >= 1, "a pass of \(nodes) nodes")
         return nodes <= sizes.count ? sizes[nodes - 1] : nodes
@@ -60,7 +69,7 @@ package struct StepCostModel: Sendable, Hashable {
     /// falls as `nodes` grows. Beyond `nodesMax` the slope of the last two sizes goes on.
     package func microseconds(nodes: Int) -> Double {
         precondition(nodes >= 1, "a pass of \(nodes) nodes")
-        if nodes <= table.count { return table[sizes[nodes - 1] - 1] }
+        if nodes <= table.count { return least[nodes - 1] }
         let last = table[table.count - 1]
         let slope = table.count > 1 ? max(0, last - table[table.count - 2]) : last
         return last + slope * Double(nodes - table.count)
@@ -97,7 +106,8 @@ package struct StepCostModel: Sendable, Hashable {
         var cheapest = table.count
         for n in table.indices.reversed() {
             if table[n] <= table[cheapest - 1] { cheapest = n + 1 }
-            sizes[n] = cheapest
+            least[n] = table[cheapest - 1]
+            sizes[n] = table[n] > Self.saving * least[n] ? cheapest : n + 1
         }
     }
 }

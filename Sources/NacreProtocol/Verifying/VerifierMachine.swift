@@ -107,6 +107,8 @@ package struct VerifierMachine: Machine, Sendable {
     var activity = VerifierActivity()
     /// Whose prompt is read first in the next pass, so that long prompts take turns.
     var prefillTurn = 0
+    /// Passes that were to be filled up.
+    var paddings = 0
     /// Drafters that were silent on these cores: until when they are not hired, and how long the next time.
     var shunned: [String: (until: Instant, backoff: Backoff)] = [:]
     /// What other shards have on these cores.
