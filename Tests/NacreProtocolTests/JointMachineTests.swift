@@ -198,7 +198,6 @@ import Testing
         assignment.offers[0].sharesCores = true
         rig.step(.control(.assignJob(assignment)))
         rig.greet()
-        rig.choose([])
         let first = rig.choose([50])
         let open = try #require(first.opens.first)
         #expect(open.shape == .beams(width: 2, onePath: false))
