@@ -137,9 +137,9 @@ import Testing
     func beginning() throws {
         var rig = VerifierRig()
         rig.begin(Speculation(.stream), tokensMax: 250)
-        var ratios: [Double] = []
+        var ratios: [Float] = []
         for round in 0..<20 {
-            rig.choose([TokenID(rawValue: 10 + round)])
+            rig.choose([TokenID(rawValue: UInt32(10 + round))])
             ratios.append(try #require(rig.machine.reports(at: rig.now).first { $0.jobs == 1 }).ratio)
         }
         #expect(Set(ratios.prefix(8)).count == 1, "\(ratios)")
