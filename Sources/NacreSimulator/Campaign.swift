@@ -28,6 +28,7 @@ package struct Campaign: Sendable {
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
+            lookups  \(tally.lookedUp) drafts of drafters without a model
             unions   \(tally.united) of several drafters; \(tally.sharedPrefixes) prefixes shared by jobs
             rows     \(tally.drawn) proposals drawn, \(tally.redrawn) with repeats; \(tally.rowsFetched) rows fetched
             merges   \(tally.merging) streams whose hypotheses may meet again
@@ -55,7 +56,7 @@ package struct Campaign: Sendable {
             ("united", tally.united), ("sharedPrefixes", tally.sharedPrefixes), ("drawn", tally.drawn),
             ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
-            ("sideBySide", tally.sideBySide), ("alternations", tally.alternations),
+            ("lookedUp", tally.lookedUp), ("sideBySide", tally.sideBySide), ("alternations", tally.alternations),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]

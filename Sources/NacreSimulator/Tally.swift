@@ -20,6 +20,8 @@ package struct Tally: Sendable, Equatable {
     package var epochs = 0
     /// Draft tokens that were sent.
     package var drafted = 0
+    /// Of these, those of drafters without a model.
+    package var lookedUp = 0
     /// Passes with side branches, side branches that won, sequences that began as copies of others.
     package var branched = 0
     package var adopted = 0
@@ -62,6 +64,7 @@ package struct Tally: Sendable, Equatable {
         epochs += other.epochs
         alternations += other.alternations
         drafted += other.drafted
+        lookedUp += other.lookedUp
         coalesced += other.coalesced
         branched += other.branched
         adopted += other.adopted
