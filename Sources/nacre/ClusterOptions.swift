@@ -11,6 +11,12 @@ struct ClusterModels: ParsableArguments {
     @Option(help: ArgumentHelp("The draft model, of the target's vocabulary (default: as above).", valueName: "path"))
     var draft: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Drafters without a model, the most trusted first: ngram, suffix, phrases. In place of a draft model, or "
+                + "beside it where --draft names one.", valueName: "kind,..."))
+    var lookup: String?
+
     @Option(help: "Most cores, and threads, of each verifier (default 8).")
     var threads: Int?
 
@@ -39,12 +45,12 @@ struct ClusterModels: ParsableArguments {
     }
 
     func plan(
-        verifiers: Int, drafters: Int, placement: ClusterPlacement = .apart, drafterCores: Int = 1,
+        verifiers: Int, drafters: Int, placement: ClusterPlacement? = nil, drafterCores: Int = 1,
         coresMax: Int? = nil
     ) throws -> ClusterPlan {
         var plan = try ClusterPlan(
             installation: .current(), target: target, draft: draft, verifiers: verifiers, drafters: drafters,
-            coresMax: coresMax ?? threads, placement: placement, drafterCores: drafterCores)
+            lookup: lookup, coresMax: coresMax ?? threads, placement: placement, drafterCores: drafterCores)
         plan.context = context
         plan.slots = slots
         plan.hasInexactRounding = inexactRounding

@@ -20,6 +20,9 @@ extension ClusterOptions {
         if drafters == 0 {
             return (try models.plan(verifiers: verifiers, drafters: 0, placement: .plain), "as asked for")
         }
+        guard fallback.hasDraftModel else {
+            return (fallback, "a drafter without a model computes next to nothing")
+        }
         guard verifiers == 1, drafters == 1 else {
             return (fallback, "several nodes of a kind have cores of their own unless --placement says otherwise")
         }

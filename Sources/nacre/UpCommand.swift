@@ -19,6 +19,7 @@ struct UpCommand: AsyncParsableCommand {
               nacre up --detach && nacre run "import os" && nacre down
               nacre up --target T.gguf --draft D.gguf --verifiers 2 --slots 4
               nacre up --placement apart
+              nacre up --lookup suffix
             """)
 
     @OptionGroup var cluster: ClusterOptions

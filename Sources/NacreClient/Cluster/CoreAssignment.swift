@@ -6,6 +6,8 @@ package enum ClusterPlacement: String, Sendable, CaseIterable {
     case apart
     /// On a verifier's cores, with all of them, in turns.
     case together
+    /// On a verifier's cores, at the same time as it: they have no model, and next to nothing to compute.
+    case beside
     /// Nowhere: there are none.
     case plain
 }
