@@ -4,7 +4,7 @@ import NacreClient
 import Testing
 
 /// Drafters without a draft model, as processes: the target's own tokens, whatever was looked up.
-@Suite(.serialized) struct LookupTests {
+@Suite(.serialized) struct LookupDrafterTests {
     /// Of the kind that lookups are for: it says everything twice.
     private static let prompt = """
         def add(a, b):
