@@ -26,10 +26,11 @@ test: setup ## set up, build and run all tests
 	@Scripts/step --show "tests" swift test -c release --skip-build --no-parallel
 
 install: build ## install to PREFIX (default /usr/local)
-	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models"
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models/prompts"
 	@install -m 755 $(BIN)/nacre $(BIN)/nacre-coordinator $(BIN)/nacre-verifier $(BIN)/nacre-drafter $(BIN)/nacre-layers \
 		"$(DESTDIR)$(PREFIX)/bin/"
 	@install -m 644 Models/*.gguf "$(DESTDIR)$(PREFIX)/share/nacre/Models/"
+	@install -m 644 Models/prompts/*.txt "$(DESTDIR)$(PREFIX)/share/nacre/Models/prompts/"
 	@echo "installed to $(DESTDIR)$(PREFIX): try '$(PREFIX)/bin/nacre demo'"
 
 lint: ## check the format and the house rules

@@ -8,9 +8,12 @@ import NacreProtocol
 package struct CoordinatorAPI: Sendable {
     private let node: CoordinatorNode
     private let version: String
+    private let defaults: JobDefaults
     private let started = ContinuousClock.now
 
-    package init(node: CoordinatorNode, version: String) {
+    /// - Parameter defaults: how jobs are decoded that say nothing about it.
+    package init(node: CoordinatorNode, version: String, defaults: JobDefaults = JobDefaults()) {
+        self.defaults = defaults
         self.node = node
         self.version = version
     }
@@ -69,7 +72,8 @@ package struct CoordinatorAPI: Sendable {
 
     private func submit(_ request: HTTPRequest, _ responder: HTTPResponder) async throws {
         // A seed that JSON clients read as a double would not come back the same above 2^53.
-        let accepted = try JobIntake.read(request.body, drawSeed: { UInt64.random(in: 0..<(1 << 53)) })
+        let accepted = try JobIntake.read(
+            request.body, defaults: defaults, drawSeed: { UInt64.random(in: 0..<(1 << 53)) })
         guard let record = await node.submit(accepted.specification) else {
             let full = ErrorDocument(error: "\(Limits.jobsQueuedMax) jobs are waiting already: try again later")
             try await send(full, status: 429, headers: ["retry-after": "5"], responder)
@@ -151,7 +155,7 @@ package struct CoordinatorAPI: Sendable {
                 policies: await node.policies.map { PolicyDocument($0.scope, $0.entry) },
                 known: PolicySpecification.Name.allCases.map {
                     PolicyManualDocument(PolicySpecification($0).manual)
-                })
+                } + [.auto])
         }
     }
 

@@ -17,13 +17,20 @@ package actor CoordinatorNode: EventLoopActor {
     private var ticks = 0
     private var ticker: RepeatedTask?
 
-    /// - Parameter policy: the default draft-length policy and who chose it; `nil` for the built-in one.
-    package init(on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil, alternates: Bool = true) {
+    /// - Parameters:
+    ///   - policy: the default draft-length policy and who chose it; `nil` for the built-in one.
+    ///   - pairs: policies of pairs of models.
+    ///   - alternates: whether a drafter and a verifier on the same cores take turns.
+    package init(
+        on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil,
+        pairs: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] = [], alternates: Bool = true
+    ) {
         self.eventLoop = eventLoop
         self.log = log
         var configuration = CoordinatorMachine.Configuration(generation: Generation(rawValue: .random(in: 1 ... .max)))
         if let policy { configuration.policy = policy }
         configuration.alternates = alternates
+        configuration.pairPolicies = pairs
         machine = CoordinatorMachine(configuration)
     }
 

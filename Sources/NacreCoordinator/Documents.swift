@@ -22,7 +22,8 @@ extension JobDocument {
         (candidates, merge) = (speculation.siblings.name, speculation.merge)
         draftModels = record.draftModels.sorted()
         sharesCores = record.sharesCores
-        (policy, policySetBy) = (record.policy.policy.description, record.policy.setBy)
+        policy = record.policy.policy.description
+        policySetBy = record.policy.setBy + (record.policy.isAuto ? " (auto)" : "")
         if case .queued = record.state, let setback = record.setback {
             waiting = "\(setback); it goes on when a verifier of the same weights is there"
         }

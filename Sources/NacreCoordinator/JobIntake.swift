@@ -16,18 +16,21 @@ package enum JobIntake {
         package var isAttached: Bool
     }
 
-    /// - Parameter drawSeed: gives a seed to a request that names none.
+    /// - Parameters:
+    ///   - defaults: how jobs are decoded that say nothing about it.
+    ///   - drawSeed: gives a seed to a request that names none.
     /// - Throws: `Refusal` with the mistake and the remedy.
     package static func read(
-        _ body: [UInt8], drawSeed: () -> UInt64
+        _ body: [UInt8], defaults: JobDefaults = JobDefaults(), drawSeed: () -> UInt64
     ) throws(Refusal) -> Accepted {
         try checkKeys(body)
-        let request: JobRequest
+        var request: JobRequest
         do {
             request = try JSON.decode(JobRequest.self, from: body)
         } catch {
             throw Refusal(status: 400, message: "the body is not a job: \(describe(error))")
         }
+        defaults.fill(&request)
         let specification = try check(request, seed: request.seed ?? drawSeed())
         return Accepted(specification: specification, isAttached: request.stream ?? false)
     }
@@ -43,7 +46,7 @@ package enum JobIntake {
         }
     }
 
-    private static func check(_ request: JobRequest, seed: UInt64) throws(Refusal) -> JobSpecification {
+    static func check(_ request: JobRequest, seed: UInt64) throws(Refusal) -> JobSpecification {
         let tokensMax = request.maxTokens ?? 128
         guard (1...Limits.outputTokensMax).contains(tokensMax) else {
             throw Refusal(

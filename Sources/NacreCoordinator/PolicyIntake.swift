@@ -13,10 +13,19 @@ package enum PolicyIntake {
         }
     }
 
-    /// What is wrong with `text` as a policy; `nil` if nothing is.
+    /// The word for policies that are tuned while jobs run.
+    static let auto = "auto"
+
+    /// A choice for jobs that make none: a policy, or `auto`.
+    private static func choice(_ text: String, setBy: String) throws(JobIntake.Refusal) -> PolicyBook.Entry {
+        if text == auto { return PolicyBook.Entry(.goodput, setBy: setBy, isAuto: true) }
+        return PolicyBook.Entry(try policy(text), setBy: setBy)
+    }
+
+    /// What is wrong with `text` as a choice; `nil` if nothing is.
     package static func complaint(about text: String) -> String? {
         do throws(JobIntake.Refusal) {
-            _ = try policy(text)
+            _ = try choice(text, setBy: "")
             return nil
         } catch {
             return error.message
@@ -25,7 +34,40 @@ package enum PolicyIntake {
 
     /// The coordinator's default, and where it was said.
     package static func entry(_ text: String, source: String) throws(JobIntake.Refusal) -> PolicyBook.Entry {
-        PolicyBook.Entry(try policy(text), setBy: source == "default" ? PolicyBook.builtIn.setBy : source)
+        try choice(text, setBy: source == "default" ? PolicyBook.builtIn.setBy : source)
+    }
+
+    /// Policies of pairs of models as settings have them, `TARGET/DRAFT adaedl:lambda=0.4`, one on each line or between
+    /// semicolons.
+    package static func pairs(
+        _ text: String, source: String
+    ) throws(JobIntake.Refusal) -> [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] {
+        var pairs: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] = []
+        for line in text.split(whereSeparator: { $0 == ";" || $0.isNewline }) {
+            // A file's name may hold spaces, a policy cannot.
+            let words = line.split(separator: " ")
+            guard words.count > 1, let policyText = words.last,
+                let scope = PolicyBook.Scope(parsing: words.dropLast().joined(separator: " ")), scope != .all
+            else {
+                throw JobIntake.Refusal(
+                    status: 400, message: "'\(line)' is no policy of a pair: write TARGET.gguf/DRAFT.gguf svip:h=0.6")
+            }
+            pairs.append((scope, try choice(String(policyText), setBy: source)))
+        }
+        guard pairs.count <= PolicyBook.pairsMax else {
+            throw JobIntake.Refusal(status: 400, message: "at most \(PolicyBook.pairsMax) pairs have policies")
+        }
+        return pairs
+    }
+
+    /// What is wrong with `text` as policies of pairs; `nil` if nothing is.
+    package static func complaint(aboutPairs text: String) -> String? {
+        do throws(JobIntake.Refusal) {
+            _ = try pairs(text, source: "")
+            return nil
+        } catch {
+            return error.message
+        }
     }
 
     /// The policy that a job asks for; `nil` if it leaves it to the coordinator.
@@ -70,7 +112,7 @@ package enum PolicyIntake {
                 status: 409, message: "\(PolicyBook.pairsMax) pairs have policies of their own: take some back first")
         }
         let setBy = String((change.setBy ?? "a client").prefix(64))
-        return (scope, PolicyBook.Entry(try policy(text), setBy: setBy))
+        return (scope, try choice(text, setBy: setBy))
     }
 }
 
@@ -86,8 +128,18 @@ extension PolicyManualDocument {
     }
 }
 
+extension PolicyManualDocument {
+    /// What is no policy, but can be chosen like one for a pair or as the default.
+    static let auto = PolicyManualDocument(
+        name: PolicyIntake.auto,
+        summary: "for a pair or as the default: tries policies in a few rounds of running jobs and keeps the fastest",
+        decidesPerToken: false, parameters: [])
+}
+
 extension PolicyDocument {
     init(_ scope: PolicyBook.Scope, _ entry: PolicyBook.Entry) {
-        self.init(scope: scope.description, policy: entry.policy.description, setBy: entry.setBy)
+        self.init(
+            scope: scope.description, policy: entry.isAuto ? PolicyIntake.auto : entry.policy.description,
+            setBy: entry.setBy)
     }
 }

@@ -29,6 +29,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
     private static let sharedCores = Setting("shared-cores", default: SharedCores.turns)
 
     private static let policy = Setting("policy", default: "goodput", check: PolicyIntake.complaint(about:))
+    private static let pairPolicies = OptionalSetting<String>(
+        "pair-policies", check: PolicyIntake.complaint(aboutPairs:))
+    // How jobs are decoded that say nothing about it.
+    private static let method = OptionalSetting<String>("method") { JobDefaults(method: $0).complaint }
+    private static let gamma = OptionalSetting<Int>("gamma") { JobDefaults(gamma: $0).complaint }
+    private static let tree = OptionalSetting<String>("tree") { JobDefaults(tree: $0).complaint }
+    private static let branches = OptionalSetting<Int>("branches") { JobDefaults(branches: $0).complaint }
 
     @Option(
         help: ArgumentHelp(
@@ -53,19 +60,53 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 + "(default turns).", valueName: "turns|overlap"))
     var sharedCores: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Policies of pairs of models, as in 'T.gguf/D.gguf svip:h=0.6', between semicolons.", valueName: "list"))
+    var pairPolicies: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The method of jobs that say nothing about how to speculate (default stream); so too the next three.",
+            valueName: "name"))
+    var method: String?
+
+    @Option(help: ArgumentHelp("Their draft length γ (default: the policy's).", valueName: "n"))
+    var gamma: Int?
+
+    @Option(help: ArgumentHelp("The shape of their drafts (default chain).", valueName: "shape"))
+    var tree: String?
+
+    @Option(help: ArgumentHelp("Their drafts for likely outcomes of a pass (default 0).", valueName: "n"))
+    var branches: Int?
+
     @OptionGroup var common: SettingsOptions
 
     func run() async throws {
         let settings = try common.settings(
-            [Self.listen, Self.http, Self.policy, Self.sharedCores],
-            flags: ["listen": listen, "http": http, "policy": policy, "shared-cores": sharedCores])
+            [
+                Self.listen, Self.http, Self.policy, Self.sharedCores, Self.pairPolicies, Self.method, Self.gamma,
+                Self.tree, Self.branches,
+            ],
+            flags: [
+                "listen": listen, "http": http, "policy": policy, "shared-cores": sharedCores,
+                "pair-policies": pairPolicies, "method": method, "gamma": gamma.map(String.init), "tree": tree,
+                "branches": branches.map(String.init),
+            ])
+        let defaults = JobDefaults(
+            method: settings[Self.method], gamma: settings[Self.gamma], tree: settings[Self.tree],
+            branches: settings[Self.branches])
+        if let complaint = defaults.complaint {
+            throw NacreError(.badUsage, "method, gamma, tree and branches do not go together: \(complaint)")
+        }
         let log = Telemetry.logger("nacre-coordinator", level: settings[Settings.logLevel])
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let source = settings.lines.first { $0.name == "policy" }?.source ?? "default"
+        func source(_ name: String) -> String { settings.lines.first { $0.name == name }?.source ?? "default" }
         let node = CoordinatorNode(
-            on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source),
+            on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source("policy")),
+            pairs: try PolicyIntake.pairs(settings[Self.pairPolicies] ?? "", source: source("pair-policies")),
             alternates: settings[Self.sharedCores] == .turns)
-        let api = CoordinatorAPI(node: node, version: NacreVersion.current)
+        let api = CoordinatorAPI(node: node, version: NacreVersion.current, defaults: defaults)
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
         let server = try await HTTPServer.start(

@@ -47,14 +47,14 @@ struct CheckOptions: ParsableArguments {
         }
         if let rules { grid.rules = try names(rules, "rule", of: ["coupled", "rejection", "block"]) }
         if !tree.isEmpty || branches != nil {
-            let numbers = try numbers(branches ?? "0", "--branches", 0...Self.branchesMax)
+            let numbers = try Self.numbers(branches ?? "0", "--branches", 0...Self.branchesMax)
             grid.drafts = (tree.isEmpty ? ["chain"] : tree).flatMap { shape in
                 numbers.map { CheckGrid.Drafts(tree: shape, branches: $0) }
             }
         }
-        if let jobs { grid.jobs = try numbers(jobs, "--jobs", 1...Self.jobsMax) }
-        if let verifiers { grid.verifiers = try numbers(verifiers, "--verifiers", 1...ClusterPlan.processesMax) }
-        if let drafters { grid.drafters = try numbers(drafters, "--drafters", 0...ClusterPlan.processesMax) }
+        if let jobs { grid.jobs = try Self.numbers(jobs, "--jobs", 1...Self.jobsMax) }
+        if let verifiers { grid.verifiers = try Self.numbers(verifiers, "--verifiers", 1...ClusterPlan.processesMax) }
+        if let drafters { grid.drafters = try Self.numbers(drafters, "--drafters", 0...ClusterPlan.processesMax) }
         if let temperature { grid.temperatures = [temperature] }
         if let rule = grid.incomparableRule {
             throw NacreError(
@@ -66,21 +66,21 @@ struct CheckOptions: ParsableArguments {
         return grid
     }
 
-    private func parts(_ list: String, _ flag: String) throws -> [String] {
+    private static func parts(_ list: String, _ flag: String) throws -> [String] {
         let parts = list.split(separator: ",").map(String.init)
         if parts.isEmpty { throw NacreError(.badUsage, "\(flag) names nothing", remedy: "separate values by commas") }
         return parts
     }
 
     private func names(_ list: String, _ kind: String, of known: [String]) throws -> [String] {
-        let names = try parts(list, "--\(kind)s")
+        let names = try Self.parts(list, "--\(kind)s")
         for name in names where !known.contains(name) {
             throw NacreError(.badUsage, NearestName.complaint(about: name, kind: kind, among: known))
         }
         return names
     }
 
-    private func numbers(_ list: String, _ flag: String, _ range: ClosedRange<Int>) throws -> [Int] {
+    static func numbers(_ list: String, _ flag: String, _ range: ClosedRange<Int>) throws -> [Int] {
         try parts(list, flag).map { part in
             guard let number = Int(part), range.contains(number) else {
                 throw NacreError(

@@ -74,6 +74,13 @@ struct ClusterOptions: ParsableArguments {
     }
 
     func plan() throws -> ClusterPlan { try models.plan(verifiers: verifiers, drafters: drafters) }
+
+    /// A plan with room for so many jobs at once.
+    func plan(jobsAtOnce: Int) throws -> ClusterPlan {
+        var plan = try plan()
+        if models.slots == nil, jobsAtOnce > ClusterPlan.slotsUsual { plan.slots = jobsAtOnce }
+        return plan
+    }
 }
 
 extension ClusterModels {

@@ -35,10 +35,10 @@ struct NacreCommand: AsyncParsableCommand {
                 name: "Cluster",
                 subcommands: [
                     UpCommand.self, PlanCommand.self, DownCommand.self, NodesCommand.self, StatusCommand.self,
-                    TopCommand.self,
-                    PolicyCommand.self,
+                    TopCommand.self, PolicyCommand.self,
                 ]),
             CommandGroup(name: "Models", subcommands: [ModelsCommand.self, ReplayCommand.self, SimulateCommand.self]),
-            CommandGroup(name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self]),
+            CommandGroup(
+                name: "Proof", subcommands: [DemoCommand.self, CheckCommand.self, BenchCommand.self, TuneCommand.self]),
         ])
 }

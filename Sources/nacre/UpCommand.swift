@@ -20,6 +20,7 @@ struct UpCommand: AsyncParsableCommand {
               nacre up --target T.gguf --draft D.gguf --verifiers 2 --slots 4
               nacre up --placement apart
               nacre up --lookup suffix
+              nacre up --config tuned.yaml
             """)
 
     @OptionGroup var cluster: ClusterOptions
@@ -33,6 +34,13 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "Where the drafter computes: auto, apart (cores of its own), together (in turns), plain (none).")
     var placement = PlacementChoice.auto
 
+    @Option(
+        help: ArgumentHelp(
+            "A file of the coordinator's settings (policy, pair-policies, method, ...), as `nacre tune --out` writes "
+                + "it.",
+            valueName: "file"))
+    var config: String?
+
     @Flag(help: "Return when the cluster is ready; `nacre down` stops it.")
     var detach = false
 
@@ -42,12 +50,14 @@ struct UpCommand: AsyncParsableCommand {
     func run() async throws {
         let (listen, http) = (try HostPort(listen), try HostPort(http))
         let (cluster, choice, isDetached, json) = (cluster, placement, detach, json)
+        let settings = config
         // A running cluster is in the way of the measurements too.
         try UpSession.requireNone()
         try await Interruption.guarding {
             var (plan, reason) = try await cluster.placed(choice, Terminal.standard())
             plan.listen = listen
             plan.http = http
+            plan.coordinatorSettings = settings
             try await UpSession(plan: plan, reason: reason, isDetached: isDetached, json: json).run()
         }
     }

@@ -53,6 +53,20 @@ import Testing
         }
     }
 
+    @Test("policies that are tuned while jobs run change no token")
+    func auto() async throws {
+        try await TestCluster.with { cluster in
+            let request = Jobs.endless(900, method: "speculative")
+            let plain = try await cluster.withClient { try await $0.run(request.with(method: Jobs.plain)) }.document
+            let done = try await cluster.nacre("policy", "set", "default", "auto", "--json")
+            #expect(done.status == 0 && done.output.contains(#""policy":"auto""#), "\(done)")
+            let jobs = try await cluster.withClient { try await $0.runAll([request, request], atOnce: 2) }
+            for job in jobs {
+                #expect(job.document.tokens == plain.tokens && job.document.policySetBy.hasSuffix("(auto)"))
+            }
+        }
+    }
+
     @Test("what is no policy, no pair or no use is refused with what is")
     func refused() async throws {
         let refusals = [

@@ -1,6 +1,5 @@
+import NacreCore
 import Testing
-
-@testable import NacreCore
 
 /// Bridges between vocabularies keep the target's law: exact enumeration on tables (ALGORITHMS 5, T1).
 @Suite("Bridge laws")

@@ -1,6 +1,5 @@
+import NacreCore
 import Testing
-
-@testable import NacreCore
 
 /// What published bridges get wrong (ALGORITHMS 5.1, 5.3, 12), each ruled out by name, and the choice of a bridge.
 @Suite("Bridges")

@@ -1,6 +1,5 @@
+import NacreCore
 import Testing
-
-@testable import NacreCore
 
 /// Drafters without a draft model.
 @Suite("Lookup drafters")

@@ -1,7 +1,6 @@
 import Foundation
+import NacreCore
 import Testing
-
-@testable import NacreCore
 
 /// T9: one text in two vocabularies, whatever the text and wherever it is cut (ALGORITHMS 5.1, 11).
 @Suite("Retokenization")

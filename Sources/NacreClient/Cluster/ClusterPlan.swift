@@ -21,12 +21,16 @@ package struct ClusterPlan: Sendable {
     /// Whether verifiers may round differently from pass to pass.
     package var hasInexactRounding = false
     package var logLevel: String?
+    /// A file of the coordinator's settings; what the plan says itself comes first.
+    package var coordinatorSettings: String?
 
     /// What drafts, for people: a path, kinds of lookups, or both.
     package var drafting: String { [hasDraftModel ? draft : nil, lookup].compactMap(\.self).joined(separator: "+") }
 
     /// Most processes of one role: enough for any one machine, and few enough to list.
     package static let processesMax = 64
+    /// The slots of nodes that are told nothing.
+    package static let slotsUsual = 8
 
     /// - Parameters:
     ///   - target: path of the target model, `nil` for the one that Nacre comes with; as `draft`.
@@ -76,7 +80,8 @@ package struct ClusterPlan: Sendable {
     var coordinator: Process {
         Process(
             name: "coordinator", role: "coordinator", executable: "nacre-coordinator",
-            arguments: ["--listen", "\(listen)", "--http", "\(http)"] + logArguments)
+            arguments: ["--listen", "\(listen)", "--http", "\(http)"]
+                + (coordinatorSettings.map { ["--config", $0] } ?? []) + logArguments)
     }
 
     /// Verifiers and drafters, to be started once the coordinator listens at `control`.

@@ -70,6 +70,24 @@ package enum PromptFile {
             && line.dropFirst(4).allSatisfy { $0 == "-" || $0.isASCII && ($0.isLowercase || $0.isNumber) }
     }
 
+    /// A half of the prompts that Nacre comes with (Models/prompts/README.md), one of each category, then the next of
+    /// each; the built-in ones where that file is not installed.
+    ///
+    /// - Parameter turns: how many of each category.
+    package static func shipped(
+        _ half: String, of installation: Installation, turns: Int = .max
+    ) throws(NacreError) -> [Prompt] {
+        guard let path = try? installation.model("prompts/\(half).txt") else { return builtIn.map { Prompt(text: $0) } }
+        var seen: [String?: Int] = [:]
+        let numbered = try readAll(path).map { prompt in
+            seen[prompt.category, default: 0] += 1
+            return (turn: seen[prompt.category, default: 0], prompt: prompt)
+        }
+        return (1...max(1, numbered.map(\.turn).max() ?? 1)).prefix(turns).flatMap { turn in
+            numbered.filter { $0.turn == turn }.map(\.prompt)
+        }
+    }
+
     /// Beginnings of Python, the language of the default models.
     package static let builtIn = [
         "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n",

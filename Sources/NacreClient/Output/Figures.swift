@@ -1,4 +1,5 @@
 import Foundation
+package import NacreCore
 
 /// Numbers as people read them: a point, no grouping, whatever the locale.
 package enum Figures {
@@ -10,4 +11,10 @@ package enum Figures {
 
     /// "71 %", or "-" for what was not measured.
     package static func percent(_ share: Double?) -> String { share.map { decimal(100 * $0, digits: 0) + " %" } ?? "-" }
+
+    /// "1.05-1.17", the quartiles; "-" for what was not measured, or once only.
+    package static func range(_ quartiles: Quartiles?, digits: Int) -> String {
+        guard let quartiles, quartiles.count > 1 else { return "-" }
+        return "\(decimal(quartiles.low, digits: digits))-\(decimal(quartiles.high, digits: digits))"
+    }
 }

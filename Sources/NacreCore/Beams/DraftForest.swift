@@ -18,9 +18,9 @@ package struct BeamPlace: Sendable, Hashable {
 ///     send(forest.layers.indices.map(forest.sent))
 ///
 /// A layer is a number of independent draws from Q(k, x) = v_k · q(x | draft beam k) over the draft beams before it:
-/// the roots with equal weights, then the draws of the layer before, weighted by their own Q. Every draw is a draft beam
-/// of the next layer, also one that came before; draws of one text share a node of the tree, so that a pass evaluates
-/// it once. The number of draws is settled before the first of a layer (ALGORITHMS 0.5).
+/// the roots with equal weights, then the draws of the layer before, weighted by their own Q. Every draw is a draft
+/// beam of the next layer, also one that came before; draws of one text share a node of the tree, so that a pass
+/// evaluates it once. The number of draws is settled before the first of a layer (ALGORITHMS 0.5).
 ///
 /// Draws are independent because the rule is that of independent draws: without replacement it would be biased.
 ///

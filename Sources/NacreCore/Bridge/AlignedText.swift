@@ -16,8 +16,8 @@
 ///   vocabularies", ICML 2025, with the alignment of ALGORITHMS 5.1 in place of the published code's diagonals.
 package struct AlignedText: Sendable {
     /// Tokens over the text, each with the offset at which it ends.
-    struct Track: Sendable {
-        private(set) var tokens: [TokenID] = []
+    package struct Track: Sendable {
+        package private(set) var tokens: [TokenID] = []
         private(set) var ends: [Int] = []
 
         var end: Int { ends.last ?? 0 }
@@ -52,19 +52,24 @@ package struct AlignedText: Sendable {
         package var kept: Int
         /// What comes behind them.
         package var tokens: [TokenID]
+
+        package init(kept: Int, tokens: [TokenID]) {
+            self.kept = kept
+            self.tokens = tokens
+        }
     }
 
-    let target: ByteExactTokenizer
-    let draft: ByteExactTokenizer
+    package let target: ByteExactTokenizer
+    package let draft: ByteExactTokenizer
     /// Tokens that are tokenized again before a seam.
-    let look: Int
+    package let look: Int
     /// Tokens that both have: commands are taken over by it, and under TLI all others.
     package let intersection: TokenLevelIntersection
-    private(set) var bytes: [UInt8] = []
-    private(set) var targetTrack = Track()
-    private(set) var draftTrack = Track()
+    package private(set) var bytes: [UInt8] = []
+    package private(set) var targetTrack = Track()
+    package private(set) var draftTrack = Track()
     /// Tokens before the last command of either track: no seam lies before them.
-    private(set) var fixed = (target: 0, draft: 0)
+    package private(set) var fixed = (target: 0, draft: 0)
     /// Whether the drafter cannot follow: its vocabulary lacks bytes of the text, or a command. Nothing is drafted
     /// then, until it begins anew.
     package private(set) var isLost = false
@@ -183,7 +188,7 @@ package struct AlignedText: Sendable {
 
 extension AlignedText.Track {
     /// The tokens that end at or before `offset`.
-    func count(before offset: Int) -> Int {
+    package func count(before offset: Int) -> Int {
         ends.lastIndex { $0 <= offset }.map { $0 + 1 } ?? 0
     }
 }

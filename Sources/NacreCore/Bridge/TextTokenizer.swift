@@ -89,9 +89,9 @@ package struct ByteExactTokenizer: Sendable {
 }
 
 /// UTF-8 as far as bridges look into it.
-enum UTF8Text {
+package enum UTF8Text {
     /// The text in order, cut where valid UTF-8 and other bytes meet.
-    static func runs(of bytes: [UInt8]) -> [(run: [UInt8], isText: Bool)] {
+    package static func runs(of bytes: [UInt8]) -> [(run: [UInt8], isText: Bool)] {
         var runs: [(run: [UInt8], isText: Bool)] = []
         var start = 0
         forEachPart(of: bytes) { length, isText in
@@ -107,7 +107,7 @@ enum UTF8Text {
     }
 
     /// Bytes at the end that begin a character and do not finish it: 0 to 3.
-    static func incomplete(_ bytes: some BidirectionalCollection<UInt8>) -> Int {
+    package static func incomplete(_ bytes: some BidirectionalCollection<UInt8>) -> Int {
         let tail = Array(bytes.suffix(3))
         for start in tail.indices.reversed() where tail[start] & 0xC0 == 0xC0 {
             var parts: [(length: Int, isText: Bool)] = []
@@ -132,12 +132,12 @@ enum UTF8Text {
     }
 
     /// Whether `offset` lies behind the first byte of a character.
-    static func isCut(_ bytes: [UInt8], at offset: Int) -> Bool {
+    package static func isCut(_ bytes: [UInt8], at offset: Int) -> Bool {
         offset < bytes.count && bytes[offset] & 0xC0 == 0x80
     }
 
     /// Whether tokenizers commonly cut before `offset`: where a run of white space begins, and behind a line's end.
-    static func isSeam(_ bytes: [UInt8], at offset: Int) -> Bool {
+    package static func isSeam(_ bytes: [UInt8], at offset: Int) -> Bool {
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
         guard offset > 0, offset < bytes.count else { return offset == 0 }
         return isSpace(bytes[offset]) ? !isSpace(bytes[offset - 1]) : bytes[offset - 1] == 0x0A

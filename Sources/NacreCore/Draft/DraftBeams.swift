@@ -39,7 +39,8 @@ package struct DraftBeams: Sendable, Hashable {
     package struct Row: Sendable, Hashable {
         /// The law that tokens are drawn from, after the sampler transform.
         package var draw: Distribution
-        /// The law that their log-probabilities are taken of (`SamplingPolicy.jointScoring`); not 0 where `draw` is not.
+        /// The law that their log-probabilities are taken of (`SamplingPolicy.jointScoring`); not 0 where `draw` is
+        /// not.
         package var score: Distribution
 
         package init(draw: Distribution, score: Distribution) {

@@ -24,20 +24,22 @@ extension [Candidate] {
     }
 
     /// The `count` best, of equal ones the earlier.
-    func bestFirst(_ count: Int) -> [Candidate] {
+    package func bestFirst(_ count: Int) -> [Candidate] {
         let order = indices.sorted { (self[$1].probability, $0) < (self[$0].probability, $1) }
         return order.prefix(count).map { self[$0] }
     }
 }
 
 /// How often each token followed one piece of text, and how long ago.
-struct ContinuationCounts {
+package struct ContinuationCounts {
     private var entries: [(token: TokenID, count: Int, recency: Int)] = []
 
-    var isEmpty: Bool { entries.isEmpty }
+    package init() {}
+
+    package var isEmpty: Bool { entries.isEmpty }
 
     /// - Parameter recency: larger is more recent.
-    mutating func add(_ token: TokenID, times: Int = 1, recency: Int) {
+    package mutating func add(_ token: TokenID, times: Int = 1, recency: Int) {
         if let place = entries.firstIndex(where: { $0.token == token }) {
             entries[place].count += times
             entries[place].recency = max(entries[place].recency, recency)
@@ -51,7 +53,7 @@ struct ContinuationCounts {
     ///
     /// The 2/m is the chance of something never seen: after a match of one token a single precedent counts 1/3, after
     /// eight tokens 4/5. A starting point only: verdicts correct it (`ConfidenceCalibration`).
-    func candidates(_ most: Int, matched: Int) -> [Candidate] {
+    package func candidates(_ most: Int, matched: Int) -> [Candidate] {
         let total = Double(entries.reduce(0) { $0 + $1.count }) + 2 / Double(matched)
         let order = entries.sorted { ($1.count, $1.recency, $0.token) < ($0.count, $0.recency, $1.token) }
         return order.prefix(most).map { Candidate(token: $0.token, probability: Double($0.count) / total) }

@@ -10,13 +10,13 @@
 ///   tree of past outputs is unbounded.
 package struct OutputPool: Sendable {
     package let tokensMax: Int
-    private(set) var young = SuffixAutomaton()
-    private(set) var old = SuffixAutomaton()
+    package private(set) var young = SuffixAutomaton()
+    package private(set) var old = SuffixAutomaton()
 
     /// Stands between outputs; no vocabulary has it.
-    static let separator = TokenID(rawValue: .max)
+    package static let separator = TokenID(rawValue: .max)
     /// Tokens of a text that are looked up.
-    static let contextMax = 64
+    package static let contextMax = 64
 
     /// - Parameter tokensMax: most tokens held, at least 4; the default is about 50 MB when full.
     package init(tokensMax: Int = 262_144) {
@@ -41,7 +41,7 @@ package struct OutputPool: Sendable {
     }
 
     /// What followed the longest end of `context` that occurs in either half.
-    func findings(after context: ArraySlice<TokenID>, count: Int) -> [SuffixFinding] {
+    package func findings(after context: ArraySlice<TokenID>, count: Int) -> [SuffixFinding] {
         [young, old].compactMap { automaton in
             let match = context.suffix(Self.contextMax).reduce(SuffixAutomaton.Match()) {
                 automaton.advance($0, by: $1)
@@ -52,16 +52,16 @@ package struct OutputPool: Sendable {
 }
 
 /// What one automaton proposes behind one text.
-struct SuffixFinding {
+package struct SuffixFinding {
     /// Tokens of the longest match that anything followed.
-    let matched: Int
-    let candidates: [Candidate]
+    package let matched: Int
+    package let candidates: [Candidate]
 
     /// Shorter matches that fill the places which the longest leaves.
     private static let matchesMax = 8
 
     /// `nil` if nothing followed.
-    init?(_ automaton: SuffixAutomaton, _ match: SuffixAutomaton.Match, count: Int) {
+    package init?(_ automaton: SuffixAutomaton, _ match: SuffixAutomaton.Match, count: Int) {
         var longest: Int?
         var found: [Candidate] = []
         var next: SuffixAutomaton.Match? = match

@@ -7,8 +7,8 @@
 /// - Source: Zhao et al., "Ouroboros", EMNLP 2024 (2402.13720); the pool is that of Fu et al., "Lookahead decoding",
 ///   ICML 2024: level 7 (6 tokens behind the key), guess sets of 20.
 package struct PhrasePool: Sendable {
-    struct Phrase: Sendable {
-        let tokens: [TokenID]
+    package struct Phrase: Sendable {
+        package let tokens: [TokenID]
         /// How often it was met.
         var times: Int
     }
@@ -36,7 +36,7 @@ package struct PhrasePool: Sendable {
     package var count: Int { entries.values.reduce(0) { $0 + $1.phrases.count } }
 
     /// The phrases behind `token`, the latest met first.
-    func phrases(behind token: TokenID) -> [Phrase] { entries[token]?.phrases ?? [] }
+    package func phrases(behind token: TokenID) -> [Phrase] { entries[token]?.phrases ?? [] }
 
     /// Learns what follows each token of `text` but the last: up to `tokensMax` tokens of it.
     package mutating func learn(_ text: [TokenID]) {
@@ -45,7 +45,7 @@ package struct PhrasePool: Sendable {
         }
     }
 
-    mutating func learn(_ phrase: [TokenID], behind key: TokenID) {
+    package mutating func learn(_ phrase: [TokenID], behind key: TokenID) {
         clock += 1
         var entry = entries[key] ?? Entry()
         entry.learned = clock

@@ -10,7 +10,7 @@
 ///
 /// - Source: Blumer et al., "The smallest automaton recognizing the subwords of a text", 1985; as a drafter: Oliaro et
 ///   al., "SuffixDecoding", 2024.
-struct SuffixAutomaton: Sendable {
+package struct SuffixAutomaton: Sendable {
     /// All pieces that end at the same places.
     private struct State: Sendable {
         /// Tokens of the longest of them.
@@ -47,9 +47,15 @@ struct SuffixAutomaton: Sendable {
     }
 
     /// A piece that occurs: the last `length` tokens of what was followed.
-    struct Match: Sendable, Hashable {
-        fileprivate(set) var state: Int32 = 0
-        fileprivate(set) var length = 0
+    package struct Match: Sendable, Hashable {
+        package fileprivate(set) var state: Int32 = 0
+        package fileprivate(set) var length = 0
+
+        package init() {}
+        fileprivate init(state: Int32, length: Int) {
+            self.state = state
+            self.length = length
+        }
     }
 
     private let chainMax = 64
@@ -60,18 +66,18 @@ struct SuffixAutomaton: Sendable {
     private var last: Int32 = 0
     private var undos: [Undo] = []
     /// Tokens taken in.
-    private(set) var length = 0
+    package private(set) var length = 0
 
-    init(undoMax: Int = 0) { self.undoMax = undoMax }
+    package init(undoMax: Int = 0) { self.undoMax = undoMax }
 
-    var stateCount: Int { states.count }
-    var edgeCount: Int { edges.count }
+    package var stateCount: Int { states.count }
+    package var edgeCount: Int { edges.count }
     /// Tokens that can be taken back.
-    var undoable: Int { undos.count }
+    package var undoable: Int { undos.count }
 
     // MARK: - Growing
 
-    mutating func append(_ token: TokenID) {
+    package mutating func append(_ token: TokenID) {
         var undo = Undo(edges: edges.count, last: last)
         let new = Int32(states.count)
         states.append(State(length: states[Int(last)].length + 1, link: 0))
@@ -128,7 +134,7 @@ struct SuffixAutomaton: Sendable {
     }
 
     /// Takes the last token back.
-    mutating func removeLast() {
+    package mutating func removeLast() {
         guard let undo = undos.popLast() else { preconditionFailure("no token can be taken back") }
         let new = last
         var state = new
@@ -158,13 +164,13 @@ struct SuffixAutomaton: Sendable {
     // MARK: - Looking up
 
     /// The longest piece at the end of the text that also occurs before it.
-    var ending: Match {
+    package var ending: Match {
         let state = states[Int(last)].link
         return state < 0 ? Match() : Match(state: state, length: Int(states[Int(state)].length))
     }
 
     /// The longest piece that occurs and that `match` and `token` end in. O(1) amortised over the tokens of a path.
-    func advance(_ match: Match, by token: TokenID) -> Match {
+    package func advance(_ match: Match, by token: TokenID) -> Match {
         var match = match
         while true {
             if let edge = edge(match.state, token) {
@@ -176,16 +182,16 @@ struct SuffixAutomaton: Sendable {
     }
 
     /// The longest shorter piece that ends at more places; `nil` for the empty one.
-    func shorter(_ match: Match) -> Match? {
+    package func shorter(_ match: Match) -> Match? {
         let link = states[Int(match.state)].link
         return link < 0 ? nil : Match(state: link, length: Int(states[Int(link)].length))
     }
 
     /// How often the piece occurs.
-    func occurrences(of match: Match) -> Int { Int(states[Int(match.state)].occurrences) }
+    package func occurrences(of match: Match) -> Int { Int(states[Int(match.state)].occurrences) }
 
     /// What followed the piece, without `excluded`.
-    func continuations(of match: Match, excluding excluded: TokenID? = nil) -> ContinuationCounts {
+    package func continuations(of match: Match, excluding excluded: TokenID? = nil) -> ContinuationCounts {
         var counts = ContinuationCounts()
         for edge in edges(of: match.state) where edges[edge].token != excluded {
             let state = states[Int(edges[edge].target)]

@@ -12,7 +12,7 @@ package struct SuffixLookup: LookupDrafter {
     /// Tokens before the window, which are forgotten.
     private var forgotten = 0
     private var text: [TokenID] = []
-    private(set) var automaton = SuffixAutomaton(undoMax: Self.undoMax)
+    package private(set) var automaton = SuffixAutomaton(undoMax: Self.undoMax)
 
     /// - Parameter windowMax: most tokens of the text that are indexed; when there are more, the older half is
     ///   forgotten.

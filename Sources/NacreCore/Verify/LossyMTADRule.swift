@@ -7,8 +7,8 @@ import RealModule
 ///     ℓp(node) = Σ along its path of ln p;   a node passes iff ℓp − ref(layer) > ln τ
 ///     keep the passing node of the deepest layer, there the one with the largest ℓp;   y ~ p behind it
 ///
-/// On a chain, with its own ℓq for references, this is MTAD: the longest prefix with P / Q > τ, also behind shorter ones
-/// that fail. On a tree it is MMTAD.
+/// On a chain, with its own ℓq for references, this is MTAD: the longest prefix with P / Q > τ, also behind shorter
+/// ones that fail. On a tree it is MMTAD.
 ///
 ///     let rule = LossyMTADRule(threshold: 0.5)
 ///     let verdict = rule.verdict(
@@ -17,8 +17,8 @@ import RealModule
 ///         law: { rows[$0] })                                   // the row behind a node, after the sampler transform
 ///     commit(verdict.tokens(of: draft.drafts))
 ///
-/// What it promises (ALGORITHMS 3.2): every block of drafts that it keeps has ln P ≥ ref + ln τ, so with `layerBest`, and
-/// on chains, ln P ≥ ln Q + ln τ. τ → 0 keeps everything that the target finds possible at all.
+/// What it promises (ALGORITHMS 3.2): every block of drafts that it keeps has ln P ≥ ref + ln τ, so with `layerBest`,
+/// and on chains, ln P ≥ ln Q + ln τ. τ → 0 keeps everything that the target finds possible at all.
 ///
 /// - Source: Qin et al., "Optimized multi-token joint decoding with auxiliary model for LLM inference", ICLR 2025
 ///   (arXiv 2407.09722); published with τ = 0.1 to 0.9, examples 0.3 to 0.5.
@@ -37,8 +37,8 @@ package struct LossyMTADRule: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - ends: tokens behind which there is no text: drafts behind one are not looked at, and no token follows it.
-    ///   - logP: ln p of a node's token behind its parent, under the scoring law (`SamplingPolicy.jointScoring`); −∞ for
-    ///     an impossible one. Asked once for each node, parents first.
+    ///   - logP: ln p of a node's token behind its parent, under the scoring law (`SamplingPolicy.jointScoring`); −∞
+    ///     for an impossible one. Asked once for each node, parents first.
     ///   - law: the law that the target's own token is drawn from behind a node; asked once at most.
     package func verdict<Source: ChanceSource>(
         on draft: JointDraft, ends: Set<TokenID> = [], chance: inout Source, logP: (NodeIndex) -> Double,

@@ -52,6 +52,7 @@ extension CoordinatorMachine {
         }
         // In place: a copy of the record would copy the whole output with every commit.
         let end = jobs[commit.job]?.append(commit, vocabulary, at: now) ?? nil
+        tune(commit.job, tokens: commit.tokens.count, at: now, into: &effects)
         if let end { jobs[commit.job]?.state = .ending(link, commit.attempt, end, since: now) }
         // At its own ends the verifier stops by itself; of a stop string it does not know.
         if end == .stopString {
@@ -117,6 +118,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func requeue(_ id: JobID) {
+        leaveTuning(id)
         jobs[id]?.state = .queued
         hired[id] = nil
         wishes.remove(id)
@@ -126,6 +128,7 @@ extension CoordinatorMachine {
         guard var job = jobs[id], !job.isOver else { return }
         // What was held back is text if nothing more could follow; otherwise it may be the beginning of a stop string.
         if outcome == .endOfGeneration || outcome == .length { job.tail = job.assembler.finish() }
+        leaveTuning(id)
         job.state = .over(outcome)
         job.ended = now
         let kind = JobKind(

@@ -28,6 +28,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         package var policy = PolicyBook.builtIn
         /// Whether a drafter and a verifier on the same cores take turns; else they compute as if they had their own.
         package var alternates = true
+        /// Policies of pairs of models, which can be changed while jobs run; at most `PolicyBook.pairsMax`.
+        package var pairPolicies: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] = []
 
         package init(generation: Generation) { self.generation = generation }
     }
@@ -78,12 +80,18 @@ package struct CoordinatorMachine: Machine, Sendable {
     var nextRequest: UInt64 = 1
     /// Draft-length policies of jobs that name none.
     package internal(set) var policies: PolicyBook
+    /// What was found of policies that are tuned while jobs run.
+    var tunings: [PolicyTuning.Pair: PolicyTuning] = [:]
     /// Commits and ends that named an attempt which was no longer theirs.
     package internal(set) var staleMessages = 0
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
         policies = PolicyBook(initial: configuration.policy)
+        for (scope, entry) in configuration.pairPolicies {
+            let hasRoom = policies.set(entry, for: scope)
+            precondition(hasRoom, "\(configuration.pairPolicies.count) pairs with policies")
+        }
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
@@ -108,9 +116,11 @@ package struct CoordinatorMachine: Machine, Sendable {
             cancel(id, at: now, into: &effects)
         case .setPolicy(let scope, let entry):
             guard policies.set(entry, for: scope) else { break }
+            for pair in tunings.keys { tunings[pair]?.leave() }
             for id in order { refreshPolicy(of: id, into: &effects) }
         case .tick:
             expire(at: now, into: &effects)
+            checkTrials(at: now, into: &effects)
         }
         turnAway(at: now, into: &effects)
         place(at: now, into: &effects)

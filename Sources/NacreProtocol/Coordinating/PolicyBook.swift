@@ -29,10 +29,13 @@ package struct PolicyBook: Sendable {
         package var policy: PolicySpecification
         /// Who chose it, for people.
         package var setBy: String
+        /// Whether it is tuned while jobs run; then `policy` is what is in force meanwhile.
+        package var isAuto: Bool
 
-        package init(_ policy: PolicySpecification, setBy: String) {
+        package init(_ policy: PolicySpecification, setBy: String, isAuto: Bool = false) {
             self.policy = policy
             self.setBy = setBy
+            self.isAuto = isAuto
         }
     }
 
@@ -87,7 +90,7 @@ extension CoordinatorMachine {
         let entry = policies.entry(target: Hello.fileName(of: job.modelName), drafts: drafts)
         var speculation = specification.speculation
         // A tree, a fixed γ: there a policy decides nothing, or must not.
-        for entry in [entry, policies.entry(target: "", drafts: [])] {
+        for entry in [tuned(entry, for: job), policies.entry(target: "", drafts: [])] {
             speculation.policy = entry.policy
             if speculation.complaint(under: specification.sampling) == nil { return entry }
         }

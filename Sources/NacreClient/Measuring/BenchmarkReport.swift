@@ -1,0 +1,92 @@
+package import NacreAPI
+import NacreCore
+package import NacreNode
+
+/// A benchmark's figures and all that is needed to believe or to repeat them.
+package struct BenchmarkReport: Sendable, Codable {
+    /// The models as their nodes describe them.
+    package let target: String
+    package let draft: String
+    /// Which process computed on which cores; absent for a cluster that was there already.
+    package var cores: String?
+    package var machine = MeasuringMachine.current()
+    package let version: String
+    package let engine: String
+    /// As it was typed.
+    package let command: String
+    package let prompts: Int
+    package let repetitions: Int
+    package let maxTokens: Int
+    package let temperature: Double
+    package private(set) var cells: [BenchmarkCell] = []
+    package private(set) var refusals: [Benchmark.Refusal] = []
+    package private(set) var timelines: [JobTimeline] = []
+    package private(set) var seconds = 0.0
+
+    /// - Parameter nodes: those of the cluster that is measured.
+    package init(_ benchmark: Benchmark, nodes: [NodeDocument], cores: String?, command: String) {
+        func models(_ role: String) -> String {
+            let names = Set(nodes.filter { $0.role == role }.map(\.model)).sorted()
+            return names.isEmpty ? "none" : names.joined(separator: ", ")
+        }
+        target = models("verifier")
+        draft = models("drafter")
+        self.cores = cores
+        version = NacreVersion.current
+        engine = Set(nodes.map(\.engine)).sorted().joined(separator: ", ")
+        self.command = command
+        prompts = benchmark.prompts.count
+        repetitions = benchmark.repetitions
+        maxTokens = benchmark.template.maxTokens ?? 0
+        temperature = benchmark.template.temperature ?? 0
+    }
+
+    /// Takes in what was measured, in so many seconds.
+    package mutating func add(_ outcome: Benchmark.Outcome, seconds: Double) {
+        cells += outcome.cells
+        refusals += outcome.refusals
+        timelines += outcome.timelines
+        self.seconds += seconds
+    }
+
+    package var outputs: Int { cells.reduce(0) { $0 + $1.outputs } }
+    package var differing: Int { cells.reduce(0) { $0 + $1.differing } }
+    /// Whether the target's rows are the same in every pass.
+    package var isExact: Bool { cells.allSatisfy(\.exact) }
+
+    /// "all 96 outputs are plain decoding's", or how many are not.
+    package var identity: String {
+        guard differing > 0 else { return "all \(outputs) outputs are plain decoding's, token by token" }
+        let excuse = isExact ? "" : "; the target's rounding is inexact (--inexact-rounding), which may tip ties"
+        return "\(differing) of \(outputs) outputs differ from plain decoding's\(excuse)"
+    }
+
+    /// Why the benchmark failed; `nil` if it did not. With inexact rounding outputs may differ without a defect.
+    package var failure: NacreError? {
+        if isExact, let cell = cells.first(where: { $0.differing > 0 }), let divergence = cell.divergence {
+            return NacreError(
+                .failed, "\(identity): \(cell.name), \(cell.jobs) at once, \(divergence.sentence)",
+                remedy: "`nacre check` looks closer")
+        }
+        if let refusal = refusals.first, Set(cells.map(\.name)).count == 1 {
+            return NacreError(.badUsage, "nothing was measured beside plain decoding: \(refusal.reason)")
+        }
+        return nil
+    }
+
+    /// The figures, a line for each cell.
+    package var table: Table {
+        var table = Table(
+            "jobs", "method", "tokens_per_s", "quartiles", "ratio", "quartiles", "accepted", "mean_accepted",
+            "verifier_busy", "samples", "output")
+        for cell in cells {
+            table.add(
+                "\(cell.jobs)", cell.name, Figures.decimal(cell.tokensPerSecond?.median, digits: 1),
+                Figures.range(cell.tokensPerSecond, digits: 1), Figures.decimal(cell.ratio?.median, digits: 2),
+                Figures.range(cell.ratio, digits: 2), Figures.percent(cell.acceptanceRate),
+                Figures.decimal(cell.meanAcceptedTokens, digits: 2), Figures.percent(cell.verifierBusy),
+                "\(cell.rates.count)", cell.differing == 0 ? "identical" : "\(cell.differing) differ")
+        }
+        return table
+    }
+}

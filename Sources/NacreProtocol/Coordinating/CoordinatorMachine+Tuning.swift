@@ -1,0 +1,118 @@
+import NacreCore
+
+/// The policies of a pair of models, tuned while its jobs run (`OnlineTuner`).
+struct PolicyTuning: Sendable {
+    /// Methods have best policies of their own.
+    struct Pair: Sendable, Hashable {
+        let target: String
+        /// All of them.
+        let draft: String
+        let method: String
+
+        init(_ job: JobRecord) {
+            target = job.modelName
+            draft = job.draftModels.sorted().joined(separator: "+")
+            method = job.specification.speculation.method.name
+        }
+    }
+
+    /// From the default on: few, for each costs trials, and of different kinds.
+    static let policies = [PolicySpecification.Name.goodput, .heuristic, .ema, .svip, .adaedl, .thompson]
+        .map { PolicySpecification($0) }
+
+    var tuner = OnlineTuner(arms: policies.count)
+    /// The job in which policies are tried.
+    private(set) var watched: JobID?
+    /// Its last commit, and tokens since then that came at the same instant.
+    private var last = Instant(rawValue: 0)
+    private var pending = 0
+
+    /// The policy of a job of the pair.
+    func policy(of job: JobID) -> PolicySpecification {
+        Self.policies[job == watched ? tuner.current : tuner.incumbent]
+    }
+
+    /// Takes in a commit of a job of the pair.
+    mutating func record(_ tokens: Int, of job: JobID, at now: Instant) {
+        guard let watched else {
+            (watched, last, pending) = (job, now, 0)
+            return
+        }
+        guard watched == job else { return }
+        pending += tokens
+        let seconds = Self.seconds(from: last, to: now)
+        guard seconds > 0 else { return }
+        tuner.record(tokens: Double(pending), seconds: seconds)
+        (last, pending) = (now, 0)
+    }
+
+    /// Breaks off a trial that has used up what it may lose.
+    mutating func check(at now: Instant) {
+        let seconds = Self.seconds(from: last, to: now)
+        guard watched != nil, tuner.mustStop(after: seconds) else { return }
+        tuner.stop(after: seconds)
+        last = now
+    }
+
+    /// Another job is to be watched from now on.
+    mutating func leave() {
+        tuner.leave()
+        watched = nil
+    }
+
+    private static func seconds(from start: Instant, to end: Instant) -> Double { Double(end - start) / 1_000_000 }
+}
+
+// Policies that are tuned while jobs run.
+extension CoordinatorMachine {
+    /// `entry` with the policy that is in force for the job.
+    func tuned(_ entry: PolicyBook.Entry, for job: JobRecord) -> PolicyBook.Entry {
+        guard entry.isAuto, let tuning = tunings[PolicyTuning.Pair(job)] else { return entry }
+        var entry = entry
+        entry.policy = tuning.policy(of: job.id)
+        return entry
+    }
+
+    /// Takes in a commit of a running job.
+    mutating func tune(_ id: JobID, tokens: Int, at now: Instant, into effects: inout [Effect]) {
+        guard let job = jobs[id], job.policy.isAuto, job.canBeTuned, case .running = job.state else { return }
+        let pair = PolicyTuning.Pair(job)
+        guard tunings[pair] != nil || tunings.count < PolicyBook.pairsMax else { return }
+        change(pair, into: &effects) { $0.record(tokens, of: id, at: now) }
+    }
+
+    mutating func checkTrials(at now: Instant, into effects: inout [Effect]) {
+        let trials = tunings.filter { $0.value.tuner.trial != nil }.keys
+        // The order of a dictionary must not decide who is told first.
+        for pair in trials.sorted(by: { ($0.target, $0.draft, $0.method) < ($1.target, $1.draft, $1.method) }) {
+            change(pair, into: &effects) { $0.check(at: now) }
+        }
+    }
+
+    /// The job is no longer where it was.
+    mutating func leaveTuning(_ id: JobID) {
+        for (pair, tuning) in tunings where tuning.watched == id { tunings[pair]?.leave() }
+    }
+
+    private mutating func change(
+        _ pair: PolicyTuning.Pair, into effects: inout [Effect], _ body: (inout PolicyTuning) -> Void
+    ) {
+        let before = tunings[pair]?.tuner
+        body(&tunings[pair, default: PolicyTuning()])
+        guard let after = tunings[pair] else { return }
+        if after.tuner.incumbent != before?.incumbent ?? 0 {
+            for id in order { refreshPolicy(of: id, into: &effects) }
+        } else if let watched = after.watched, after.tuner.current != before?.current ?? 0 {
+            refreshPolicy(of: watched, into: &effects)
+        }
+    }
+}
+
+extension JobRecord {
+    /// Whether every policy that is tried decides something about it, and may.
+    var canBeTuned: Bool {
+        let speculation = specification.speculation
+        return speculation.method != .autoregressive && speculation.gamma == 0 && speculation.shape == .chain
+            && speculation.branches == 0 && !speculation.draws(under: specification.sampling)
+    }
+}

@@ -1,0 +1,182 @@
+import ArgumentParser
+import Foundation
+import NacreAPI
+import NacreClient
+import NacreNode
+
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure how fast every way of speculating is, against plain decoding.",
+        discussion: """
+            Starts a cluster of its own on this machine, warms up, and takes every sample in each way before the next
+            sample, another way first each time. A sample is as many prompts as there are jobs at once; its rate is by
+            the clock on the wall, from the first token of the first job to the end of the last. Ratios are to plain
+            decoding of the same prompts in the same repetition. Medians and quartiles of all samples are shown. The
+            exit status is 1 if an output differs from plain decoding's.
+
+            A method can have settings of its own: speculative:gamma=6, stream:tree=best,branches=8. With --policies
+            each method that leaves its draft length open is measured under each policy.
+
+            Examples:
+              nacre bench
+              nacre bench --target T.gguf --draft D.gguf --jobs 1,2,4,8 --report bench.html
+              nacre bench --methods speculative:gamma=2,speculative:gamma=4,pearl,stream --repeat 5
+              nacre bench --methods stream,speculative --policies svip,adaedl:lambda=0.4 --json figures.json
+              nacre bench --coordinator 127.0.0.1:7401 --prompts prompts.txt --tokens 128
+            """)
+
+    @OptionGroup var cluster: ClusterOptions
+    @OptionGroup var measuring: MeasuringOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Methods to measure, or all: \(DecodingVariant.all.joined(separator: ", ")) (default "
+                + "speculative,pearl,stream).",
+            valueName: "list"))
+    var methods: String?
+
+    @Option(
+        help: ArgumentHelp("Policies to measure them under, or all (default: the coordinator's).", valueName: "list"))
+    var policies: String?
+
+    @Option(help: ArgumentHelp("Numbers of jobs at once (default 1).", valueName: "list"))
+    var jobs = "1"
+
+    @Option(help: ArgumentHelp("How often each prompt is decoded in each way (default 3).", valueName: "n"))
+    var `repeat` = 3
+
+    @Option(
+        help: ArgumentHelp(
+            "Measure the cluster of this coordinator instead of one of our own; other work of it spoils the figures.",
+            valueName: "host:port"))
+    var coordinator: String?
+
+    @Option(help: ArgumentHelp("Write the figures as JSON to this file; - for stdout.", valueName: "file"))
+    var json: String?
+
+    @Option(help: ArgumentHelp("Write a report with plots to this file, one page of HTML.", valueName: "file"))
+    var report: String?
+
+    private static let jobsMax = 64
+
+    func validate() throws {
+        guard (1...10_000).contains(`repeat`) else { throw ValidationError("--repeat must be 1 or more.") }
+    }
+
+    func run() async throws {
+        let terminal = Terminal.standard()
+        let atOnce = try CheckOptions.numbers(jobs, "--jobs", 1...Self.jobsMax)
+        let benchmark = Benchmark(
+            try variants(), prompts: try measuring.prompts(), jobs: atOnce, repetitions: `repeat`,
+            template: measuring.template())
+        let plan = try coordinator == nil ? cluster.plan(jobsAtOnce: atOnce.max() ?? 1) : nil
+        let command = MeasuringOptions.commandLine
+        let body: @Sendable (CoordinatorClient) async throws -> BenchmarkReport = { coordinator in
+            let line = ProgressLine(terminal)
+            defer { line.clear() }
+            var report = BenchmarkReport(
+                benchmark, nodes: try await coordinator.nodes(), cores: plan?.cores.description, command: command)
+            let start = ContinuousClock.now
+            let outcome = try await benchmark.run(at: coordinator) { share, what in line.show(share, what) }
+            report.add(outcome, seconds: start.duration(to: .now) / .seconds(1))
+            return report
+        }
+        let result: BenchmarkReport
+        if let plan {
+            if terminal.showsProgress { terminal.note("starting a cluster: \(plan.cores.description)") }
+            result = try await plan.withPrivateCluster(terminal, body)
+        } else {
+            let address = try HostPort(coordinator ?? "")
+            result = try await Interruption.guarding { try await CoordinatorClient.with(address, body) }
+        }
+        try write(result, to: terminal)
+        if let failure = result.failure { throw failure }
+    }
+
+    private func variants() throws -> [DecodingVariant] {
+        var methods = DecodingVariant.list(methods ?? "speculative,pearl,stream")
+        if methods == ["all"] { methods = DecodingVariant.all }
+        var policies = DecodingVariant.list(policies ?? "")
+        if policies == ["all"] { policies = DecodingVariant.policies }
+        for policy in policies { try DecodingVariant.check(policy: policy) }
+        return DecodingVariant.grid(methods: try methods.map { try DecodingVariant(parsing: $0) }, policies: policies)
+    }
+
+    private func write(_ result: BenchmarkReport, to terminal: Terminal) throws {
+        if let report {
+            try MeasuringOptions.write(BenchmarkPage(result).html, to: report, "--report")
+            if terminal.showsProgress { terminal.note("the report is in \(report)") }
+        }
+        if json == "-" { return try terminal.write(json: result) }
+        if let json {
+            let text = String(decoding: try JSON.encode(result, pretty: true), as: UTF8.self)
+            try MeasuringOptions.write(text + "\n", to: json, "--json")
+        }
+        try result.table.write(to: terminal)
+        for refusal in result.refusals { terminal.note("left out: \(refusal.name): \(refusal.reason)") }
+        guard terminal.isInteractive else { return }
+        try terminal.line("")
+        try terminal.line("\(result.identity); \(result.machine)")
+        try terminal.line("\(result.target) with drafts of \(result.draft); a sample is a group of prompts, once")
+    }
+}
+
+/// What `nacre bench` and `nacre tune` decode.
+struct MeasuringOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A prompt per line, or prompts between lines of --- or --- category (default: one of each category that "
+                + "Nacre comes with).",
+            valueName: "path"))
+    var prompts: String?
+
+    @Option(help: ArgumentHelp("Most output tokens of a job (default 64).", valueName: "n"))
+    var tokens = 64
+
+    @Option(help: "0 is greedy (default 0).")
+    var temperature: Double?
+
+    @Option(help: "64-bit seed, above temperature 0 (default 7).")
+    var seed: UInt64?
+
+    func validate() throws {
+        guard tokens >= 2 else {
+            throw ValidationError("--tokens must be 2 or more: one token takes no decoding time.")
+        }
+    }
+
+    /// The settings of every job.
+    func template() -> JobRequest {
+        var request = JobRequest(prompt: "")
+        request.maxTokens = tokens
+        request.temperature = temperature
+        // Any will do, if it is everyone's.
+        request.seed = seed ?? 7
+        return request
+    }
+
+    /// - Parameters:
+    ///   - half: of the prompts that Nacre comes with; what is chosen on one half is measured on the other.
+    ///   - turns: how many of each category.
+    func prompts(half: String = "reporting", turns: Int = 1) throws -> [Prompt] {
+        if let prompts { return try PromptFile.readAll(prompts) }
+        return try PromptFile.shipped(half, of: .current(), turns: turns)
+    }
+
+    /// As it was typed, to be repeated; words that a shell would take apart in quotation marks.
+    static var commandLine: String {
+        let words = ["nacre"] + CommandLine.arguments.dropFirst()
+        return words.map { word in
+            let isPlain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,@%+".contains($0) }
+            return isPlain && !word.isEmpty ? word : "'\(word.replacing("'", with: #"'\''"#))'"
+        }.joined(separator: " ")
+    }
+
+    static func write(_ text: String, to path: String, _ flag: String) throws {
+        do {
+            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw NacreError(.failed, "could not write \(path): \(error.localizedDescription)", remedy: "check \(flag)")
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import FoundationXML
+import NacreAPI
+import NacreClient
+import NacreCore
+import Testing
+
+/// `nacre bench` and `nacre tune` on the models that Nacre comes with.
+@Suite(.serialized) struct BenchCommandTests {
+    @Test("every way gives plain decoding's tokens, and table, JSON and report have the same figures")
+    func bench() async throws {
+        try await PatchedModel.withFolder { folder in
+            let (json, page) = ("\(folder)/figures.json", "\(folder)/report.html")
+            let result = try await Command.run(
+                "nacre",
+                [
+                    "bench", "--methods", "speculative:gamma=3,pearl,stream", "--policies", "svip", "--jobs", "1,2",
+                    "--tokens", "24", "--repeat", "2", "--json", json, "--report", page,
+                ])
+            #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
+            let report = try JSON.decode(
+                BenchmarkReport.self, from: Array(try Data(contentsOf: URL(filePath: json))))
+            #expect(report.cells.count == 8 && report.differing == 0 && report.refusals.isEmpty)
+            #expect(report.outputs == report.cells.reduce(0) { $0 + $1.outputs } && report.outputs > 8 * 8)
+            let plain = report.cells.filter { $0.name == "autoregressive" }
+            #expect(plain.map(\.jobs) == [1, 2] && plain.allSatisfy { $0.ratio == nil && $0.judged == 0 })
+            let drafted = report.cells.filter { $0.name == "speculative:gamma=3" }
+            #expect(drafted.allSatisfy { $0.judged > 0 && $0.accepted > 0 && $0.ratio?.count == $0.ratios.count })
+            #expect(drafted.allSatisfy { $0.acceptanceByPosition.count == 3 && ($0.meanAcceptedTokens ?? 0) > 0 })
+            #expect(report.timelines.map(\.name).contains("stream, svip"))
+            let lines = result.output.split(separator: "\n")
+            #expect(lines.count == 8 && lines.allSatisfy { $0.hasSuffix("identical") })
+
+            let text = try String(contentsOfFile: page, encoding: .utf8)
+            #expect(XMLParser(data: Data(text.utf8)).parse(), "not well-formed")
+            for cell in report.cells {
+                let figures = [cell.name, Figures.decimal(cell.tokensPerSecond?.median, digits: 1)]
+                #expect(figures.allSatisfy { text.contains(">\($0)<") }, "\(cell.name)")
+                if let ratio = cell.ratio {
+                    #expect(text.contains("<td>\(Figures.decimal(ratio.median, digits: 2))×</td>"), "\(cell.name)")
+                }
+            }
+            for word in ["<script", "http://", "https://", "url("] {
+                let rest = text.replacing("http://www.w3.org/2000/svg", with: "")
+                #expect(!rest.contains(word), "the page needs nothing from elsewhere: \(word)")
+            }
+            for heading in ["Speed against", "Accepted drafts", "Draft length over time", "Overlap of drafting"] {
+                #expect(text.contains("<h2>\(heading)"), "\(heading)")
+            }
+            let machine = "\(report.machine)".replacing("&", with: "&amp;")
+            #expect(machine.contains(report.machine.processor.replacing("&", with: "&amp;")))
+            #expect(text.contains(">\(machine)<") && text.contains("--tokens 24"))
+        }
+    }
+
+    @Test("what cannot be measured is named, and nothing to measure is an error")
+    func refusals() async throws {
+        let some = ["bench", "--tokens", "4", "--repeat", "1"]
+        let partly = try await Command.run("nacre", some + ["--methods", "stream,pearl:tree=best", "--json", "-"])
+        #expect(partly.status == 0 && partly.output.contains("drafts windows"), "\(partly)")
+        for (methods, words) in [("pearl:tree=best", "drafts windows"), ("steam", "stream"), ("stream:gamma=99", "32")]
+        {
+            let none = try await Command.run("nacre", some + ["--methods", methods])
+            #expect(none.status == 2 && none.errors.contains(words), "\(none)")
+        }
+    }
+
+    @Test("tuning keeps to its time, and a cluster takes the settings that it writes")
+    func tune() async throws {
+        try await PatchedModel.withFolder { folder in
+            let settings = "\(folder)/tuned.yaml"
+            let result = try await Command.run(
+                "nacre",
+                ["tune", "--budget", "8s", "--tokens", "6", "--methods", "speculative", "--json", "--out", settings])
+            #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
+            let found = try JSON.decode(Found.self, from: Array(result.output.utf8))
+            #expect(found.differing == 0 && found.outputs > 0 && !found.interrupted && found.budgetSeconds == 8)
+            #expect(found.arms.count == TuningSpace.variants(methods: ["speculative"]).count)
+            #expect(found.pair == "pycode-8m-q8_0.gguf/pycode-1m-q8_0.gguf")
+            let text = try String(contentsOfFile: settings, encoding: .utf8)
+            #expect(text.contains("\nmethod: ") && text.hasPrefix("# nacre tune"), "\(text)")
+            // Whatever won here by chance: the same form with a policy, which must reach jobs.
+            let pair = try #require(found.pair)
+            try Data((text.prefix { $0 != "\n" } + "\nmethod: pearl\npair-policies: '\(pair) fixed:gamma=3'\n").utf8)
+                .write(to: URL(filePath: settings))
+            let own = ["XDG_RUNTIME_DIR": folder]
+            let up = try await Command.run(
+                "nacre",
+                ["up", "--detach", "--config", settings, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+                environment: own)
+            #expect(up.status == 0, "\(up)")
+            let run = try await Command.run("nacre", ["run", "import os", "--json"], environment: own)
+            let job = try JSON.decode(JobDocument.self, from: Array(run.output.utf8))
+            #expect(job.method == "pearl" && job.policy == "fixed:gamma=3" && job.policySetBy.contains("tuned.yaml"))
+            let down = try await Command.run("nacre", ["down"], environment: own)
+            #expect(down.status == 0, "\(down)")
+        }
+    }
+
+    @Test("Ctrl-C shows the best so far")
+    func interrupted() async throws {
+        try await PatchedModel.withFolder { folder in
+            let settings = "\(folder)/tuned.yaml"
+            let tune = try Command(
+                "nacre", ["tune", "--budget", "1h", "--tokens", "2", "--methods", "pearl", "--out", settings])
+            try await Deadline.wait(for: "the first sample is taken") {
+                tune.hasEnded || FileManager.default.fileExists(atPath: settings)
+            }
+            tune.signal(SIGINT)
+            let result = try await tune.result()
+            #expect(result.status == 130, "\(result)")
+            #expect(result.output.contains("pearl, fixed:gamma=2\t"), "\(result)")
+        }
+    }
+
+    private struct Found: Decodable {
+        struct Arm: Decodable { let name: String }
+        let differing: Int
+        let outputs: Int
+        let interrupted: Bool
+        let budgetSeconds: Double
+        let pair: String?
+        let arms: [Arm]
+    }
+}
