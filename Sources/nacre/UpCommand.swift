@@ -12,7 +12,8 @@ struct UpCommand: AsyncParsableCommand {
             Stays until Ctrl-C or `nacre down`, then stops every process it has started; with --detach it returns as
             soon as the cluster is ready. Where the drafter computes is decided as `nacre plan` does, by what both
             models are measured to take: on cores of its own, on the verifier's in turns with it, or nowhere if it does
-            not pay. --placement overrides that. No two processes compute on a core at the same time.
+            not pay. --placement overrides that. No two processes compute on a core at the same time; a drafter without
+            a model (--lookup without --draft) computes next to nothing and has no core of its own.
 
             Examples:
               nacre up

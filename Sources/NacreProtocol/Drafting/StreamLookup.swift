@@ -43,9 +43,13 @@ struct StreamLookup: Sendable {
 // | the stream has | drafts are |
 // |---|---|
 // | lookups alone | what they find, as far as it is likely enough; no engine pass, no cache |
-// | a model and lookups, drafts not drawn | the union of both candidates; a chain is drawn out without a pass where the lookups are sure |
-// | a model and lookups, drafts drawn | the model's: one payload describes all siblings, and a row cannot say how a looked-up token came |
-// | a policy that decides token by token | the model's with a model: such policies read rows of q; without one the policy has nothing to read and lookups stop by themselves |
+// | a model too | the union of both candidates; where lookups are sure a chain goes on without a pass |
+// | a model whose drafts are drawn | the model's |
+// | a model and a policy that decides token by token | the model's |
+//
+// Drawn drafts stay the model's because one payload describes all siblings, and a row of q cannot say of a token that
+// it was looked up. Policies that decide token by token read rows of q: alone, lookups have none and stop by
+// themselves.
 extension DraftStream {
     /// The least probability that a chain of lookups alone is worth going on with: a draft that fails nineteen times of
     /// twenty costs a place in a pass for less than the messages about it.
@@ -92,8 +96,8 @@ extension DraftStream {
         }
     }
 
-    /// The longer draft of Ouroboros: where the lookups are sure of what follows the chain, it goes on without a pass of
-    /// the model.
+    /// The longer draft of Ouroboros: where the lookups are sure of what follows the chain, it goes on without a pass
+    /// of the model.
     ///
     /// - Source: Zhao et al., "Ouroboros", EMNLP 2024, section 3.2; there phrases follow the chain's last token only.
     private mutating func lengthen(_ memory: LookupMemory) {
