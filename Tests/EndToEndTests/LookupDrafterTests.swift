@@ -64,12 +64,9 @@ import Testing
             }
             let differences = Jobs.differences(plain, others)
             #expect(differences.isEmpty, "\(differences.joined(separator: "; "))")
-            for (request, job) in zip(requests, others) where request.temperature == nil {
-                let statistics = job.document.statistics
-                #expect(
-                    statistics.accepted > 0,
-                    "\(request.method ?? "") \(request.rule ?? "") \(request.tree ?? "") of \(statistics.drafted)")
-            }
+            // A single job may be over before its drafter has begun, or be better off without.
+            let accepted = others.reduce(0) { $0 + $1.document.statistics.accepted }
+            #expect(accepted > 4 * requests.count, "\(accepted) accepted in \(requests.count) jobs")
             #expect(cluster.casualties == [])
         }
     }
