@@ -71,13 +71,16 @@ import Testing
         }
     }
 
-    @Test("nacre up --lookup starts a drafter that has no model, beside the verifier")
-    func up() async throws {
+    @Test(
+        "nacre up --lookup starts a drafter that has no model, beside the verifier, also where no model is to draft",
+        arguments: [[], ["--placement", "plain", "--draft", Jobs.draft], ["--drafters", "0", "--draft", Jobs.draft]])
+    func up(_ more: [String]) async throws {
         try await PatchedModel.withFolder { folder in
             let own = ["XDG_RUNTIME_DIR": folder]
             let start = ["up", "--detach", "--lookup", "suffix,phrases", "--listen", "127.0.0.1:0", "--http"]
-            let up = try await Command.run("nacre", start + ["127.0.0.1:0"], environment: own)
-            #expect(up.status == 0 && up.output.contains("a drafter without a model computes next to nothing"), "\(up)")
+            let up = try await Command.run("nacre", start + ["127.0.0.1:0"] + more, environment: own)
+            let placing = "placement: beside, a drafter without a model computes next to nothing"
+            #expect(up.status == 0 && up.output.contains(placing), "\(up)")
             let nodes = try await Command.run("nacre", ["nodes"], environment: own)
             #expect(nodes.output.contains("suffix+phrases (vocabulary of pycode-8m-q8_0.gguf)"), "\(nodes)")
             let run = try await Command.run(
@@ -85,6 +88,21 @@ import Testing
             #expect(try JSON.decode(JobDocument.self, from: Array(run.output.utf8)).statistics.accepted > 0, "\(run)")
             let down = try await Command.run("nacre", ["down"], environment: own)
             #expect(down.status == 0, "\(down)")
+        }
+    }
+
+    @Test("bench measures lookups, on the cores that plain decoding has, with a model or without one")
+    func bench() async throws {
+        let some = ["bench", "--methods", "stream", "--tokens", "16", "--repeat", "1", "--json", "-", "--lookup"]
+        for (arguments, draft, placement) in [
+            (["suffix", "--drafters", "0"], "suffix (vocabulary of", ClusterPlacement.beside),
+            (["suffix", "--draft", Jobs.draft, "--placement", "together"], "pycode-1m-q8_0.gguf+suffix (", .together),
+        ] {
+            let result = try await Command.run("nacre", some + arguments)
+            #expect(result.status == 0, "\(result)")
+            let report = try JSON.decode(BenchmarkReport.self, from: Array(result.output.utf8))
+            #expect(report.draft.hasPrefix(draft) && report.placement == placement, "\(report.draft)")
+            #expect(report.differing == 0 && report.placing?.contains("has all of these cores") == true)
         }
     }
 
