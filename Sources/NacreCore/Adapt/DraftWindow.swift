@@ -50,9 +50,14 @@ package struct DraftWindow: Sendable {
     /// Whether a pass with drafts yields more tokens per second than one without.
     package var pays: Bool { cap > 1 }
 
-    /// W* = n_cap + ⌈(t_p(n_cap) + 2d) / t_q⌉, the second part at most `reach`, clamped to `range`: while one pass runs
-    /// and its verdict travels, the drafter fills the next. Smaller starves the verifier; larger only wastes the
-    /// drafter's work. Where drafts do not pay: `probe`.
+    /// W* = n_cap + ⌈(t_p(n_cap) + 2d) / t_q⌉, the second part at most `reach` and what passes can take, clamped to
+    /// `range`: while one pass runs and its verdict travels, the drafter fills the next. Smaller starves the verifier;
+    /// larger only wastes the drafter's work. Where drafts do not pay: `probe`.
+    ///
+    /// What passes can take goes beyond ALGORITHMS 10.5, which lets a fast drafter draft for as long as a pass takes:
+    /// n_cap positions for the next pass and for each that begins before the verdict of this one is heard of, and a
+    /// few more for a pass that finds its drafts likelier than most. What is beyond can be drafted when it is needed,
+    /// and a drafter that computes for nothing takes memory bandwidth from a verifier on the same machine.
     ///
     /// - Parameters:
     ///   - roundTripMicroseconds: 2d, to the drafter and back.
@@ -62,9 +67,19 @@ package struct DraftWindow: Sendable {
         let reach = DraftWindow.reach(alpha: alpha)
         let ahead = ((passMicroseconds + roundTripMicroseconds) / draftMicroseconds).rounded(.up)
         // When t_q is 0 or was never measured the quotient is infinite or NaN.
-        let useful = ahead < Double(reach) ? Int(max(ahead, 0)) : reach
+        let useful = min(ahead < Double(reach) ? Int(max(ahead, 0)) : reach, taken(roundTripMicroseconds))
         return min(max(cap + useful, DraftWindow.range.lowerBound), DraftWindow.range.upperBound)
     }
+
+    /// Positions behind those of the pass in flight that passes can take before more can have come.
+    private func taken(_ roundTripMicroseconds: Double) -> Int {
+        let passes = (roundTripMicroseconds / passMicroseconds).rounded(.up)
+        guard passes < Double(DraftWindow.range.upperBound) else { return DraftWindow.range.upperBound }
+        return cap * (1 + Int(max(passes, 0))) + DraftWindow.spare
+    }
+
+    /// Drafts that a pass may take beyond what the mean acceptance makes worth a place.
+    private static let spare = 2
 
     /// The depth that a chain survives to with a probability of 1 %, ln 0.01 / ln α: what is drafted beyond it is
     /// thrown away unseen, and a useless drafter's messages would cost the verifier more than its drafts.

@@ -9,6 +9,7 @@
 /// | full (not of a held governor) | measured to be slower than plain | shortened |
 /// | shortened (at most the cost model's best length) | slower than plain | resting |
 /// | shortened | faster, and its pause is over | full |
+/// | full, shortened | seems slower, but plain decoding was never measured | checking |
 /// | resting | forecast faster by `gain`, or a probe says so | shortened |
 /// | any | a probe of the other way is due and paid for | the same, after a few rounds |
 ///
@@ -31,8 +32,10 @@ package struct Governor: Sendable {
     private static let extensionsMax = 3
     /// Rounds from one probe to the next.
     private static let pause = 64...4_096
-    /// The first pause under another load, of which nothing was measured.
+    /// The first pause under another load, of which nothing was measured, and after few rounds of drafting.
     private static let firstPause = 16
+    /// Rounds of drafting from which on more than luck was seen.
+    private static let roundsKnown = 64
     /// Rounds of a probe that may tell nothing before it is given up.
     private static let unusableMax = 4
     /// Rounds before a measurement may stop drafting.
@@ -43,6 +46,9 @@ package struct Governor: Sendable {
     private static let agedTo = 0.25
     /// Probes that may be saved up.
     private static let creditProbes = 2.0
+    /// What a new pair may spend before it has earned anything, in tokens: about a probe. A short job must not end in
+    /// the rest that its first, unlucky rounds sent it to.
+    private static let endowment = 4.0
 
     private enum State: Sendable, Hashable {
         case full, shortened, resting
@@ -55,12 +61,14 @@ package struct Governor: Sendable {
     private var state: State
     private var drafting = MeasuredRate()
     private var plain = MeasuredRate()
-    private var credit = 0.0
+    private var credit = endowment
     /// Rounds since the last probe or change.
     private var since = 0
-    private var restPause = pause.lowerBound
+    private var restPause = firstPause
     private var checkPause = pause.lowerBound
     private var fullPause = pause.lowerBound
+    /// Plain decoding was looked at before the first rest.
+    private var hasChecked = false
     /// The first round of another way to decode still holds something of the one before.
     private var isSettling = false
     /// Rounds since the last change that told nothing.
@@ -130,7 +138,7 @@ package struct Governor: Sendable {
         case .probing(let left, let extensions) where left <= 0 || isRuinous: endProbe(ratio, extensions)
         case .checking(let left, let isFull) where left <= 0:
             move(to: isFull ? .full : .shortened)
-            reason = .pays(ratio.value)
+            nextDrafting(ratio, isFull: isFull)
         case .probing, .checking: break
         }
         return order
@@ -186,9 +194,20 @@ package struct Governor: Sendable {
 
     private mutating func nextDrafting(_ ratio: Ratio, isFull: Bool) {
         if drafting.rounds >= Self.roundsMin, ratio.value + Self.errors * ratio.error < 1 {
+            guard plain.rounds > 0 || hasChecked else {
+                // The forecast may be as wrong of plain decoding.
+                reason = .notMeasured
+                hasChecked = true
+                return move(to: .checking(left: Self.plainProbeRounds + 1, isFull: isFull))
+            }
             reason = isFull ? .shortened(ratio.value) : .slower(ratio.value)
             // Another length is another rate.
-            if isFull { drafting = MeasuredRate() } else { restPause = Self.pause.lowerBound }
+            let isKnown = drafting.rounds >= Self.roundsKnown
+            if isFull {
+                drafting = MeasuredRate()
+            } else {
+                restPause = isKnown ? Self.pause.lowerBound : Self.firstPause
+            }
             move(to: isFull ? .shortened : .resting)
             return
         }
@@ -230,7 +249,7 @@ package struct Governor: Sendable {
             // Where the two are close a probe costs nothing, and to be wrong for long does.
             let isClear = ratio.value + ratio.error < 1
             restPause =
-                isClear ? min(max(Self.pause.lowerBound, 2 * restPause), Self.pause.upperBound) : Self.pause.lowerBound
+                isClear ? min(2 * restPause, Self.pause.upperBound) : Self.pause.lowerBound
             move(to: .resting)
         }
     }

@@ -6,6 +6,10 @@ struct MeasuredRate: Sendable, Hashable {
     private static let kept = 1 - 1.0 / 256
     /// The relative error of one round until there are enough to tell.
     private static let priorError = 0.5
+    /// The forecast itself counts as so many rounds at first, and as none once there were `roundsKnown`: eight rounds
+    /// of bad luck are no slow drafter.
+    private static let priorRounds = 8.0
+    private static let roundsKnown = 64
 
     private(set) var rounds = 0
     private var tokens = 0.0
@@ -40,7 +44,11 @@ struct MeasuredRate: Sendable, Hashable {
     }
 
     /// 1 before any round.
-    var correction: Double { expected > 0 && tokens > 0 ? tokens / expected : 1 }
+    var correction: Double {
+        guard expected > 0, tokens > 0 else { return 1 }
+        let prior = Self.priorRounds * (1 - Double(min(rounds, Self.roundsKnown)) / Double(Self.roundsKnown))
+        return (tokens + prior * tokensPerRound) / (expected + prior * tokensPerRound)
+    }
 
     /// The standard error of `correction`, relative to it.
     var relativeError: Double {

@@ -58,7 +58,8 @@ package struct RoundConditions: Sendable {
 
     /// Expected tokens per microsecond, of all jobs of the pass, with rounds of `drafts`.
     package func tokensPerMicrosecond(drafts: Int) -> Double {
-        rate(drafts, acceptance.tokens(draftsMax: drafts))
+        let tokens = acceptance.tokens(draftsMax: drafts)
+        return pacing == .stream && drafts > 0 ? streamRate(drafts, tokens) : rate(drafts, tokens)
     }
 
     /// λ*·B: the probability of standing from which one more draft pays, at the best rate (ALGORITHMS 10.5, the
@@ -98,5 +99,19 @@ package struct RoundConditions: Sendable {
         case .stream:
             return all(tokens[gamma]) / cost.microseconds(nodes: nodes(gamma))
         }
+    }
+
+    /// The stream's, with what follows a rejection: no draft stands then, and the next pass goes without, or waits for
+    /// some (`DraftPatience`).
+    private func streamRate(_ gamma: Int, _ tokens: [Double]) -> Double {
+        let rejected = 1 - (tokens[gamma] - tokens[gamma - 1])
+        let (full, bare) = (cost.microseconds(nodes: nodes(gamma)), cost.microseconds(nodes: others + 1))
+        let (shared, drafting) = (Double(others - peers), Double(peers + 1))
+        func all(_ own: Double, _ passes: Double) -> Double { shared * passes + drafting * own }
+        let going = all(tokens[gamma] + rejected, 1 + rejected) / (full + rejected * bare)
+        let wait = roundTripMicroseconds + Double(gamma) * draftMicroseconds
+        // Only who is alone in his passes may let them wait.
+        guard others == 0, wait <= DraftPatience.shareMax * bare else { return going }
+        return max(going, tokens[gamma] / (full + rejected * wait))
     }
 }

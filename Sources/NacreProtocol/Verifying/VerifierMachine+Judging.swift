@@ -37,6 +37,7 @@ extension VerifierMachine {
         jobs[index].learn(decision, of: part.drafts)
         jobs[index].schedule.judged(passed: jobs[index].isConfirmed(decision, part))
         jobs[index].statistics.rounds += 1
+        jobs[index].pace.judged(standing: part.drafts.count)
         // Every committed token but the last is cached then, and nothing else (ALGORITHMS I1).
         let taken = cut(decision.choices, for: jobs[index])
         let standing = decision.path.prefix(taken.choices.count).last { part.row(behind: $0) != nil }

@@ -17,6 +17,8 @@ package struct JobPace: Sendable {
     private(set) var restsAlone = false
     /// Verdicts that the drafter was told since it rests.
     private var toldResting = 0
+    /// Rounds since drafting began, while no draft has stood in one; `nil` once one has.
+    private var undrafted: Int? = 0
 
     init(_ policy: PolicySpecification, key: StreamKey) {
         self.policy = DraftLengthPolicy(policy, key: key)
@@ -40,6 +42,7 @@ package struct JobPace: Sendable {
     /// The drafter is one of this pair: what is known of that holds here too.
     mutating func join(_ pair: DraftingPair) {
         isTold = !pair.order.mayDraft
+        undrafted = 0
         if judged == 0 { acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha) }
     }
 
@@ -89,9 +92,22 @@ package struct JobPace: Sendable {
             let ratio = governor.expectedRatio(Governor.Forecast(conditions, drafts: wanted))
             restsAlone = ratio < (restsAlone ? Governor.gain : 1)
         }
+        let wasTold = isTold
         isTold = !order.mayDraft || restsAlone
+        if wasTold, !isTold { undrafted = 0 }
         return max(conditions.pacing.draftsMin, order.drafts(wanted: wanted, conditions))
     }
+
+    /// A pass was judged in which so many drafts stood, taken or not.
+    mutating func judged(standing drafts: Int) {
+        undrafted = drafts > 0 ? nil : undrafted.map { $0 + 1 }
+    }
+
+    /// Drafting has begun and its drafts are on their way: rounds without say nothing of those with them. For so long
+    /// only: a drafter whose drafts never come is worth what plain decoding is.
+    var awaitsDrafts: Bool { undrafted.map { $0 <= Self.undraftedMax } ?? false }
+
+    private static let undraftedMax = 8
 
     /// The drafter was told of what was committed.
     mutating func told(resting: Bool) { toldResting = resting ? toldResting + 1 : 0 }
@@ -141,7 +157,8 @@ extension VerifierMachine {
         let decidesPerToken = job.pace.policy.specification.manual.decidesPerToken
         let forecast = Governor.Forecast(
             shared, drafts: decidesPerToken ? min(wanted, shared.best.drafts) : wanted)
-        let (isTypical, mayDraft) = (!isReadingBesides(key), pairs[key]?.order.mayDraft)
+        let isBeginning = !job.pace.rests && job.pace.awaitsDrafts
+        let (isTypical, mayDraft) = (!isReadingBesides(key) && !isBeginning, pairs[key]?.order.mayDraft)
         // Who rests by himself does not decode as the pair is told: his rounds say nothing about it.
         if job.pace.restsAlone { pairs.release(leader) }
         let committed = tokensCommitted
@@ -175,7 +192,8 @@ extension VerifierMachine {
         let pacing: RoundConditions.Pacing =
             switch job.speculation.method {
             case .pearl: .lockStep
-            case .stream: .stream
+            // On shared cores drafts take their time from the passes.
+            case .stream: job.sharesCores ? .turns : .stream
             case .speculative, .autoregressive: .turns
             }
         return RoundConditions(
