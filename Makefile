@@ -45,7 +45,7 @@ bench-smoke: build ## the figures that README quotes, as ratios in one run (minu
 bench-forest: build ## many jobs, trees, two verifiers, as ratios in one run (a quarter of an hour)
 	@Scripts/bench-forest
 
-bench-peers: build ## beside llama.cpp's own tools, in one run, into docs/peers.md (half an hour)
+bench-peers: build ## beside llama.cpp's own tools, in one run, into docs/peers.md (an hour)
 	@Scripts/bench-peers --docs
 
 bench-simulate: build ## what `nacre simulate` predicts against real jobs (minutes)

@@ -1,27 +1,32 @@
 """Who answers prompts in bench-peers: Nacre and llama.cpp's own tools, behind one question.
 
 A side has `job(text, tokens)`, which returns an `Answer`. All decode greedily and end at the model's own end of text or
-after so many tokens. Nacre and llama-server are both asked by curl and both stream.
+after so many tokens. Nacre and llama-server are both asked by curl and both stream; they are timed by when their tokens
+arrive here, not by what they say.
 """
+import contextlib
 import json
 import os
 import re
+import shlex
 import statistics
 import subprocess
 import sys
 import time
 from typing import NamedTuple, Optional
 
-from benchmarks import Node, alternated, at_once, free_port, prompts, run, say
+from benchmarks import Node, alternated, at_once, free_port, prompts, say
 
 CONTEXT = 512  # tokens of a job, prompt and output
+CALM = 1.0  # seconds between samples
 
 
 class Answer(NamedTuple):
     text: str
     tokens: Optional[list]   # ids; None where the tool does not tell
     count: int               # output tokens
-    decode: float            # tokens per second of decoding alone, as the tool itself measured
+    decode: float            # tokens per second of decoding alone: see `Arrivals`
+    first: Optional[float]   # seconds from the question to the first token; None where nobody knows
     seconds: Optional[float]  # prompt and decoding without the load of the models; None: by the clock on the wall
     drafted: int             # draft tokens that were compared with the target's
     accepted: int
@@ -33,10 +38,43 @@ def fail(what):
 
 
 def events(url, question, *options):
-    """What a server sends for a POST, event by event: the JSON of its data lines."""
-    out = run(["curl", "-sSN", "--fail-with-body", "--max-time", "900", *options, url, "-d", "@-"],
-              input=json.dumps(question))
-    return [json.loads(line[6:]) for line in out.splitlines() if line.startswith("data: {")]
+    """What a server sends for a POST, event by event: when it came, in seconds since the question, and the JSON of its
+    data lines. They are parsed when all have come: the cores are the servers'."""
+    command = ["curl", "-sSN", "--fail-with-body", "--max-time", "900", *options, url, "-d", "@-"]
+    began = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as curl:
+        with contextlib.suppress(BrokenPipeError):  # its exit status says why
+            curl.stdin.write(json.dumps(question))
+            curl.stdin.close()
+        lines = [(time.monotonic() - began, line) for line in curl.stdout]
+        errors = curl.stderr.read()
+    if curl.returncode != 0:
+        said = errors + "".join(line for _, line in lines)
+        fail(f"{shlex.join(command)} failed ({curl.returncode}):\n{said.strip()}")
+    found = [(at, json.loads(line[6:])) for at, line in lines if line.startswith("data: {")]
+    if not found:
+        fail(f"{shlex.join(command)} gave no events")
+    return found
+
+
+class Arrivals:
+    """When tokens came: (seconds, how many) of each event that brought any."""
+
+    def __init__(self, came):
+        self.came = [(at, count) for at, count in came if count > 0]
+
+    @property
+    def first(self):
+        return self.came[0][0] if self.came else None
+
+    @property
+    def decode(self):
+        """Tokens per second of decoding alone, the same for all: those behind the first event, by the time from the
+        first event to the last. 0 where there is no second one."""
+        if len(self.came) < 2:
+            return 0.0
+        return sum(count for _, count in self.came[1:]) / (self.came[-1][0] - self.came[0][0])
 
 
 class Nacre:
@@ -48,14 +86,16 @@ class Nacre:
     def job(self, text, tokens):
         question = {"prompt": text, "max_tokens": tokens, "temperature": 0, "stream": True, **self.options}
         try:
-            last = events(f"http://{self.nodes.http}/v1/jobs", question, "--http2-prior-knowledge")[-1]
+            parts = events(f"http://{self.nodes.http}/v1/jobs", question, "--http2-prior-knowledge")
         except SystemExit:
             self.nodes.check()  # says more, if that is why
             raise
+        last = parts.pop()[1]
         if last.get("state") != "done":
             fail(f"a job of Nacre ended as {last.get('state')}: {last.get('error') or last.get('waiting')}")
         used = last["statistics"]
-        return Answer(last["text"], last["tokens"], last["output_tokens"], used.get("tokens_per_second") or 0.0, None,
+        arrived = Arrivals((at, len(part.get("tokens") or [])) for at, part in parts)
+        return Answer(last["text"], last["tokens"], last["output_tokens"], arrived.decode, arrived.first, None,
                       used["judged"], used["accepted"], used)
 
 
@@ -120,14 +160,16 @@ class Server:
             if self.node.process.poll() is not None:
                 self.node.fail(f"has ended ({self.node.process.returncode})")
             raise
-        times = parts[-1]["timings"]
-        ids = [token for part in parts[:-1] for token in part["tokens"]]
-        return Answer("".join(part["content"] for part in parts), ids, len(ids), times["predicted_per_second"], None,
+        times = parts[-1][1]["timings"]
+        ids = [token for _, part in parts[:-1] for token in part["tokens"]]
+        arrived = Arrivals((at, len(part["tokens"])) for at, part in parts[:-1])
+        return Answer("".join(part["content"] for _, part in parts), ids, len(ids), arrived.decode, arrived.first, None,
                       times.get("draft_n", 0), times.get("draft_n_accepted", 0), {})
 
 
 class Simple:
-    """llama-speculative-simple: one process per prompt. The load of the models is not counted."""
+    """llama-speculative-simple: one process per prompt. The load of the models is not counted. Its own report is taken:
+    its time of decoding begins before the pass that gives the first token, and counts that token."""
 
     def __init__(self, tools, target, cores, draft, length, extra=()):
         threads = str(len(cores))
@@ -147,12 +189,15 @@ class Simple:
             fail(f"llama-speculative-simple failed ({done.returncode}):\n{told.strip()[-2000:]}")
         (_, reading), (count, decoding) = times
         answer = done.stdout.partition(text)[2]
-        return Answer(answer, None, int(count), int(count) / float(decoding), float(reading) + float(decoding),
+        return Answer(answer, None, int(count), int(count) / float(decoding), None, float(reading) + float(decoding),
                       int(drafts["drafted"]), int(drafts["accept"]), {})
 
 
 def together(side, texts, tokens):
-    """All prompts at once: the answers, and their tokens per second, all together, prompts included."""
+    """All prompts at once: the answers, and their tokens per second, all together, prompts included. Begins when those
+    before have had time to fall asleep: llama.cpp's threads spin for a while after their last pass, on the cores that
+    another one has now."""
+    time.sleep(CALM)
     began = time.monotonic()
     answers = at_once(len(texts), lambda number: side.job(texts[number], tokens))
     seconds = time.monotonic() - began
@@ -161,27 +206,32 @@ def together(side, texts, tokens):
     return answers, sum(answer.count for answer in answers) / seconds
 
 
-def measure(sides, load, count, size, reference):
-    """Rates of all sides at a load, in alternation; whose text differs from the reference's, and how often."""
-    texts = size.texts(load, count)
-    wall, answers = {name: [] for name in sides}, {name: [] for name in sides}
-    for repetition in range(size.repetitions):
-        for turn, start in enumerate(range(0, len(texts), load)):
-            for name in alternated(list(sides), repetition + turn):
-                done, rate = together(sides[name], texts[start:start + load], size.tokens)
-                wall[name].append(rate)
-                answers[name] += zip(texts[start:start + load], done)
-    rows = {}
-    for name, given in answers.items():
-        for text, answer in given:  # the first side is plain decoding of Nacre
-            reference.setdefault(text, answer)
-        judged, accepted = (sum(getattr(a, key) for _, a in given) for key in ("drafted", "accepted"))
-        rows[name] = {
-            "tokens_per_second": wall[name], "decode": [a.decode for _, a in given],
-            "accepted": accepted / judged if judged else None,
-            "answers": len(given), "different": sum(differs(answer, reference[text]) for text, answer in given),
-            "statistics": [a.statistics for _, a in given if a.statistics]}
-    return rows
+class Cells:
+    """What the sides did at one load, sample by sample: a sample is one batch of so many requests at once."""
+
+    def __init__(self, sides, load, tokens, reference):
+        self.sides, self.load, self.tokens, self.reference = sides, load, tokens, reference
+        self.rows = {name: {"tokens_per_second": [], "decode": [], "first": [], "judged": 0, "accepted": 0,
+                            "answers": 0, "different": 0, "statistics": []} for name in sides}
+
+    def sample(self, number, texts):
+        """One sample of each side, in turn: another one begins each time."""
+        begin = number * self.load
+        texts = [texts[index % len(texts)] for index in range(begin, begin + self.load)]
+        done = {}
+        for name in alternated(list(self.sides), number):
+            done[name], rate = together(self.sides[name], texts, self.tokens)
+            self.rows[name]["tokens_per_second"].append(rate)
+        for name, row in self.rows.items():  # the first side is plain decoding of Nacre
+            for text, answer in zip(texts, done[name]):
+                plain = self.reference.setdefault(text, answer)
+                row["decode"].append(answer.decode)
+                row["first"] += [] if answer.first is None else [answer.first]
+                row["judged"] += answer.drafted
+                row["accepted"] += answer.accepted
+                row["answers"] += 1
+                row["different"] += differs(answer, plain)
+                row["statistics"] += [answer.statistics] if answer.statistics else []
 
 
 def differs(answer, plain):

@@ -5,6 +5,7 @@ from html import escape
 
 from benchmarks import quartiles
 
+QUARTILES_MIN = 3  # samples
 KEPT = "<!-- Below this line everything is written by hand; Scripts/bench-peers keeps it. -->"
 PLAIN, STREAM, UP = "nacre autoregressive", "nacre stream", "nacre up"
 SERVER, DRAFTS = "llama-server", "llama-server drafts"
@@ -22,20 +23,31 @@ def paired(rows, name, base, key="tokens_per_second"):
     return quartiles([a / b for a, b in zip(rows[name][key], rows[base][key]) if b > 0] or [0.0])
 
 
+def spread(middle, low, high, count, mark=""):
+    """A median with its quartiles, if there are samples enough to have any."""
+    return f"{mark}{middle:.2f}{mark}" + (f" ({low:.2f}–{high:.2f})" if count >= QUARTILES_MIN else "")
+
+
 def best_peer(rows):
     return max((name for name in rows if name.startswith("llama")),
                key=lambda name: statistics.median(rows[name]["tokens_per_second"]))
 
 
+HEAD = ["| requests | | n | tokens/s | first | decoding | to plain | to llama.cpp's best | accepted | differ |",
+        "|---|---|---|---|---|---|---|---|---|---|"]
+
+
 def table(rows, load):
     best = best_peer(rows)
     for name, row in rows.items():
-        to_plain, (to_best, low, high) = paired(rows, name, PLAIN)[0], paired(rows, name, best)
+        to_plain, to_best = paired(rows, name, PLAIN)[0], paired(rows, name, best)
+        count = len(row["tokens_per_second"])
+        first = f"{statistics.median(row['first']):.2f} s" if row["first"] else "–"
         alone = f"{statistics.median(row['decode']):.1f}" if load == 1 else "–"
-        accepted = "–" if row["accepted"] is None else f"{row['accepted']:.2f}"
-        mark = "**" if to_best >= 1 and name.startswith("nacre") else ""
-        yield (f"| {load} | {name} | {statistics.median(row['tokens_per_second']):.1f} | {alone} | {to_plain:.2f} | "
-               f"{mark}{to_best:.2f}{mark} ({low:.2f}–{high:.2f}) | {accepted} | "
+        accepted = f"{row['accepted'] / row['judged']:.2f}" if row["judged"] else "–"
+        mark = "**" if to_best[0] >= 1 and name.startswith("nacre") else ""
+        yield (f"| {load} | {name} | {count} | {statistics.median(row['tokens_per_second']):.1f} | {first} | {alone} | "
+               f"{to_plain:.2f} | {spread(*to_best, count, mark)} | {accepted} | "
                f"{row['different']} of {row['answers']} |")
 
 
@@ -107,11 +119,22 @@ def share(setting):
         "draft": stream["draft_microseconds"] / 1e6 / max(1, stream["drafted"])}
 
 
+def in_order(pair):
+    """The settings that were measured of a pair, as they are told."""
+    return [(name, pair[name]) for name in SETTINGS if name in pair]
+
+
+def limit_of(pair):
+    """`share` of the setting that it is about; `None` if that was not measured."""
+    setting = pair.get("two hosts")
+    return share(setting) if setting and "1" in setting["loads"] else None
+
+
 def aims(pair):
     """What the figures are to reach: claim, aim, ratio by the clock, ratio of decoding alone (or None)."""
-    near, far = pair["one host"]["loads"], pair["two hosts"]["loads"]
+    near, far = (pair.get(name, {"loads": {}})["loads"] for name in ("one host", "two hosts"))
     if "1" in far:
-        rows, limit = far["1"], share(pair["two hosts"])
+        rows, limit = far["1"], limit_of(pair)
         cost = limit["draft"] / limit["pass"] if limit else 0
         aim = 1.3 if cost >= 0.13 else 1.08 if cost >= 0.04 else 1.0
         for base in (DRAFTS, "nacre speculative"):
@@ -122,7 +145,7 @@ def aims(pair):
     if "1" in near:
         yield ("one host: `nacre up` against llama-server drafts", 1.0, paired(near["1"], UP, DRAFTS)[0],
                paired(near["1"], UP, DRAFTS, "decode")[0])
-    for load, rows in near.items():
+    for load, rows in sorted(near.items(), key=lambda item: int(item[0])):
         if int(load) >= 4:
             base = max((SERVER, DRAFTS), key=lambda name: statistics.median(rows[name]["tokens_per_second"]))
             yield f"{load} requests on one host: `nacre up` against {base}", 1.0, paired(rows, UP, base)[0], None
@@ -152,50 +175,67 @@ def accounting(limit):
         f"takes {limit['draft'] * 1e3:.1f} ms, a pass of one {limit['pass'] * 1e3:.1f} ms.", ""]
 
 
+def provenance(run):
+    flags = f", and {' '.join(run['tools_flags'])}" if run["tools_flags"] else ""
+    return (f"`{run['command']}` on {run['date']}: {run['machine']}; load of the machine before: {run['load_before']}; "
+            f"llama.cpp's tools {run['tools']}{flags}.")
+
+
+def samples(figures):
+    """The least and the most samples that a figure of the tables has, as text."""
+    counts = sorted({len(row["tokens_per_second"]) for pair in figures["pairs"].values() for setting in pair.values()
+                     for rows in setting["loads"].values() for row in rows.values()})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "no"
+
+
 def markdown(figures):
-    flags = f", and {' '.join(figures['tools_flags'])}" if figures["tools_flags"] else ""
-    out = [
-        "# Nacre beside llama.cpp", "",
-        f"`{figures['command']}` on {figures['date']}: {figures['machine']}; load of the machine before: "
-        f"{figures['load_before']}. llama.cpp's tools are built from the engine's own source with its compiler and "
-        f"flags{flags} (`Scripts/llama-tools`, {figures['tools']}). The models are cost-shaped (docs/models.md): true "
-        "cost, and the agreement of the small pair.", "",
-        f"Greedy, {figures['tokens']} tokens or the model's own end; prompts of the reporting half, {figures['few']} "
-        f"on one host, {figures['prompts']} with two, or as many as there are requests at once. Variants alternate "
-        "prompt by prompt; ratios are medians of pairs, with quartiles. `tokens/s` is by the clock on the wall of all "
-        "requests together, prompts included (of `llama-speculative-simple` without the load of the models); "
-        "`decoding` as each tool reports it. Both servers are asked by curl and stream. Draft lengths are the best of "
-        "the tuning half, of llama-server also from 4 requests on by themselves; where it has several cores it is also "
-        "given the best of four settings of its threads, because in a build without OpenMP those of its two models "
-        "hinder each other. `differ` counts texts that are not Nacre's plain text.", ""]
+    out = ["# Nacre beside llama.cpp", "", " ".join(map(provenance, figures["runs"])) +
+           " The tools are built from the engine's own source with its compiler and flags (`Scripts/llama-tools`). The "
+        "models are cost-shaped (docs/models.md): true cost, and the agreement of the small pair.", "",
+        f"Greedy, {figures['tokens']} tokens or the model's own end; prompts of the reporting half. A sample is one "
+        f"batch of so many requests at once. A figure is of {samples(figures)} samples (column n), with other prompts "
+        "each as far as they go, the same for all variants. Those alternate within each round of samples, with a "
+        "second of rest between them, because llama.cpp's threads spin for a while after their last pass. Ratios "
+        f"are medians of pairs, with quartiles from {QUARTILES_MIN} samples on. `tokens/s` is by the clock on the "
+        "wall of all requests together, prompts included (of `llama-speculative-simple` without the load of the "
+        "models). `first` is the median time from the question to the first token; `decoding` is the tokens behind "
+        "the first event over the time from the first event to the last. Both are taken by the client, curl, from "
+        "the events as they come, of Nacre and llama-server alike; `llama-speculative-simple` is taken at its word: "
+        "its time of decoding begins before the pass that gives the first token, which it counts. Draft lengths are "
+        "the best of the tuning half, of llama-server also from 4 requests on by themselves; where it has several "
+        "cores it is also given the best of four settings of its threads, because in a build without OpenMP those "
+        "of its two models hinder each "
+        "other. `differ` counts texts that are not Nacre's plain text.", ""]
     for title, pair in figures["pairs"].items():
-        out += [f"## {title}", ""]
-        for name, setting in pair.items():
+        out += [f"## {title}", ""] if pair else []
+        for name, setting in in_order(pair):
             cores = figures["cores"] if name == "one host" else figures["cores"][:-1]
             planned = f" ({setting['planned']})" if setting.get("planned") else ""
             out += [SETTINGS[name].format(count=len(cores), cores=",".join(map(str, cores)), planned=planned) + ".", "",
-                    "| requests | | tokens/s | decoding | to plain | to llama.cpp's best | accepted | differ |",
-                    "|---|---|---|---|---|---|---|---|"]
-            for load, rows in setting["loads"].items():
+                    *HEAD]
+            for load, rows in sorted(setting["loads"].items(), key=lambda item: int(item[0])):
                 out += table(rows, int(load))
             out += ["", f"Draft lengths (tokens/s on the tuning half): {'; '.join(lengths(setting['chosen']))}.", ""]
-        limit = share(pair["two hosts"]) if "1" in pair["two hosts"]["loads"] else None
+        limit = limit_of(pair)
         out += accounting(limit) if limit else []
     out += ["## Aims", "", "One request is judged by decoding, where prompts of this length do not hide the methods; "
-            "several by the clock.", "", "| pair | | aim | by the clock | decoding | met |", "|---|---|---|---|---|---|"]
+            "several by the clock.", "",
+            "| pair | | aim | by the clock | decoding | met |", "|---|---|---|---|---|---|"]
     for title, pair in figures["pairs"].items():
         for claim, aim, by_clock, alone in aims(pair):
             show = lambda value: "–" if value is None else f"{value:.2f}"
             met = verdict(aim, by_clock, alone)
             out.append(f"| {title} | {claim} | {aim} | {show(by_clock)} | {show(alone)} | {met} |")
-    for title, loads in figures.get("never slower", {}).items():
-        names = [name for name in next(iter(loads.values())) if name != "plain"]
+    for title, loads in figures["never slower"].items():
+        names = [name for name in next(iter(loads.values())) if name != PLAIN]
         out += ["", "## Never slower", "", f"{title}; verifier and drafter on cores of their own; the default against "
                 "plain decoding at the same load, by the clock. Aim: at least 0.98.", "",
-                "| requests | plain, tokens/s | " + " | ".join(names) + " |", "|---|---" + "|---" * len(names) + "|"]
-        for load, row in loads.items():
-            cells = (f"{row[name][0]:.2f} ({row[name][1]:.2f}–{row[name][2]:.2f})" for name in names)
-            out.append(f"| {load} | {row['plain']:.1f} | " + " | ".join(cells) + " |")
+                "| requests | n | plain, tokens/s | " + " | ".join(names) + " |",
+                "|---|---|---" + "|---" * len(names) + "|"]
+        for load, rows in sorted(loads.items(), key=lambda item: int(item[0])):
+            plain = rows[PLAIN]["tokens_per_second"]
+            cells = (spread(*paired(rows, name, PLAIN), len(plain)) for name in names)
+            out.append(f"| {load} | {len(plain)} | {statistics.median(plain):.1f} | " + " | ".join(cells) + " |")
     return "\n".join(out) + "\n"
 
 
@@ -224,8 +264,8 @@ COLOURS = {SERVER: "#b07d2b", DRAFTS: "#e0a030", "llama-speculative-simple": "#8
 def svg(figures):
     """Bars of tokens per second, a panel for each pair and setting, a group for each load."""
     width, height, left = 960, 200, 50
-    panels = [(f"{title}: {name}", setting["loads"]) for title, pair in figures["pairs"].items()
-              for name, setting in pair.items()]
+    panels = [(f"{title}: {name}", dict(sorted(setting["loads"].items(), key=lambda item: int(item[0]))))
+              for title, pair in figures["pairs"].items() for name, setting in in_order(pair)]
     out, y = [], 50
     for number, (name, colour) in enumerate(COLOURS.items()):
         x, line = left + (number % 4) * 225, 12 + (number // 4) * 18
@@ -254,5 +294,5 @@ def svg(figures):
     style = ("text{font:12px sans-serif;fill:#333}.title{font-weight:bold}.value{font-size:9px;text-anchor:middle}"
              "line{stroke:#888}@media(prefers-color-scheme:dark){text{fill:#ddd}}")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" role="img">'
-            f'<title>Tokens per second, {escape(figures["date"])}</title><style>{style}</style>\n'
+            f'<title>Tokens per second, {escape(figures["runs"][-1]["date"])}</title><style>{style}</style>\n'
             + "\n".join(out) + "\n</svg>\n")

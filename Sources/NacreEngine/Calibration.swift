@@ -30,6 +30,19 @@ extension Engine where Self: ~Copyable {
         return times.sorted { $0.key < $1.key }.map { PassCost(nodes: $0.key, repeats: $0.value) }
     }
 
+    /// The time of a pass of one scored node, as decoding token by token takes it, in microseconds.
+    ///
+    /// As `calibrate` in all else, with the whole budget, though at least two passes, for the one size.
+    package mutating func decodingTime(budget: Duration) throws(EngineError) -> Double {
+        let clock = ContinuousClock()
+        let deadline = clock.now + budget
+        let context = try readContext(before: 1)
+        var fastest = try passTime(1, after: context)
+        repeat { fastest = min(fastest, try passTime(1, after: context)) } while clock.now < deadline
+        try forgetContext()
+        return fastest
+    }
+
     /// Fills sequence 0 with a short context for measurements, up to 64 tokens.
     ///
     /// - Returns: its length, which leaves room for `count` nodes behind it.

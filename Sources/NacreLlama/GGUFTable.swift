@@ -49,6 +49,13 @@ struct GGUFTable: ~Copyable {
         }
     }
 
+    /// The entries of a list; `nil` for anything else.
+    func arrayCount(_ key: String) -> Int? {
+        let index = gguf_find_key(context, key)
+        guard index >= 0, gguf_get_kv_type(context, index) == GGUF_TYPE_ARRAY else { return nil }
+        return gguf_get_arr_n(context, index)
+    }
+
     func has(_ key: String) -> Bool { gguf_find_key(context, key) >= 0 }
 
     func flag(_ key: String) -> Bool? {

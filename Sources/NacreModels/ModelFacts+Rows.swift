@@ -21,6 +21,7 @@ extension ModelFacts {
         ]
         if let files { rows.append(("files", "the first of \(files); sizes are of this one")) }
         if let costShaped { rows.append(("cost_shaped", costShaped.words)) }
+        if let selfDrafter { rows.append(("self_drafter", selfDrafter.words)) }
         return rows
     }
 
@@ -88,6 +89,10 @@ extension ModelFacts.CostShaped {
         "computes the function of \(source) at the cost of \(LlamaModel.rounded(parameters)) parameters: for measuring "
             + "speed, it knows nothing more"
     }
+}
+
+extension ModelFacts.SelfDrafter {
+    package var words: String { "made from \(target) (digest \(digest)), of which it has layers \(layers)" }
 }
 
 extension Double {

@@ -62,6 +62,16 @@ package struct ModelFacts: Encodable, Sendable, Equatable {
         package let parameters: Int
     }
 
+    /// Of a drafter made from a target by dropping layers.
+    package struct SelfDrafter: Encodable, Sendable, Equatable {
+        /// The target's name.
+        package let target: String
+        /// The `model_digest` of the target's file.
+        package let digest: String
+        /// What was kept, `0-3,7 of 8`.
+        package let layers: String
+    }
+
     package let path: String
     package let name: String
     package let architecture: String
@@ -79,6 +89,7 @@ package struct ModelFacts: Encodable, Sendable, Equatable {
     /// What nodes compare to know that two verifiers hold the same target.
     package let modelDigest: String
     package let costShaped: CostShaped?
+    package let selfDrafter: SelfDrafter?
     /// Of a model in several files, of which this is the first: how many.
     package let files: Int?
 
@@ -103,6 +114,9 @@ package struct ModelFacts: Encodable, Sendable, Equatable {
         generatesText = outline.generatesText
         modelDigest = outline.digest.hexadecimal
         costShaped = details.costShaped.map { CostShaped($0, parameters: header.parameters) }
+        selfDrafter = details.prunedLayers.map { layers in
+            SelfDrafter(target: details.prunedName ?? "-", digest: details.prunedFrom ?? "-", layers: layers)
+        }
         files = details.files
     }
 }

@@ -31,8 +31,6 @@ package struct PlacementSurvey: Sendable {
     /// Tokens of a text that are decoded at most, unless there are too few texts: so few that `positionsMin` takes
     /// three of them.
     private static let decoded = 24
-    /// Of a prompt so much is read.
-    private static let promptMax = 128
 
     package init(target: String, draft: String, cores: [Int], prompts: [String]) {
         self.target = target
@@ -141,8 +139,6 @@ package struct PlacementSurvey: Sendable {
 
     // MARK: - Agreement
 
-    /// The target continues texts, greedily; the draft model reads each in one pass, which says at every position what
-    /// it would have drafted there.
     private func measureAgreement(
         _ big: LlamaModel, _ small: LlamaModel, _ progress: @Sendable (String) -> Void
     ) async throws(EngineError) -> MeasuredAgreement {
@@ -173,65 +169,15 @@ package struct PlacementSurvey: Sendable {
                 .failed, "\(self.draft) has another vocabulary than \(self.target)",
                 remedy: "name a draft model made for this target, or say with --agreement how often they agree")
         }
-        let deadline = ContinuousClock.now + Self.textBudget
-        let length = max(Self.decoded, (Self.positionsMin + prompts.count - 1) / max(1, prompts.count))
-        var total = MeasuredAgreement(agreed: 0, judged: 0)
-        for prompt in prompts where total.judged < Self.positionsMin || .now < deadline {
-            if total.judged > 0, .now >= deadline {
-                progress("the target is slow: \(total.judged) of \(Self.positionsMin) positions compared")
-            }
-            let tokens = try target.tokenizer.tokenize(Array(prompt.utf8), addSpecial: true, parseSpecial: false)
-            let start = Array(tokens.suffix(Self.promptMax))
-            guard !start.isEmpty else { continue }
-            let text = try await decode(start, target, tokens: length)
-            guard text.count > start.count else { continue }
-            // Its row at each position before the last is its draft for the next.
-            let drafted = try await Self.choices(behind: Array(text.dropLast()), from: start.count - 1, draft)
-            total.judged += drafted.count
-            total.agreed += zip(drafted, text.dropFirst(start.count)).count { $0 == $1 }
-        }
+        let texts = try await GreedyTexts(
+            prompts, target: target, tokens: Self.decoded, positionsMin: Self.positionsMin,
+            until: .now + Self.textBudget, progress: progress)
+        let total = try await texts.agreement(of: draft)
         guard total.judged > 0 else {
             throw EngineError(
                 .failed, "\(self.target) ends every text at once, so nothing can be said about drafts",
                 remedy: "say with --agreement how often they agree, or name other --prompts")
         }
         return total
-    }
-
-    /// The text with what the target makes of it: so many tokens more unless it ends before.
-    private func decode(
-        _ start: [TokenID], _ target: LoadedModel, tokens: Int
-    ) async throws(EngineError) -> [TokenID] {
-        var text = start
-        var fresh = start
-        repeat {
-            let from = text.count - fresh.count
-            let edits: [CacheEdit] = from == 0 ? [.release(0)] : []
-            let choices = try await Self.choices(of: fresh, at: from, scoredFrom: text.count - 1, edits, target)
-            guard let next = choices.first, !target.tokenizer.isEndOfGeneration(next) else { break }
-            text.append(next)
-            fresh = [next]
-        } while text.count < start.count + tokens
-        return text
-    }
-
-    private static func choices(
-        behind text: [TokenID], from first: Int, _ model: LoadedModel
-    ) async throws(EngineError) -> [TokenID] {
-        try await choices(of: text, at: 0, scoredFrom: first, [.release(0)], model)
-    }
-
-    /// The greedy choices behind the tokens at positions `scoredFrom ...`.
-    private static func choices(
-        of tokens: [TokenID], at start: Int, scoredFrom first: Int, _ edits: [CacheEdit], _ model: LoadedModel
-    ) async throws(EngineError) -> [TokenID] {
-        let nodes = tokens.enumerated().map { offset, token in
-            ForestNode(
-                token: token, position: Position(rawValue: start + offset), sequence: 0,
-                score: start + offset >= first ? ScoreRequest(key: 0, index: 0, policy: .greedy) : nil)
-        }
-        return try await model.host.run(EnginePass(edits: edits, nodes: nodes)).scores.map { score in
-            if case .choice(let choice) = score { choice.token } else { 0 }
-        }
     }
 }

@@ -8,15 +8,18 @@ import NacreNode
 
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "Look at model files before pairing them.",
+        commandName: "models", abstract: "Look at model files before pairing them, and make drafters from targets.",
         discussion: """
             Needs no coordinator and no cluster.
 
             Examples:
               nacre models info T.gguf
               nacre models check T.gguf D.gguf
+              nacre models prune-layers T.gguf --search
             """,
-        subcommands: [ModelsInfoCommand.self, ModelsCheckCommand.self, ModelsSpeedCommand.self])
+        subcommands: [
+            ModelsInfoCommand.self, ModelsCheckCommand.self, ModelsSpeedCommand.self, ModelsPruneCommand.self,
+        ])
 }
 
 /// One file, or a target and a draft.

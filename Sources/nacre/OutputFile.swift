@@ -8,6 +8,9 @@ struct OutputFile {
     /// - Throws: `NacreError` `.badUsage` if it can be seen now that writing will fail.
     init(_ path: String) throws(NacreError) {
         self.path = path
+        guard !path.isEmpty, !path.hasSuffix("/") else {
+            throw NacreError(.badUsage, "'\(path)' names no file", remedy: "name a file in a folder that is there")
+        }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         var isFolder: ObjCBool = false
         let files = FileManager.default

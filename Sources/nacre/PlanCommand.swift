@@ -128,12 +128,7 @@ extension PlacementSurvey {
     ///
     /// - Parameter prompts: a file of prompts; `nil` takes what Nacre comes with.
     init(_ plan: ClusterPlan, cores: CPUList, prompts: String? = nil) throws {
-        // Kinds of text in turns, since a slow target has time for a few of them only.
-        let texts =
-            try prompts.map { try PromptFile.inTurns(PromptFile.readAll($0)) }
-            ?? PromptFile.shipped("tuning", of: plan.installation, turns: Self.turnsDefault)
-        self.init(target: plan.target, draft: plan.draft, cores: cores.cores, prompts: texts.map(\.text))
+        let texts = try PromptFile.forAgreement(prompts, of: plan.installation)
+        self.init(target: plan.target, draft: plan.draft, cores: cores.cores, prompts: texts)
     }
-
-    private static var turnsDefault: Int { 2 }
 }

@@ -173,7 +173,7 @@ struct GovernorTests {
         #expect(governor.phase == .drafting)
         let fair = Governor.Forecast(plain: 1, speculative: 1.2)
         // Half as fast as was forecast.
-        for _ in 0..<40 {
+        for _ in 0..<200 {
             let order = governor.next(fair)
             governor.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 6 : 10, microseconds: 10))
         }
@@ -220,8 +220,13 @@ struct GovernorTests {
         var rich = governor.elsewhere
         rich.resume(after: governor)
         #expect(rounds(untilProbing: &rich, fair) < 24)
+        var spent = Governor(isHeld: true)
+        for _ in 0..<100 {
+            let order = spent.next(fair)
+            spent.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 6 : 10, microseconds: 10))
+        }
         var poor = governor.elsewhere
-        poor.resume(after: Governor(isHeld: true))
+        poor.resume(after: spent)
         #expect(rounds(untilProbing: &poor, fair) == 64)
     }
 
@@ -254,8 +259,11 @@ struct GovernorTests {
                 drafts: 3)
         }
         // 1 + ½ + ¼ + ⅛ tokens of each job that drafts, in passes of 4 nodes for each.
-        #expect(abs(rates(others: 3, peers: 3).speculative - 4 * 1.875 / 250) < 1e-9)
-        #expect(abs(rates(others: 3, peers: 1).speculative - (2 + 2 * 1.875) / 190) < 1e-9)
+        // Seven of eight such passes hold a rejection, and one of plain tokens follows.
+        let bare = 0.875
+        #expect(abs(rates(others: 3, peers: 3).speculative - 4 * (1.875 + bare) / (250 + bare * 130)) < 1e-9)
+        let two = 2 * (1 + bare) + 2 * (1.875 + bare)
+        #expect(abs(rates(others: 3, peers: 1).speculative - two / (190 + bare * 130)) < 1e-9)
         #expect(rates(others: 3, peers: 3).plain == 4.0 / 130)
     }
 

@@ -53,6 +53,9 @@ struct TinyGGUF {
         bytes + Array(repeating: 0, count: (32 - bytes.count % 32) % 32)
     }
 
+    /// The length before a text or a list.
+    static func length(_ count: Int) -> [UInt8] { withUnsafeBytes(of: UInt64(count).littleEndian) { Array($0) } }
+
     private func string(_ text: String) -> [UInt8] { word(UInt64(text.utf8.count)) + Array(text.utf8) }
 
     private func word(_ number: some FixedWidthInteger) -> [UInt8] {

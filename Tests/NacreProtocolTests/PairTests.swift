@@ -133,6 +133,19 @@ import Testing
         #expect(report.counts.verified > 0 && report.counts.rounds == UInt64(widths.count))
     }
 
+    @Test("a stream's rounds before its first draft stood say nothing of drafting, but not for ever")
+    func beginning() throws {
+        var rig = VerifierRig()
+        rig.begin(Speculation(.stream), tokensMax: 250)
+        var ratios: [Double] = []
+        for round in 0..<20 {
+            rig.choose([TokenID(rawValue: 10 + round)])
+            ratios.append(try #require(rig.machine.reports(at: rig.now).first { $0.jobs == 1 }).ratio)
+        }
+        #expect(Set(ratios.prefix(8)).count == 1, "\(ratios)")
+        #expect(try #require(ratios.last) < ratios[0], "a drafter whose drafts never come is no faster: \(ratios)")
+    }
+
     /// Tokens over what plain decoding would have made in the time, of `jobs` that come `apart` rounds after each other;
     /// counts from round `first` on. With the nodes of the widest pass.
     private static func share(

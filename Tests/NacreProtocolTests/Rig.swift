@@ -74,6 +74,14 @@ struct VerifierRig {
         return step(.passed(.done(scores, started: now, ended: now)))
     }
 
+    /// Ends the pass in flight, which began then and ends now.
+    @discardableResult
+    mutating func finish(_ tokens: [TokenID], started: Instant) -> [VerifierMachine.Effect] {
+        pass = nil
+        let scores = tokens.map { Score.choice(Choice(token: $0, margin: 1)) }
+        return step(.passed(.done(scores, started: started, ended: now)))
+    }
+
     /// Ends the pass in flight otherwise.
     @discardableResult
     mutating func end(_ outcome: PassOutcome) -> [VerifierMachine.Effect] {
@@ -93,7 +101,8 @@ struct VerifierRig {
         step(.control(.assignJob(VerifierRig.assignment(speculation, sampling: sampling, tokensMax: tokensMax))))
         for number in 1...speculation.drafters { greet("drafter:\(number)") }
         for pen in pens.indices { ready(pen) }
-        choose([])
+        // Without drafters the pass that reads the prompt decides too.
+        if pass?.nodes.contains(where: { $0.score != nil }) == false { choose([]) }
     }
 
     /// The link to a drafter is there.

@@ -161,8 +161,6 @@ import Testing
         rig.step(.control(.assignJob(Self.assignment(1, sharesCores: true))))
         rig.step(.control(.assignJob(Self.assignment(2, drafter: nil))))
         rig.greet(0)
-        choose(0, [])
-        choose(1, [])
         // The passes of the two shards overlap: one of them is always in flight.
         choose(0, [50])
         #expect(!rig.lines.contains("0 evaluates"), "the stream may open once the other pass is over")

@@ -95,6 +95,15 @@ package enum PromptFile {
         }
     }
 
+    /// Texts to see on how often a drafter agrees with a target: kinds of text in turns, since a slow target has time
+    /// for a few of them only.
+    ///
+    /// - Parameter path: a file of prompts; `nil` takes two of each kind of those that settings are chosen on.
+    package static func forAgreement(_ path: String?, of installation: Installation) throws(NacreError) -> [String] {
+        guard let path else { return try shipped("tuning", of: installation, turns: 2).map(\.text) }
+        return inTurns(try readAll(path)).map(\.text)
+    }
+
     /// Beginnings of Python, the language of the default models.
     package static let builtIn = [
         "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n",

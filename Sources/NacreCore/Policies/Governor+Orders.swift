@@ -2,20 +2,26 @@ extension Governor {
     /// What the cost model expects of the next round, in tokens per microsecond of all jobs that share the pass.
     package struct Forecast: Sendable, Hashable {
         package var plain: Double
+        /// With as many drafts as the policy wants.
         package var speculative: Double
+        /// With at most the cost model's best length.
+        package var shortened: Double
 
-        package init(plain: Double, speculative: Double) {
+        package init(plain: Double, speculative: Double, shortened: Double? = nil) {
             self.plain = plain
             self.speculative = speculative
+            self.shortened = shortened ?? speculative
         }
 
         /// That of rounds of `drafts`.
         package init(_ conditions: RoundConditions, drafts: Int) {
             plain = conditions.tokensPerMicrosecond(drafts: 0)
-            speculative = conditions.tokensPerMicrosecond(drafts: max(conditions.pacing.draftsMin, drafts))
+            let least = conditions.pacing.draftsMin
+            speculative = conditions.tokensPerMicrosecond(drafts: max(least, drafts))
+            shortened = conditions.tokensPerMicrosecond(drafts: max(least, min(drafts, conditions.best.drafts)))
         }
 
-        var isUsable: Bool { plain > 0 && speculative > 0 && plain.isFinite && speculative.isFinite }
+        var isUsable: Bool { [plain, speculative, shortened].allSatisfy { $0 > 0 && $0.isFinite } }
     }
 
     /// What a round may do.

@@ -163,11 +163,10 @@ package struct Governor: Sendable {
             miss()
             return
         }
-        let expected = order.mayDraft ? round.forecast.speculative : round.forecast.plain
         if order.mayDraft {
-            drafting.record(tokens: round.tokens, expected: expected * round.microseconds)
+            drafting.record(tokens: round.tokens, expected: speculative(round.forecast) * round.microseconds)
         } else {
-            plain.record(tokens: round.tokens, expected: expected * round.microseconds)
+            plain.record(tokens: round.tokens, expected: round.forecast.plain * round.microseconds)
         }
     }
 
@@ -202,12 +201,8 @@ package struct Governor: Sendable {
             }
             reason = isFull ? .shortened(ratio.value) : .slower(ratio.value)
             // Another length is another rate.
-            let isKnown = drafting.rounds >= Self.roundsKnown
-            if isFull {
-                drafting = MeasuredRate()
-            } else {
-                restPause = isKnown ? Self.pause.lowerBound : Self.firstPause
-            }
+            let rest = drafting.rounds < Self.roundsKnown ? Self.firstPause : Self.pause.lowerBound
+            if isFull { drafting = MeasuredRate() } else { restPause = rest }
             move(to: isFull ? .shortened : .resting)
             return
         }
@@ -262,17 +257,22 @@ package struct Governor: Sendable {
         isSettling = order.mayDraft != before
     }
 
-    private struct Ratio {
-        var value: Double
-        var error: Double
-    }
+    private typealias Ratio = (value: Double, error: Double)
 
     /// Tokens per time with drafts over those without.
     private func ratio(_ forecast: Forecast) -> Ratio {
-        guard forecast.isUsable else { return Ratio(value: 1, error: 1) }
-        let value = forecast.speculative * drafting.correction / (forecast.plain * plain.correction)
+        guard forecast.isUsable else { return (1, 1) }
+        let value = speculative(forecast) * drafting.correction / (forecast.plain * plain.correction)
         let relative = (drafting.relativeError, plain.relativeError)
-        return Ratio(value: value, error: value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
+        return (value, value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
+    }
+
+    /// What is forecast of drafts as long as they are, or would be.
+    private func speculative(_ forecast: Forecast) -> Double {
+        switch state {
+        case .full, .checking(_, isFull: true): forecast.speculative
+        case .shortened, .resting, .probing, .checking: forecast.shortened
+        }
     }
 
     /// The probe has cost much more than it was expected to: it need not be seen through.
@@ -291,7 +291,7 @@ package struct Governor: Sendable {
         case .probing:
             credit += round.tokens - round.forecast.plain * plain.correction * round.microseconds
         case .checking:
-            credit += round.tokens - round.forecast.speculative * drafting.correction * round.microseconds
+            credit += round.tokens - speculative(round.forecast) * drafting.correction * round.microseconds
         }
     }
 }

@@ -9,9 +9,11 @@ struct MeasuredRate: Sendable, Hashable {
     /// The forecast itself counts as so many rounds at first, and as none once there were `roundsKnown`: eight rounds
     /// of bad luck are no slow drafter.
     private static let priorRounds = 8.0
-    private static let roundsKnown = 64
+    private static let roundsKnown = 64.0
 
     private(set) var rounds = 0
+    /// Rounds that the forecast itself counts as.
+    private var prior = priorRounds
     private var tokens = 0.0
     private var expected = 0.0
     private var weight = 0.0
@@ -20,6 +22,7 @@ struct MeasuredRate: Sendable, Hashable {
 
     mutating func record(tokens count: Double, expected wanted: Double) {
         rounds += 1
+        prior = max(0, prior - Self.priorRounds / Self.roundsKnown)
         tokens = tokens * Self.kept + count
         expected = expected * Self.kept + wanted
         weight = weight * Self.kept + 1
@@ -32,6 +35,7 @@ struct MeasuredRate: Sendable, Hashable {
         tokens *= share
         expected *= share
         weight *= share
+        prior *= share
         squares *= share * share
     }
 
@@ -46,7 +50,6 @@ struct MeasuredRate: Sendable, Hashable {
     /// 1 before any round.
     var correction: Double {
         guard expected > 0, tokens > 0 else { return 1 }
-        let prior = Self.priorRounds * (1 - Double(min(rounds, Self.roundsKnown)) / Double(Self.roundsKnown))
         return (tokens + prior * tokensPerRound) / (expected + prior * tokensPerRound)
     }
 

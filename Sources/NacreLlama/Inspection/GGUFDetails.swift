@@ -26,6 +26,11 @@ package struct GGUFDetails: Sendable, Equatable {
     /// For a model that only costs as much as its size (Models/tools/cost_shaped.py): whose function it computes, and
     /// at what cost, in the words of the tool.
     package let costShaped: String?
+    /// For a drafter made from a target by dropping layers (`LayerPruning`): the target's name, its digest in
+    /// hexadecimal, and the layers that were kept, `0-3,7 of 8`.
+    package let prunedName: String?
+    package let prunedFrom: String?
+    package let prunedLayers: String?
 
     init(_ table: borrowing GGUFTable, _ architecture: String, _ tensors: [GGUFTable.Tensor]) {
         files = table.count("split.count").flatMap { $0 > 1 ? $0 : nil }
@@ -43,5 +48,8 @@ package struct GGUFDetails: Sendable, Equatable {
         preTokenizer = table.text("tokenizer.ggml.pre")
         hasChatTemplate = table.has("tokenizer.chat_template") || table.has("tokenizer.chat_templates")
         costShaped = table.text("nacre.cost_shaped")
+        prunedName = table.text("nacre.pruned_name")
+        prunedFrom = table.text("nacre.pruned_from")
+        prunedLayers = table.text("nacre.pruned_layers")
     }
 }

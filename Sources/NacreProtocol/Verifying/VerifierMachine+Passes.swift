@@ -1,38 +1,5 @@
 import NacreCore
 
-/// A job's part in the pass in flight.
-struct PassShare: Sendable {
-    /// Whose it is: a job's, or another verifier's.
-    enum Owner: Sendable, Equatable {
-        case job(JobID, Attempt)
-        case guest(GuestStream.ID)
-    }
-
-    var owner: Owner
-    /// Where the job's cache ended before the pass.
-    var from: Position
-    /// Rows asked for: 0 for a part that only reads context.
-    var rows: Int
-    /// Side branches that the part uses.
-    var branches: [SequenceID]
-
-    var isReading: Bool { rows == 0 }
-
-    init(job: JobVerification, from: Position, rows: Int, branches: [SequenceID] = []) {
-        owner = .job(job.job, job.attempt)
-        self.from = from
-        self.rows = rows
-        self.branches = branches
-    }
-
-    init(guest: GuestStream.ID, from: Position, rows: Int, branches: [SequenceID] = []) {
-        owner = .guest(guest)
-        self.from = from
-        self.rows = rows
-        self.branches = branches
-    }
-}
-
 // Planning a pass and taking what came of it.
 extension VerifierMachine {
     /// Starts the next pass if the engine is free and any job has a turn: for every decoding job the last committed
@@ -62,9 +29,16 @@ extension VerifierMachine {
         shares += serveGuests(branches: &others, into: &next)
         var room = min(
             configuration.nodesMax - next.nodes.count,
-            turns.isEmpty ? configuration.nodesMax : configuration.prefillShare)
-        for index in reading {
-            // The last token is left for the first decoding pass: its row decides the first output token.
+            readingMax(readers: reading.count, decoding: turns.count))
+        for index in reading where room > 0 {
+            let rest = jobs[index].length - jobs[index].cursor.valid
+            // The row of the last token decides the first output token. Where no drafts can be here before that is
+            // known, it needs no pass more; else the last token is left for the first pass that decodes.
+            if rest <= room, jobs[index].drafters.allSatisfy(\.sharesCores) {
+                room -= rest
+                shares.append(finishReading(index, to: &next))
+                continue
+            }
             let pending = jobs[index].tokens[jobs[index].cursor.valid.rawValue..<jobs[index].tokens.count - 1]
             let part = pending.prefix(room)
             guard !part.isEmpty else { continue }
@@ -85,6 +59,12 @@ extension VerifierMachine {
     }
 
     // MARK: - Reading context
+
+    /// Nodes that read context in a pass where so many decode. They wait longer for their next token then, but each
+    /// pass more costs all that read its fixed part before they have a first one: whichever are more count for more.
+    private func readingMax(readers: Int, decoding: Int) -> Int {
+        decoding == 0 ? configuration.nodesMax : configuration.prefillShare * max(1, readers / decoding)
+    }
 
     /// Jobs that read their context in the next pass, in the order of their turns. One whose text begins as that of
     /// another which is reading it just now waits for that, and shares its cells then.
@@ -137,6 +117,15 @@ extension VerifierMachine {
         }
         jobs[index].cursor.advance(by: tokens.count)
         return PassShare(job: job, from: job.cursor.valid, rows: 0)
+    }
+
+    /// What is left of a job's context, with the row of its last token.
+    private mutating func finishReading(_ index: Int, to next: inout EnginePass) -> PassShare {
+        var none: [SequenceID] = []
+        let turn = JobTurn(index: index, drafts: jobs[index].drafts, chosen: [])
+        var share = add(turn, branches: &none, to: &next)
+        share.isReading = true
+        return share
     }
 
     // MARK: - Decoding
@@ -282,7 +271,10 @@ extension VerifierMachine {
                 answer(guest, rows, microseconds: ended - started, into: &effects)
             } else if let index = job(of: share), let part = jobs[index].inFlight {
                 jobs[index].inFlight = nil
-                jobs[index].clock.record(started: started, ended: ended)
+                // What reading took is no part of a round: that is charged what a pass of its own would have been.
+                let alone = Int(configuration.cost.microseconds(nodes: 1))
+                jobs[index].clock.record(
+                    started: share.isReading ? max(started, ended + -alone) : started, ended: ended)
                 jobs[index].trace.note(.pass, from: started, to: ended, count: share.rows)
                 jobs[index].held = (part, rows)
             } else {
