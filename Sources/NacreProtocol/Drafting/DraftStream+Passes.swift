@@ -96,7 +96,7 @@ extension DraftStream {
     }
 
     /// Whether drafts are draws from q.
-    private var draws: Bool {
+    var draws: Bool {
         Speculation(.stream, rule: rule, shape: shape, branches: branches).draws(under: sampling)
     }
 
@@ -135,7 +135,7 @@ extension DraftStream {
         }
     }
 
-    private mutating func supply(_ candidates: [Candidate], for expansion: TreeGrowth.Expansion) {
+    mutating func supply(_ candidates: [Candidate], for expansion: TreeGrowth.Expansion) {
         growth.supply(
             candidates.map { TreeGrowth.Proposal(token: $0.token, probability: $0.probability) }, for: expansion)
     }

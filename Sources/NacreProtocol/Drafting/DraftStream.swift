@@ -62,10 +62,18 @@ package struct DraftStream: Sendable {
     var measured: [NodeIndex?: DraftMeasure] = [:]
     /// Where the policy decides token by token.
     var pace: TokenPace?
+    /// Where drafts, or some of them, come without a model.
+    var lookup: StreamLookup?
     /// Draws so far: no two draws of the stream take the same number.
     var drawCount = 0
 
-    package init(_ open: DraftOpen, sequence: SequenceID, contextMax: Int, endTokens: Set<TokenID>) {
+    /// - Parameters:
+    ///   - lookups: what drafts without a model.
+    ///   - hasModel: whether there is one beside them.
+    package init(
+        _ open: DraftOpen, sequence: SequenceID, contextMax: Int, endTokens: Set<TokenID>, lookups: [LookupKind] = [],
+        hasModel: Bool = true
+    ) {
         key = open.key
         sampling = open.sampling
         promptLength = open.promptLength
@@ -89,7 +97,8 @@ package struct DraftStream: Sendable {
         growth = TreeGrowth(root: root, plan: .bestFirst(.init(nodesMax: 0, width: 1)), endTokens: endTokens)
         cache = TreeCache(trunk: sequence)
         growth = newGrowth(at: root)
-        if open.policy.manual.decidesPerToken { pace = TokenPace(open.policy, key: open.key) }
+        if !lookups.isEmpty { lookup = StreamLookup(lookups, isAlone: !hasModel) }
+        adopt(open.policy)
     }
 
     package var length: Position { Position(rawValue: tokens.count) }
@@ -156,6 +165,7 @@ package struct DraftStream: Sendable {
         pace?.observe(
             accepted: sent.matched, rejected: !wasSent && before.tree.firstChild(of: sent.node) != nil,
             committed: verdict.tokens.count, hitLimit: before.isComplete)
+        noteRejection(verdict, of: before.tree)
         tokens += verdict.tokens
         if let commit = growth.commit(verdict.tokens) {
             let path = before.proposed.path(to: commit.root)
@@ -175,6 +185,8 @@ package struct DraftStream: Sendable {
             pace?.forget()
             begin(verdict.nextEpoch)
         }
+        // Lookups may know more by now of what follows a leaf of their tree.
+        if draftsWithoutModel, growth.proposed.count == 0 { growth = newGrowth(at: length) }
         growth.replan(plan)
         resume()
     }
