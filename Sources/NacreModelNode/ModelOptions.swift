@@ -10,12 +10,12 @@ package import NacreWire
 
 /// The flags that verifier and drafter have in common: a model, its cores, its coordinator.
 package struct ModelOptions: ParsableArguments {
-    private static let model = Setting<String>("model")
+    static let model = Setting<String>("model")
     package static let coordinator = Setting("coordinator", default: HostPort(host: "127.0.0.1", port: 7400))
     private static let threads = OptionalSetting<Int>("threads", in: 1...512)
     private static let cpus = OptionalSetting<CPUList>("cpus")
-    private static let context = OptionalSetting<Int>("context", in: 16...1_048_576)
-    private static let slots = Setting("slots", default: 8, in: 1...250)
+    static let context = OptionalSetting<Int>("context", in: 16...1_048_576)
+    static let slots = Setting("slots", default: 8, in: 1...250)
     private static let name = OptionalSetting<String>("name")
 
     package static let declarations: [any SettingDeclaration] = [

@@ -1,5 +1,7 @@
+import NacreCore
 package import NacreEngine
 package import NacreLlama
+import NacreNode
 import NacreWire
 
 /// What a node says of its model, wherever that lies.
@@ -44,6 +46,21 @@ package struct ServedModel: Sendable {
         digest = ready.modelDigest
         description = ready.description
         engine = "\(Self.build), layers on \(servers) server\(servers == 1 ? "" : "s")"
+    }
+
+    /// A drafter without a model, with this vocabulary.
+    init(_ tokenizer: LlamaTokenizer, lookups: [LookupKind], slots: Int, contextPerJob: Int, nodesMax: Int) {
+        shape = EngineShape(
+            vocabularySize: tokenizer.vocabularySize, contextCells: 0, sequences: slots, nodesMax: nodesMax,
+            canRewind: true)
+        shards = 1
+        self.slots = slots
+        self.tokenizer = tokenizer
+        self.contextPerJob = contextPerJob
+        digest = tokenizer.vocabularyDigest
+        description = "vocabulary only"
+        engine = "lookup \(NacreVersion.current)"
+        isExact = true
     }
 
     private static let build = "libllama \(LlamaBackend.version) \(LlamaBackend.stamp)"

@@ -132,7 +132,7 @@ package struct PruningSearch: Sendable {
         try await LoadedModel.start(
             model,
             settings: LlamaSettings(
-                threads: threads, cpus: cpus, contextPerJob: 256, nodesMax: 256, exact: exact),
+                threads: threads, cpus: cpus.isEmpty ? nil : cpus, contextPerJob: 256, nodesMax: 256, exact: exact),
             name: "prune")
     }
 

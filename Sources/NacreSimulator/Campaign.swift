@@ -28,6 +28,7 @@ package struct Campaign: Sendable {
             tokens   \(tally.tokens) committed, \(tally.drafted) drafted in \(tally.epochs) further epochs
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
+            lookups  \(tally.lookedUp) drafts of drafters without a model
             unions   \(tally.united) of several drafters; \(tally.sharedPrefixes) prefixes shared by jobs
             rows     \(tally.drawn) proposals drawn, \(tally.redrawn) with repeats; \(tally.rowsFetched) rows fetched
             lossy    \(tally.jointBlocks) blocks of drafts taken by joint likelihood
@@ -58,7 +59,7 @@ package struct Campaign: Sendable {
             ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
             ("sideBySide", tally.sideBySide), ("jointBlocks", tally.jointBlocks), ("alternations", tally.alternations),
-            ("inTurns", tally.inTurns), ("inTurnsOfShards", tally.inTurnsOfShards),
+            ("inTurns", tally.inTurns), ("inTurnsOfShards", tally.inTurnsOfShards), ("lookedUp", tally.lookedUp),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]

@@ -52,6 +52,9 @@ struct Scenario: Sendable {
         var modelSeed: UInt64
         /// The verifier on whose cores it computes.
         var sharesCoresOf: Int?
+        /// What drafts without its model, and whether the model drafts too.
+        var lookups: [LookupKind] = []
+        var hasModel = true
     }
 
     struct Job: Sendable {
@@ -136,6 +139,10 @@ struct Scenario: Sendable {
         }
         for index in drafters.indices where division.happens(0.4) {
             drafters[index].sharesCoresOf = division.int(0...verifiers.count - 1)
+        }
+        for index in drafters.indices where division.happens(0.3) {
+            drafters[index].lookups = division.pick([[.ngram], [.suffix], [.phrases], [.suffix, .phrases, .ngram]])
+            drafters[index].hasModel = division.happens(0.5)
         }
         addLossyJobs()
     }

@@ -20,6 +20,8 @@ package struct Tally: Sendable, Equatable {
     package var epochs = 0
     /// Draft tokens that were sent.
     package var drafted = 0
+    /// Of these, those of drafters without a model.
+    package var lookedUp = 0
     /// Passes with side branches, side branches that won, sequences that began as copies of others.
     package var branched = 0
     package var adopted = 0
@@ -70,6 +72,7 @@ package struct Tally: Sendable, Equatable {
         inTurns += other.inTurns
         inTurnsOfShards += other.inTurnsOfShards
         drafted += other.drafted
+        lookedUp += other.lookedUp
         coalesced += other.coalesced
         branched += other.branched
         adopted += other.adopted

@@ -22,12 +22,16 @@ struct DrafterCommand: AsyncParsableCommand {
             Examples:
               nacre-drafter --model draft.gguf --coordinator 127.0.0.1:7400
               nacre-drafter --model draft.gguf --coordinator 10.0.0.1:7400 --listen 10.0.0.2:7410 --cpus 4
+              nacre-drafter --model draft.gguf --lookup suffix             what was said before, beside the model
+              nacre-drafter --model target.gguf --vocabulary-only --lookup suffix,phrases        without a model
             The draft model must have the target's vocabulary. Verifiers connect to the address of --listen.
             """,
         version: "nacre-drafter \(NacreVersion.current), \(LlamaBackend.title)")
 
     private static let listen = Setting("listen", default: HostPort(host: "127.0.0.1", port: 0))
     private static let advertise = OptionalSetting<HostPort>("advertise")
+    private static let lookup = OptionalSetting<LookupNames>("lookup")
+    private static let vocabularyOnly = Setting("vocabulary-only", default: false)
 
     @OptionGroup var options: ModelOptions
     @OptionGroup var common: SettingsOptions
@@ -38,10 +42,31 @@ struct DrafterCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The address to tell verifiers, if it is not that of --listen.", valueName: "host:port"))
     var advertise: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Draft without a model too, the most trusted first: ngram (what followed the same few tokens in the "
+                + "prompt), suffix (the longest match in prompt, output and past outputs), phrases (phrases met "
+                + "before). What one job put out is drafted to others: give tenants drafters of their own.",
+            valueName: "kind,..."))
+    var lookup: String?
+
+    @Flag(help: "Read the vocabulary of --model and not its weights; --lookup alone drafts.")
+    var vocabularyOnly = false
+
     func run() async throws {
         let settings = try common.settings(
-            ModelOptions.declarations + [Self.listen, Self.advertise],
-            flags: options.flags.merging(["listen": listen, "advertise": advertise]) { $1 })
+            ModelOptions.declarations + [Self.listen, Self.advertise, Self.lookup, Self.vocabularyOnly],
+            flags: options.flags.merging([
+                "listen": listen, "advertise": advertise, "lookup": lookup,
+                "vocabulary-only": vocabularyOnly ? true.settingText : nil,
+            ]) { $1 })
+        let lookups = settings[Self.lookup]?.kinds ?? []
+        let hasModel = !settings[Self.vocabularyOnly]
+        guard hasModel || !lookups.isEmpty else {
+            throw NacreError(
+                .badUsage, "with --vocabulary-only there is nothing that drafts",
+                remedy: "add --lookup suffix, or leave it out to draft with the model")
+        }
         let log = Telemetry.logger("nacre-drafter", level: settings[Settings.logLevel])
         let isWildcard = ["0.0.0.0", "::"].contains(settings[Self.listen].host)
         guard !isWildcard || settings[Self.advertise] != nil else {
@@ -52,35 +77,33 @@ struct DrafterCommand: AsyncParsableCommand {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         // A port that cannot be had shall be known before the model is loaded, which can take minutes.
         try await PeerListener.listen(at: PeerAddress(settings[Self.listen]), on: loop) { _, _ in }.close()
-        // What a drafter proposes is a hint: its last bits may depend on what else it computes.
-        let loaded = try await options.load(settings, role: .drafter, exact: false, log: log)
-        let shape = loaded.host.shape
-        guard shape.canRewind else {
-            throw NacreError(
-                .failed, "this model's cache cannot be rewound, so it cannot draft",
-                remedy: "use a draft model without recurrent layers")
-        }
-        // The first passes touch memory for the first time; better now than in a job.
-        _ = try await loaded.host.calibrate(budget: .milliseconds(100))
+        let source =
+            hasModel
+            ? try await DraftSource(options, settings, log: log)
+            : DraftSource(try options.loadVocabulary(settings, for: lookups, log: log))
+        let served = source.served
         let incarnation = Incarnation(rawValue: .random(in: 1 ... .max))
         let name = options.nodeName(settings, role: .drafter)
         var configuration = DrafterMachine.Configuration(
-            node: name, incarnation: incarnation, vocabularyDigest: loaded.tokenizer.vocabularyDigest,
-            vocabularySize: shape.vocabularySize, sequences: shape.jobs, contextMax: loaded.contextPerJob,
-            nodesMax: shape.nodesMax, endTokens: loaded.tokenizer.endTokens, branches: shape.branches)
-        configuration.modelDigest = loaded.model.digest
-        let node = DrafterNode(
-            configuration, on: loop, log: log, submit: { loaded.host.submit($0, done: $1) })
+            node: name, incarnation: incarnation, vocabularyDigest: served.tokenizer.vocabularyDigest,
+            vocabularySize: served.shape.vocabularySize, sequences: served.shape.jobs,
+            contextMax: served.contextPerJob, nodesMax: served.shape.nodesMax, endTokens: served.tokenizer.endTokens,
+            branches: served.shape.branches)
+        configuration.modelDigest = served.digest(with: lookups)
+        configuration.lookups = lookups
+        configuration.hasModel = hasModel
+        let node = DrafterNode(configuration, on: loop, log: log, submit: source.submit)
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)
         let data =
             settings[Self.advertise] ?? HostPort(host: listener.address.host, port: listener.address.port)
-        var hello = options.hello(settings, loaded, role: .drafter, dataAddress: data.description)
+        var hello = options.hello(
+            settings, served, lookups: lookups, hasModel: hasModel, dataAddress: data.description)
         hello.node = name
         hello.incarnation = incarnation
         ReadyLine(role: "drafter", addresses: ["data": data]).announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])
-        let (greeting, vocabulary) = (hello, loaded.tokenizer.vocabularyChunks())
+        let (greeting, vocabulary) = (hello, served.tokenizer.vocabularyChunks())
         let serving = UntilStopped(
             work: { try await node.run(coordinator: coordinator, hello: greeting, vocabulary: vocabulary) },
             stop: {
@@ -88,6 +111,6 @@ struct DrafterCommand: AsyncParsableCommand {
                 await node.stop()
             })
         try await Lifecycle.run([serving], logger: log, endsWithStandardInput: common.exitWithStdin)
-        await loaded.host.shutdown()
+        await source.shutdown()
     }
 }

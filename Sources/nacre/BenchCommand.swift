@@ -20,6 +20,7 @@ struct BenchCommand: AsyncParsableCommand {
               nacre bench
               nacre bench --target T.gguf --draft D.gguf --jobs 1,2,4,8 --report bench.html
               nacre bench --methods speculative:gamma=2,speculative:gamma=4,pearl,stream --repeat 5
+              nacre bench --lookup suffix --prompts prompts.txt
               nacre bench --methods stream,speculative --policies svip,adaedl:lambda=0.4 --json figures.json
               nacre bench --coordinator 127.0.0.1:7401 --prompts prompts.txt --tokens 128
             """)
@@ -124,7 +125,8 @@ struct BenchCommand: AsyncParsableCommand {
             throw CheckOptions.incomparable(rule, temperature)
         }
         if coordinator == nil, cluster.drafters == 0, let drafting = variants.first(where: { !$0.isPlain }) {
-            throw NacreError(.badUsage, "\(drafting) needs a drafter", remedy: "leave --drafters 0 out")
+            throw NacreError(
+                .badUsage, "\(drafting) needs a drafter", remedy: "leave --drafters 0 out, or add --lookup suffix")
         }
         return variants
     }
@@ -167,10 +169,11 @@ struct MeasuringOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where the drafter computes: apart, on cores of its own, which plain decoding then does without; together, "
-                + "on all of the verifier's, in turns (default apart)."))
+                + "on all of the verifier's, in turns (default apart; without a model it needs no place)."))
     var placement: Placement?
 
-    var clusterPlacement: ClusterPlacement { placement == .together ? .together : .apart }
+    /// `nil` where the plan says.
+    var clusterPlacement: ClusterPlacement? { placement.flatMap { ClusterPlacement(rawValue: $0.rawValue) } }
 
     func validate() throws {
         guard tokens >= 2 else {

@@ -18,6 +18,7 @@ struct CheckCommand: AsyncParsableCommand {
 
             Examples:
               nacre check --target T.gguf --draft D.gguf
+              nacre check --lookup suffix,phrases
               nacre check --methods stream,pearl --gamma 8 --max-tokens 256
               nacre check --rules coupled,block --tree chain --tree 4,2,2,1 --jobs 1,4
               nacre check --prompts prompts.txt --temperature 0.8 --seed 7 --json
@@ -97,7 +98,7 @@ struct CheckCommand: AsyncParsableCommand {
 
     private func report(_ result: Comparison.Result, _ plan: ClusterPlan) -> Report {
         Report(
-            target: plan.target, draft: plan.draft, exact: result.isExact, same: result.divergences == 0,
+            target: plan.target, draft: plan.drafting, exact: result.isExact, same: result.divergences == 0,
             tokens: result.tokens,
             divergences: result.divergences, unexplained: result.unexplained,
             noise: result.noises.sorted { $0.key < $1.key }.map {

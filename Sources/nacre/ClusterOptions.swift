@@ -11,6 +11,12 @@ struct ClusterModels: ParsableArguments {
     @Option(help: ArgumentHelp("The draft model, of the target's vocabulary (default: as above).", valueName: "path"))
     var draft: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Drafters without a model, the most trusted first: ngram, suffix, phrases. In place of a draft model, or "
+                + "beside it where --draft names one.", valueName: "kind,..."))
+    var lookup: String?
+
     @Option(help: "Most cores, and threads, of each verifier (default 8).")
     var threads: Int?
 
@@ -39,12 +45,12 @@ struct ClusterModels: ParsableArguments {
     }
 
     func plan(
-        verifiers: Int, drafters: Int, placement: ClusterPlacement = .apart, drafterCores: Int = 1,
+        verifiers: Int, drafters: Int, placement: ClusterPlacement? = nil, drafterCores: Int = 1,
         coresMax: Int? = nil
     ) throws -> ClusterPlan {
         var plan = try ClusterPlan(
             installation: .current(), target: target, draft: draft, verifiers: verifiers, drafters: drafters,
-            coresMax: coresMax ?? threads, placement: placement, drafterCores: drafterCores)
+            lookup: lookup, coresMax: coresMax ?? threads, placement: placement, drafterCores: drafterCores)
         plan.context = context
         plan.slots = slots
         plan.hasInexactRounding = inexactRounding
@@ -61,16 +67,21 @@ struct ClusterOptions: ParsableArguments {
     var verifiersGiven: Int?
 
     @Option(
-        name: .customLong("drafters"), help: ArgumentHelp("Drafters to start; 0 for none (default 1).", valueName: "n"))
+        name: .customLong("drafters"),
+        help: ArgumentHelp("Drafters to start; 0 for none with a model (default 1).", valueName: "n"))
     var draftersGiven: Int?
 
     var verifiers: Int { verifiersGiven ?? 1 }
-    var drafters: Int { draftersGiven ?? 1 }
+    /// At least one where drafts are looked up.
+    var drafters: Int { max(draftersGiven ?? 1, models.lookup == nil ? 0 : 1) }
+    /// Where drafters have to be, because none shall have a model.
+    var placementGiven: ClusterPlacement? { draftersGiven == 0 ? .plain : nil }
 
     /// The options that were given: they say nothing about a cluster that runs already.
     var given: [String] {
         let flags = [
-            ("--target", models.target != nil), ("--draft", models.draft != nil), ("--threads", models.threads != nil),
+            ("--target", models.target != nil), ("--draft", models.draft != nil), ("--lookup", models.lookup != nil),
+            ("--threads", models.threads != nil),
             ("--context", models.context != nil), ("--slots", models.slots != nil),
             ("--inexact-rounding", models.inexactRounding), ("--log-level", models.logLevel != nil),
             ("--verifiers", verifiersGiven != nil), ("--drafters", draftersGiven != nil),
@@ -82,12 +93,14 @@ struct ClusterOptions: ParsableArguments {
         try ClusterModels.check(verifiers: [verifiers], drafters: [drafters])
     }
 
-    func plan() throws -> ClusterPlan { try models.plan(verifiers: verifiers, drafters: drafters) }
+    func plan() throws -> ClusterPlan {
+        try models.plan(verifiers: verifiers, drafters: drafters, placement: placementGiven)
+    }
 
     /// A plan with room for so many jobs at once.
     ///
     /// - Throws: `.badUsage` if the slots that were asked for do not suffice: jobs that wait are not at once.
-    func plan(jobsAtOnce: Int, placement: ClusterPlacement) throws -> ClusterPlan {
+    func plan(jobsAtOnce: Int, placement: ClusterPlacement?) throws -> ClusterPlan {
         let nodes = drafters > 0 ? min(verifiers, drafters) : verifiers
         let needed = (jobsAtOnce + nodes - 1) / nodes
         if let slots = models.slots, slots < needed {
@@ -95,7 +108,7 @@ struct ClusterOptions: ParsableArguments {
                 .badUsage, "\(jobsAtOnce) jobs at once do not fit in \(slots) slots of each node",
                 remedy: "leave --slots out, or make it \(needed) or more")
         }
-        var plan = try models.plan(verifiers: verifiers, drafters: drafters, placement: placement)
+        var plan = try models.plan(verifiers: verifiers, drafters: drafters, placement: placementGiven ?? placement)
         if models.slots == nil, jobsAtOnce > ClusterPlan.slotsUsual { plan.slots = jobsAtOnce }
         return plan
     }

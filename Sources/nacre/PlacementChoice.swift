@@ -18,13 +18,13 @@ extension ClusterOptions {
     ) async throws -> (ClusterPlan, reason: String) {
         if let placement = ClusterPlacement(rawValue: choice.rawValue) {
             let plan = try models.plan(
-                verifiers: verifiers, drafters: drafters, placement: placement, drafterCores: drafterThreads ?? 1)
-            return (plan, "as asked for")
+                verifiers: verifiers, drafters: drafters, placement: placementGiven ?? placement,
+                drafterCores: drafterThreads ?? 1)
+            return (plan, plan.cores.placement == .beside ? Self.modelless : "as asked for")
         }
         let fallback = try plan()
-        if drafters == 0 {
-            return (try models.plan(verifiers: verifiers, drafters: 0, placement: .plain), "as asked for")
-        }
+        guard fallback.hasDraftModel else { return (fallback, Self.modelless) }
+        if drafters == 0 { return (fallback, "as asked for") }
         guard verifiers == 1, drafters == 1 else {
             let reason =
                 fallback.cores.isShared
@@ -59,12 +59,15 @@ extension ClusterOptions {
         let chosen = report.choice
         guard let placement = ClusterPlacement(rawValue: chosen.placement) else { return (fallback, report.reason) }
         let rate = "\(Figures.decimal(chosen.tokensPerSecond, digits: 1)) tokens/s expected of one job"
-        let override = placement == .plain ? " (--placement apart or together starts a drafter all the same)" : ""
+        let instead = models.lookup == nil ? "" : "; lookups draft without the model"
+        let override = "\(instead) (--placement apart or together starts a drafter with the model all the same)"
         return (
             try models.plan(
                 verifiers: 1, drafters: 1, placement: placement, drafterCores: max(1, chosen.drafterCores),
                 coresMax: chosen.verifierCores),
-            "\(rate); \(report.reason)\(override)"
+            "\(rate); \(report.reason)\(placement == .plain ? override : "")"
         )
     }
+
+    private static var modelless: String { "a drafter without a model computes next to nothing" }
 }

@@ -13,13 +13,16 @@ struct UpCommand: AsyncParsableCommand {
             soon as the cluster is ready. Where the drafter computes is decided as `nacre plan` does, by what both
             models are measured to take: on cores of its own, on the verifier's in turns with it, or nowhere if it does
             not pay. --placement overrides that. No two processes compute on a core at the same time, unless there are
-            more processes than cores: that is warned of.
+            more processes than cores: that is warned of. A drafter without a model (--lookup without --draft) computes
+            next to nothing and has no core of its own.
 
             Examples:
               nacre up
               nacre up --detach && nacre run "import os" && nacre down
               nacre up --target T.gguf --draft D.gguf --verifiers 2 --slots 4
               nacre up --placement apart
+              nacre up --lookup suffix
+              nacre up --draft D.gguf --lookup suffix,phrases
               nacre up --config tuned.yaml
             """)
 
@@ -31,7 +34,10 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where clients talk HTTP/2.", valueName: "host:port"))
     var http = "127.0.0.1:7401"
 
-    @Option(help: "Where the drafter computes: auto, apart (cores of its own), together (in turns), plain (none).")
+    @Option(
+        help: ArgumentHelp(
+            "Where the draft model computes: auto, apart (cores of its own), together (in turns), plain (nowhere; what "
+                + "--lookup names drafts all the same)."))
     var placement = PlacementChoice.auto
 
     @Option(

@@ -29,6 +29,8 @@ import Testing
         var tree = "chain"
         var payload = "rows"
         var candidates = "distinct"
+        /// What drafts in a model's place.
+        var lookup: String?
 
         func request(seed: UInt64) -> JobRequest {
             var request = JobRequest(prompt: SamplingLawTests.prompt)
@@ -57,12 +59,19 @@ import Testing
             Way(testDescription: "rejection, one number and the row at need (SCALAR + LAZY)", payload: "scalar"),
             Way(testDescription: "rejection, the draft's best tokens (DET)", tree: "best:8x3"),
             Way(testDescription: "block, rows", rule: "block"),
+            Way(testDescription: "rejection, looked-up tokens (DET)", lookup: "suffix"),
+            Way(testDescription: "block, looked-up tokens (DET)", rule: "block", lookup: "suffix"),
         ])
     func law(_ way: Way) async throws {
         let laws = try PlainDecoder(Jobs.target).laws(Self.prompt, Self.policy, tokens: Self.tokens)
         let law = Self.joint(laws)
-        let finished = try await TestCluster.with { cluster in
-            try await cluster.withClient { coordinator in
+        let finished = try await TestCluster.with(drafters: way.lookup == nil ? 1 : 0) { cluster in
+            if let lookup = way.lookup {
+                let arguments = ["--vocabulary-only", "--lookup", lookup]
+                try cluster.startDrafter("drafter-1", model: Jobs.target, arguments: arguments)
+                try await cluster.until("the drafter is there") { try await $0.status().drafters == 1 }
+            }
+            return try await cluster.withClient { coordinator in
                 try await coordinator.runAll((0..<Self.jobs).map { way.request(seed: UInt64($0)) })
             }
         }

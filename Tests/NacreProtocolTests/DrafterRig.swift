@@ -11,11 +11,14 @@ struct DrafterRig {
     var pass: EnginePass?
     var effects: [DrafterMachine.Effect] = []
 
-    init(contextMax: Int = 32, nodesMax: Int = 64, branches: Int = 0) {
-        machine = DrafterMachine(
-            DrafterMachine.Configuration(
-                node: "d", incarnation: 1, vocabularyDigest: 7, vocabularySize: 100, sequences: 2,
-                contextMax: contextMax, nodesMax: nodesMax, endTokens: [99], branches: branches))
+    init(
+        contextMax: Int = 32, nodesMax: Int = 64, branches: Int = 0, lookups: [LookupKind] = [], hasModel: Bool = true
+    ) {
+        var configuration = DrafterMachine.Configuration(
+            node: "d", incarnation: 1, vocabularyDigest: 7, vocabularySize: 100, sequences: 2,
+            contextMax: contextMax, nodesMax: nodesMax, endTokens: [99], branches: branches)
+        (configuration.lookups, configuration.hasModel) = (lookups, hasModel)
+        machine = DrafterMachine(configuration)
         step(.opened(1))
         step(.received(1, .greeting(DrafterRig.greeting(vocabulary: 7))))
     }

@@ -17,6 +17,9 @@ struct MachineLoop {
         /// Sequences for side branches, of verifier and drafters.
         var branches = 16
         var nodesMax = 64
+        /// What drafts without a model, and whether there is one too.
+        var lookups: [LookupKind] = []
+        var hasModel = true
         /// Drops draws that are improbable, which no drafter may.
         var isIllegal = false
     }
@@ -62,10 +65,11 @@ struct MachineLoop {
                 branches: setting.branches,
                 cost: StepCostModel(nodesMax: most, priorFixed: 1_000, perNode: 20)))
         drafters = (0..<drafterCount).map { number in
-            DrafterMachine(
-                DrafterMachine.Configuration(
-                    node: "d\(number)", incarnation: 2, vocabularyDigest: 7, vocabularySize: vocabulary, sequences: 2,
-                    contextMax: contextMax, nodesMax: most, endTokens: setting.ends, branches: setting.branches))
+            var configuration = DrafterMachine.Configuration(
+                node: "d\(number)", incarnation: 2, vocabularyDigest: 7, vocabularySize: vocabulary, sequences: 2,
+                contextMax: contextMax, nodesMax: most, endTokens: setting.ends, branches: setting.branches)
+            (configuration.lookups, configuration.hasModel) = (setting.lookups, setting.hasModel)
+            return DrafterMachine(configuration)
         }
         func engine(_ model: TabularModel) -> ReferenceEngine {
             ReferenceEngine(

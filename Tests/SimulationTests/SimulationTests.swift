@@ -20,6 +20,7 @@ import Testing
         #expect(tally.branched > 0 && tally.adopted > 0, "no side branch was judged, or none won")
         #expect(tally.forked > tally.sharedPrefixes && tally.sharedPrefixes > 0, "no tree or no two jobs shared cells")
         #expect(tally.prepared > 0 && tally.united > 0, "no outcome was prepared, or no two drafters united")
+        #expect(tally.lookedUp > 0, "no drafter without a model drafted")
         #expect(tally.drawn > 0 && tally.rowsFetched > 0, "no row of q was sent, or none fetched")
         #expect(tally.jointBlocks > 0, "no lossy job took drafts")
         #expect(tally.redrawn > 0 && tally.merging > 0, "no draw repeated a token, or no hypotheses were merged")

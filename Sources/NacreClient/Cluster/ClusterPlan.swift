@@ -1,3 +1,4 @@
+import NacreCore
 package import NacreNode
 
 /// What a local cluster consists of, checked before anything is started.
@@ -6,6 +7,10 @@ package struct ClusterPlan: Sendable {
     /// Paths of the models.
     package let target: String
     package let draft: String
+    /// What drafts without a model, as `nacre-drafter --lookup` reads it; `nil`: nothing does.
+    package let lookup: String?
+    /// Whether drafters have a model.
+    package let hasDraftModel: Bool
     package let cores: CoreAssignment
     /// Where the coordinator listens for nodes and for clients; port 0 for any free one.
     package var listen = HostPort(host: "127.0.0.1", port: 0)
@@ -19,6 +24,9 @@ package struct ClusterPlan: Sendable {
     /// A file of the coordinator's settings; what the plan says itself comes first.
     package var coordinatorSettings: String?
 
+    /// What drafts, for people: a path, kinds of lookups, or both.
+    package var drafting: String { [hasDraftModel ? draft : nil, lookup].compactMap(\.self).joined(separator: "+") }
+
     /// Most processes of one role: enough for any one machine, and few enough to list.
     package static let processesMax = 64
     /// The slots of nodes that are told nothing.
@@ -26,11 +34,13 @@ package struct ClusterPlan: Sendable {
 
     /// - Parameters:
     ///   - target: path of the target model, `nil` for the one that Nacre comes with; as `draft`.
+    ///   - lookup: what drafts without a model: in the model's place if `draft` is `nil`, else beside it. Placed plain,
+    ///     it drafts without the model.
     ///   - coresMax: see `CoreAssignment`; so are the next two.
-    /// - Throws: `.badUsage` for a model file that is none, `.failed` without default models.
+    /// - Throws: `.badUsage` for a model file or a lookup that is none, `.failed` without default models.
     package init(
         installation: Installation, target: String?, draft: String?, verifiers: Int = 1, drafters: Int = 1,
-        coresMax: Int? = nil, placement: ClusterPlacement = .apart, drafterCores: Int = 1
+        lookup: String? = nil, coresMax: Int? = nil, placement: ClusterPlacement? = nil, drafterCores: Int = 1
     ) throws(NacreError) {
         self.installation = installation
         if let target {
@@ -38,16 +48,26 @@ package struct ClusterPlan: Sendable {
         } else {
             self.target = try installation.model(Installation.defaultTarget)
         }
-        if let draft {
+        do throws(LookupNameError) {
+            self.lookup = try lookup.map { text throws(LookupNameError) in try [LookupKind](parsing: text).names }
+        } catch {
+            throw NacreError(.badUsage, "--lookup: \(error.description)")
+        }
+        hasDraftModel = lookup == nil || draft != nil && placement != .plain
+        if hasDraftModel, let draft {
             self.draft = draft
+        } else if lookup != nil {
+            self.draft = self.target
         } else {
             self.draft = try installation.model(Installation.defaultDraft)
         }
         try Installation.checkModel(self.target, flag: "target")
         if drafters > 0 { try Installation.checkModel(self.draft, flag: "draft") }
+        // Without a model there is nothing to take turns for.
+        let place = hasDraftModel || placement == .apart ? placement ?? .apart : .beside
         cores = CoreAssignment(
-            available: try .available(), verifiers: verifiers, drafters: drafters, coresMax: coresMax,
-            placement: placement, drafterCores: drafterCores)
+            available: try .available(), verifiers: verifiers, drafters: drafters, coresMax: coresMax, placement: place,
+            drafterCores: drafterCores)
     }
 
     /// One process to start.
@@ -75,6 +95,9 @@ package struct ClusterPlan: Sendable {
             if let context { arguments += ["--context", "\(context)"] }
             if let slots { arguments += ["--slots", "\(slots)"] }
             if hasInexactRounding, role == "verifier" { arguments.append("--inexact-rounding") }
+            if role == "drafter", let lookup {
+                arguments += ["--lookup", lookup] + (hasDraftModel ? [] : ["--vocabulary-only"])
+            }
             return Process(
                 name: "\(role)-\(number)", role: role, executable: "nacre-\(role)", arguments: arguments + logArguments)
         }

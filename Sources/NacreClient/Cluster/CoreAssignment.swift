@@ -6,6 +6,8 @@ package enum ClusterPlacement: String, Sendable, CaseIterable, Codable {
     case apart
     /// On a verifier's cores, with all of them, in turns.
     case together
+    /// On a verifier's cores, at the same time as it: they have no model, and next to nothing to compute.
+    case beside
     /// Nowhere: there are none.
     case plain
 
@@ -13,7 +15,7 @@ package enum ClusterPlacement: String, Sendable, CaseIterable, Codable {
     package var baseline: String {
         switch self {
         case .apart: "plain decoding has the verifier's cores alone, and the drafter's are idle meanwhile"
-        case .together, .plain: "plain decoding has all of these cores"
+        case .together, .beside, .plain: "plain decoding has all of these cores"
         }
     }
 }

@@ -97,6 +97,30 @@ package enum LookupKind: String, Sendable, Hashable, CaseIterable {
     }
 }
 
+extension [LookupKind] {
+    /// Reads names separated by commas, the most trusted first: `suffix,phrases`.
+    package init(parsing text: String) throws(LookupNameError) {
+        self = []
+        let known = LookupKind.allCases.names
+        for name in text.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
+            guard let kind = LookupKind(rawValue: name) else {
+                throw LookupNameError("'\(name)' is no lookup: give one or more of \(known), separated by commas")
+            }
+            guard !contains(kind) else { throw LookupNameError("'\(name)' is named twice: name each of \(known) once") }
+            append(kind)
+        }
+    }
+
+    /// As it is read.
+    package var names: String { map(\.rawValue).joined(separator: ",") }
+}
+
+/// A list of lookup drafters that is none, in words for whoever wrote it.
+package struct LookupNameError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+}
+
 /// Several lookup drafters as one, each after the other: what an earlier one proposes keeps its estimate.
 package struct LookupUnion: LookupDrafter {
     private var drafters: [any LookupDrafter]

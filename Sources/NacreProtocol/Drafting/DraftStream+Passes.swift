@@ -98,7 +98,7 @@ extension DraftStream {
     }
 
     /// Whether drafts are draws from q.
-    private var draws: Bool {
+    var draws: Bool {
         Speculation(.stream, rule: rule, shape: shape, branches: branches).draws(under: sampling)
     }
 
@@ -138,7 +138,7 @@ extension DraftStream {
         }
     }
 
-    private mutating func supply(_ candidates: [Candidate], for expansion: TreeGrowth.Expansion) {
+    mutating func supply(_ candidates: [Candidate], for expansion: TreeGrowth.Expansion) {
         growth.supply(
             candidates.map { TreeGrowth.Proposal(token: $0.token, probability: $0.probability) }, for: expansion)
     }

@@ -64,10 +64,18 @@ package struct DraftStream: Sendable {
     var pace: TokenPace?
     /// The beam search that grows the tree, if one does.
     var beams: BeamRound?
+    /// Where drafts, or some of them, come without a model.
+    var lookup: StreamLookup?
     /// Draws so far: no two draws of the stream take the same number.
     var drawCount = 0
 
-    package init(_ open: DraftOpen, sequence: SequenceID, contextMax: Int, endTokens: Set<TokenID>) {
+    /// - Parameters:
+    ///   - lookups: what drafts without a model.
+    ///   - hasModel: whether there is one beside them.
+    package init(
+        _ open: DraftOpen, sequence: SequenceID, contextMax: Int, endTokens: Set<TokenID>, lookups: [LookupKind] = [],
+        hasModel: Bool = true
+    ) {
         key = open.key
         sampling = open.sampling
         promptLength = open.promptLength
@@ -91,7 +99,9 @@ package struct DraftStream: Sendable {
         growth = TreeGrowth(root: root, plan: .bestFirst(.init(nodesMax: 0, width: 1)), endTokens: endTokens)
         cache = TreeCache(trunk: sequence)
         restart(at: root)
-        if open.policy.manual.decidesPerToken { pace = TokenPace(open.policy, key: open.key) }
+        // Beams are compared by the model's own probabilities, which what is looked up has not.
+        if !lookups.isEmpty, beams == nil { lookup = StreamLookup(lookups, isAlone: !hasModel) }
+        adopt(open.policy)
     }
 
     package var length: Position { Position(rawValue: tokens.count) }
@@ -161,6 +171,7 @@ package struct DraftStream: Sendable {
         pace?.observe(
             accepted: sent.matched, rejected: !wasSent && before.tree.firstChild(of: sent.node) != nil,
             committed: verdict.tokens.count, hitLimit: before.isComplete)
+        noteRejection(verdict, of: before.tree)
         tokens += verdict.tokens
         // A beam search is verified as a whole; the next begins at what is committed.
         if beams == nil, let commit = growth.commit(verdict.tokens) {
@@ -181,6 +192,8 @@ package struct DraftStream: Sendable {
             pace?.forget()
             begin(verdict.nextEpoch)
         }
+        // Lookups may know more by now of what follows a leaf of their tree.
+        if draftsWithoutModel, growth.proposed.count == 0 { restart(at: length) }
         growth.replan(plan)
         resume()
     }

@@ -2,7 +2,31 @@ import NacreCore
 
 // Planning a pass for all streams and handing out what came of it.
 extension DrafterMachine {
+    /// Lets lookups draft what they can, which takes no pass.
+    mutating func lookUp(into effects: inout [Effect]) {
+        for index in streams.indices where streams[index].stream.looksUp {
+            streams[index].stream.study(&memory)
+            if !configuration.hasModel { announce(index, microsecondsPerToken: 1, into: &effects) }
+            // Until a model has read the text, what a verifier waits for is the model.
+            if streams[index].stream.isReady { streams[index].stream.lookUp(memory) }
+        }
+    }
+
+    /// Says once that the stream holds its context.
+    private mutating func announce(_ index: Int, microsecondsPerToken: Int, into effects: inout [Effect]) {
+        guard !streams[index].stream.isReady else { return }
+        streams[index].stream.markReady()
+        let address = streams[index].address
+        let ready = DraftReady(
+            stream: address.stream, microsecondsPerToken: UInt32(clamping: microsecondsPerToken))
+        effects.append(.send(address.link, .draftReady(ready)))
+    }
+
     mutating func plan(into effects: inout [Effect]) {
+        guard configuration.hasModel else {
+            releases = []
+            return
+        }
         guard pass == nil else { return }
         let drafting = streams.indices.filter { streams[$0].stream.canDraft }
         guard !drafting.isEmpty else { return }
@@ -74,19 +98,11 @@ extension DrafterMachine {
         _ scores: ArraySlice<Score>, to share: Share, microseconds: Int, into effects: inout [Effect]
     ) {
         guard let index = index(of: share.address), !scores.isEmpty else { return }
-        if !streams[index].stream.isReady {
-            streams[index].stream.markReady()
-            effects.append(
-                .send(
-                    share.address.link,
-                    .draftReady(
-                        DraftReady(
-                            stream: share.address.stream,
-                            microsecondsPerToken: UInt32(clamping: microsecondsPerToken)))))
-        }
+        announce(index, microsecondsPerToken: microsecondsPerToken, into: &effects)
         guard streams[index].stream.rollbacks == share.rollbacks else { return }
         for (score, expansion) in zip(scores, share.expansions) {
-            streams[index].stream.take(score, for: expansion)
+            let united = streams[index].stream.united(score, for: expansion, memory)
+            streams[index].stream.take(united, for: expansion)
         }
         say(index, microseconds: microseconds, into: &effects)
     }

@@ -20,6 +20,10 @@ package struct DrafterMachine: Machine, Sendable {
         package var primingShare = 64
         /// For the verifiers' measurements; 0 does not say.
         package var modelDigest: UInt64 = 0
+        /// What drafts without a model, the most trusted first.
+        package var lookups: [LookupKind] = []
+        /// Whether there is a model. Without one no pass is asked for; then there are lookups.
+        package var hasModel = true
 
         package init(
             node: String, incarnation: Incarnation, vocabularyDigest: UInt64, vocabularySize: Int, sequences: Int,
@@ -71,6 +75,8 @@ package struct DrafterMachine: Machine, Sendable {
     var releases: [CacheEdit] = []
     var pass: [Share]?
     var microsecondsPerToken = 0
+    /// What lookups of all streams share.
+    var memory = LookupMemory()
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -102,6 +108,7 @@ package struct DrafterMachine: Machine, Sendable {
         case .passed(let outcome):
             conclude(outcome, into: &effects)
         }
+        lookUp(into: &effects)
         plan(into: &effects)
         speak(into: &effects)
     }
@@ -211,7 +218,8 @@ package struct DrafterMachine: Machine, Sendable {
             return
         }
         let stream = DraftStream(
-            open, sequence: sequence, contextMax: configuration.contextMax, endTokens: configuration.endTokens)
+            open, sequence: sequence, contextMax: configuration.contextMax, endTokens: configuration.endTokens,
+            lookups: configuration.lookups, hasModel: configuration.hasModel)
         streams.append((address, stream))
     }
 
@@ -229,6 +237,7 @@ package struct DrafterMachine: Machine, Sendable {
         guard let index = index(of: address) else { return }
         var stream = streams.remove(at: index).stream
         stream.cache.releaseAll(releases: &releases, free: &freeSequences)
+        if configuration.lookups.contains(.suffix) { memory.outputs.remember(Array(stream.output)) }
     }
 
     private mutating func forget(_ link: LinkID) {

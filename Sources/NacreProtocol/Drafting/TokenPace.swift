@@ -41,8 +41,8 @@ struct TokenPace: Sendable {
 }
 
 extension DraftStream {
-    /// Whether the policy wants no draft before the next verdict.
-    package var isPaused: Bool { pace?.isPaused ?? false }
+    /// Whether no draft is wanted before the next verdict.
+    package var isPaused: Bool { pace?.isPaused ?? false || lookup?.isHeld ?? false }
 
     /// Whether to draft from a row of these statistics; if not it waits for the next verdict.
     mutating func mayDraft(_ statistics: TokenStatistics, _ score: Score, for expansion: TreeGrowth.Expansion) -> Bool {
@@ -81,7 +81,9 @@ extension DraftStream {
     /// Drafts are as many as this policy says from now on.
     mutating func adopt(_ policy: PolicySpecification) {
         let heldBack = pace?.heldBack
-        pace = policy.manual.decidesPerToken ? TokenPace(policy, key: key) : nil
+        // Without a model there is no row of q for a policy to look at.
+        let isPaced = policy.manual.decidesPerToken && !draftsWithoutModel
+        pace = isPaced ? TokenPace(policy, key: key) : nil
         if let heldBack { take(heldBack.score, for: heldBack.expansion) }
     }
 }

@@ -27,11 +27,13 @@ final class DrafterShell: Shell {
         self.host = host
         self.plan = plan
         let incarnation = world.incarnation(of: host)
-        machine = DrafterMachine(
-            DrafterMachine.Configuration(
-                node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
-                vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
-                nodesMax: plan.node.nodesMax, endTokens: [Language.end], branches: plan.node.branches))
+        var configuration = DrafterMachine.Configuration(
+            node: world.name(host), incarnation: incarnation, vocabularyDigest: Language.digest,
+            vocabularySize: Language.size, sequences: plan.node.sequences, contextMax: plan.node.contextMax,
+            nodesMax: plan.node.nodesMax, endTokens: [Language.end], branches: plan.node.branches)
+        configuration.lookups = plan.lookups
+        configuration.hasModel = plan.hasModel
+        machine = DrafterMachine(configuration)
         engine = SimulatedEngine(
             world.target.drafter(agreement: plan.agreement, seed: plan.modelSeed), plan.node,
             isGuessing: plan.character == .guesser)
@@ -41,7 +43,7 @@ final class DrafterShell: Shell {
             capacity: Capacity(
                 sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax),
             modelName: "draft", engineVersion: "simulated", cores: "1",
-            place: plan.sharesCoresOf.map(World.place) ?? .unknown)
+            place: plan.hasModel ? plan.sharesCoresOf.map(World.place) ?? .unknown : .unknown)
         control = ControlPort(world, host, hello: hello, chunk: plan.node.vocabularyChunk) { [unowned self] news in
             if case .message(let message) = news {
                 self.world.report(.accusation, "the coordinator tells a drafter \(line(message))")
@@ -92,6 +94,7 @@ final class DrafterShell: Shell {
             world.close(ConnectionID(link), goodbye, from: host)
         case .evaluate(let pass):
             world.judgeAlternation()
+            if !plan.hasModel { world.report(.engine, "\(world.name(host)) asks for a pass of the model it lacks") }
             if engine.run(pass, in: world, of: host) { engine.audit(machine.cachedTexts, in: world, of: host) }
         }
     }
@@ -113,6 +116,7 @@ final class DrafterShell: Shell {
             epochs[key] = draft.epoch
             world.tally.drafted += draft.tokens.count
             world.tally.drawn += draft.proposals.count
+            if !plan.hasModel { world.tally.lookedUp += draft.tokens.count }
             world.tally.redrawn += draft.proposals.count { Set($0.draws).count < $0.draws.count }
         }
         switch plan.character {
