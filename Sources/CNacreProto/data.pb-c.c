@@ -2271,24 +2271,26 @@ const ProtobufCEnumDescriptor nacre__proposal_kind__descriptor =
   nacre__proposal_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue nacre__close_reason__enum_values_by_number[5] =
+static const ProtobufCEnumValue nacre__close_reason__enum_values_by_number[6] =
 {
   { "CLOSE_REASON_JOB_ENDED", "NACRE__CLOSE_REASON__CLOSE_REASON_JOB_ENDED", 0 },
   { "CLOSE_REASON_NO_ROOM", "NACRE__CLOSE_REASON__CLOSE_REASON_NO_ROOM", 1 },
   { "CLOSE_REASON_CONTEXT_TOO_LONG", "NACRE__CLOSE_REASON__CLOSE_REASON_CONTEXT_TOO_LONG", 2 },
   { "CLOSE_REASON_ENGINE_FAILED", "NACRE__CLOSE_REASON__CLOSE_REASON_ENGINE_FAILED", 3 },
   { "CLOSE_REASON_DISMISSED", "NACRE__CLOSE_REASON__CLOSE_REASON_DISMISSED", 4 },
+  { "CLOSE_REASON_UNSUITED", "NACRE__CLOSE_REASON__CLOSE_REASON_UNSUITED", 5 },
 };
 static const ProtobufCIntRange nacre__close_reason__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex nacre__close_reason__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex nacre__close_reason__enum_values_by_name[6] =
 {
   { "CLOSE_REASON_CONTEXT_TOO_LONG", 2 },
   { "CLOSE_REASON_DISMISSED", 4 },
   { "CLOSE_REASON_ENGINE_FAILED", 3 },
   { "CLOSE_REASON_JOB_ENDED", 0 },
   { "CLOSE_REASON_NO_ROOM", 1 },
+  { "CLOSE_REASON_UNSUITED", 5 },
 };
 const ProtobufCEnumDescriptor nacre__close_reason__descriptor =
 {
@@ -2297,9 +2299,9 @@ const ProtobufCEnumDescriptor nacre__close_reason__descriptor =
   "CloseReason",
   "Nacre__CloseReason",
   "nacre",
-  5,
+  6,
   nacre__close_reason__enum_values_by_number,
-  5,
+  6,
   nacre__close_reason__enum_values_by_name,
   1,
   nacre__close_reason__value_ranges,

@@ -98,6 +98,24 @@ import Testing
         #expect((60...66).contains(pass.nodes.count), "\(pass.nodes.count) tokens at \(length)")
     }
 
+    @Test("for a beam search lookups rest beside a model; a drafter without one declines")
+    func beams() {
+        let shape = DraftShape.beams(width: 2, onePath: false)
+        var rig = DrafterRig(lookups: [.suffix], hasModel: false)
+        #expect(rig.open(0, Self.repeated, limit: 8, shape: shape) == ["close unsuited"])
+        #expect(rig.machine.freeSequenceCount == 2)
+        var setting = MachineLoop.Setting(
+            language: TabularLanguage(vocabulary: 5, seed: 12), speculation: Speculation(.mtad, gamma: 3, shape: shape))
+        var texts: [[[TokenID]]] = []
+        for lookups: [LookupKind] in [[], [.suffix, .phrases]] {
+            setting.lookups = lookups
+            var loop = MachineLoop(setting, seed: 7)
+            texts.append(loop.run(keys: 0..<8))
+            #expect(loop.statistics.accepted > 0)
+        }
+        #expect(texts[0] == texts[1])
+    }
+
     // MARK: - With a verifier
 
     struct Case: Sendable, CustomTestStringConvertible {

@@ -86,6 +86,16 @@ import Testing
         }
     }
 
+    @Test("a drafter unsuited to the job is at no fault; another is asked for soon, then ever more rarely")
+    func unsuited() {
+        var rig = VerifierRig(branches: 4)
+        rig.begin(Speculation(.mtad, gamma: 2, shape: .beams(width: 2, onePath: false)))
+        rig.step(rig.data(.draftClose(DraftClose(stream: 0, reason: .unsuited))))
+        let answer = wait(&rig, 200)
+        #expect(answer.hires == 1 && answer.goodbyes.isEmpty)
+        for token in [60, 61] as [TokenID] { #expect(rig.choose([token]).commits == [[token]]) }
+    }
+
     @Test("pauses between hires grow until a draft is accepted")
     func hirePauses() {
         var rig = VerifierRig()

@@ -114,6 +114,11 @@ enum Planning {
     static func method(_ name: String) throws(NacreError) -> ClusterScenario.Method {
         guard let method = ClusterScenario.Method(rawValue: name) else {
             let known = ClusterScenario.Method.allCases.map(\.rawValue)
+            if name == "mtad" {
+                throw NacreError(
+                    .badUsage, "method mtad is lossy, and lossy methods are not simulated",
+                    remedy: "give one of \(known.joined(separator: ", ")); Scripts/bench-methods measures mtad")
+            }
             throw NacreError(
                 .badUsage, NearestName.complaint(about: name, kind: "method", among: known),
                 remedy: "give one of \(known.joined(separator: ", "))")

@@ -213,6 +213,10 @@ package struct DrafterMachine: Machine, Sendable {
             effects.append(.send(link, .draftClose(DraftClose(stream: open.stream, reason: .contextTooLong))))
             return
         }
+        if !configuration.hasModel, case .beams = open.shape {
+            effects.append(.send(link, .draftClose(DraftClose(stream: open.stream, reason: .unsuited))))
+            return
+        }
         guard streams.count < configuration.sequences, let sequence = freeSequences.popLast() else {
             effects.append(.send(link, .draftClose(DraftClose(stream: open.stream, reason: .noRoom))))
             return

@@ -46,6 +46,7 @@ struct StreamLookup: Sendable {
 // | a model too | the union of both candidates; where lookups are sure a chain goes on without a pass |
 // | a model whose drafts are drawn | the model's |
 // | a model and a policy that decides token by token | the model's |
+// | a beam search | the model's; without one the stream is declined |
 //
 // Drawn drafts stay the model's because one payload describes all siblings, and a row of q cannot say of a token that
 // it was looked up. Policies that decide token by token read rows of q: alone, lookups have none and stop by

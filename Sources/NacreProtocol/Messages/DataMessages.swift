@@ -209,6 +209,8 @@ package enum CloseReason: UInt32, Sendable, CaseIterable {
     case engineFailed = 3
     /// The drafter was too slow or wrong to be worth its messages.
     case dismissed = 4
+    /// The job's drafts need a model, and the drafter has none.
+    case unsuited = 5
 }
 
 /// Ends a draft stream. Sent by either side.

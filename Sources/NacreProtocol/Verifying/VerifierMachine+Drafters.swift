@@ -133,7 +133,13 @@ extension VerifierMachine {
             try receive(row, from: address, at: now, into: &effects)
         case (.draftClose(let close), .ready):
             guard let (index, hired) = place(of: close.stream, at: address) else { return }
-            let pause = close.reason == .contextTooLong ? nil : Instant.seconds(1)
+            let pause: Int? =
+                switch close.reason {
+                case .contextTooLong: nil
+                // Another drafter may have what this one lacks; where there is none, asking gets rare.
+                case .unsuited: jobs[index].hireBackoff.next()
+                default: Instant.seconds(1)
+                }
             unbind(hired, of: index, retryAfter: pause, at: now, into: &effects)
         default: throw ProtocolFault("this message is not for a verifier, or not now")
         }
