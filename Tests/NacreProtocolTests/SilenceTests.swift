@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test("a drafter unsuited to the job is at no fault; another is asked for soon, then ever more rarely")
+    @Test("a drafter unsuited to the job is at no fault; another is asked for soon")
     func unsuited() {
         var rig = VerifierRig(branches: 4)
         rig.begin(Speculation(.mtad, gamma: 2, shape: .beams(width: 2, onePath: false)))
