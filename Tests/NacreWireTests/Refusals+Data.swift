@@ -83,7 +83,7 @@ extension Refusal {
         },
         Refusal(.verdict, "committed", "is beyond Int32") { $0.number(6, beyondInt32) },
         Refusal(.verdict, "positionLimit", "is beyond Int32") { $0.number(9, beyondInt32) },
-        Refusal(.draftClose, "reason", "is unknown") { $0.number(2, 5) },
+        Refusal(.draftClose, "reason", "is unknown") { $0.number(2, 6) },
         Refusal(.goodbye, "code", "is missing") { $0.text(2, "bye") },
         Refusal(.goodbye, "code", "is unknown") { $0.number(1, 7) },
         Refusal(.goodbye, "detail", "is too long") { payload in

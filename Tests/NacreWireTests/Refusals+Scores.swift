@@ -49,7 +49,7 @@ extension Refusal {
             payload.numbers(3, [1])
             payload.float(4, .nan)
         },
-        Refusal(.scoreClose, "reason", "is unknown") { $0.number(2, 5) },
+        Refusal(.scoreClose, "reason", "is unknown") { $0.number(2, 6) },
     ]
 }
 
