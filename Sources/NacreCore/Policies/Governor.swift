@@ -1,9 +1,5 @@
 /// Never slower: whether a job should draft at all, by what was measured.
 ///
-///     let order = governor.next(forecast)          // before a round
-///     ... decode the round as ordered ...
-///     governor.record(GovernedRound(...))          // after it
-///
 /// | state | leaves when | to |
 /// |---|---|---|
 /// | full (not of a held governor) | measured to be slower than plain | shortened |
@@ -69,9 +65,7 @@ package struct Governor: Sendable {
     private var credit = endowment
     /// Rounds since the last probe or change.
     private var since = 0
-    private var restPause = firstPause
-    private var checkPause = pause.lowerBound
-    private var fullPause = pause.lowerBound
+    private var (restPause, checkPause, fullPause) = (firstPause, pause.lowerBound, pause.lowerBound)
     /// Looks at plain decoding before it was ever measured.
     private var checks = 0
     /// The first round of another way to decode still holds something of the one before.
@@ -193,10 +187,8 @@ package struct Governor: Sendable {
         }
     }
 
-    // MARK: - Decisions
-
     private mutating func nextDrafting(_ ratio: Ratio, isFull: Bool) {
-        if drafting.rounds >= Self.roundsMin, ratio.value + Self.errors * ratio.error < 1 {
+        if drafting.rounds >= Self.roundsMin, isSlower(ratio) {
             guard plain.rounds > 0 || checks >= Self.checksMax else {
                 // The forecast may be as wrong of plain decoding.
                 reason = .notMeasured
@@ -261,13 +253,20 @@ package struct Governor: Sendable {
         isSettling = order.mayDraft != before
     }
 
-    private typealias Ratio = (value: Double, error: Double)
+    private typealias Ratio = (value: Double, error: Double, forecast: Double)
+
+    /// Measured to be; or expected to be and, for what it is worth, measured too.
+    private func isSlower(_ ratio: Ratio) -> Bool {
+        ratio.value + Self.errors * ratio.error < 1 || max(ratio.value, ratio.forecast) * Self.gain < 1
+    }
+
     /// Tokens per time with drafts over those without.
     private func ratio(_ forecast: Forecast) -> Ratio {
-        guard forecast.isUsable else { return (1, 1) }
-        let value = speculative(forecast) * drafting.correction / (forecast.plain * plain.correction)
+        guard forecast.isUsable else { return (1, 1, 1) }
+        let expected = speculative(forecast) / forecast.plain
+        let value = expected * drafting.correction / plain.correction
         let relative = (drafting.relativeError, plain.relativeError)
-        return (value, value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
+        return (value, value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot(), expected)
     }
 
     /// What is forecast of drafts as long as they are, or would be.
