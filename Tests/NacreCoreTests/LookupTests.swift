@@ -88,6 +88,22 @@ struct LookupTests {
         }
     }
 
+    @Test("of a token that something new followed each time only the latest continuations are looked at")
+    func manyContinuations() {
+        let bound = SuffixAutomaton.continuationsMax
+        var automaton = SuffixAutomaton()
+        for token in 1...1_000 as ClosedRange<UInt32> {
+            automaton.append(0)
+            automaton.append(TokenID(rawValue: token))
+            let counts = automaton.continuations(of: automaton.advance(.init(), by: 0))
+            #expect(counts.count == min(Int(token), bound))
+            let latest = (0..<min(token, UInt32(bound))).map { TokenID(rawValue: token - $0) }
+            let found = counts.candidates(.max, matched: 1)
+            #expect(found.map(\.token) == latest)
+            #expect(found.allSatisfy { $0.probability == 1 / (Double(token) + 2) }, "the others count all the same")
+        }
+    }
+
     // MARK: - Drafters
 
     @Test("prompt lookup proposes the commonest continuation of the longest n-gram", arguments: 0..<10)

@@ -141,6 +141,28 @@ import Testing
         #expect(rig.hire() == ["a11"])
     }
 
+    @Test("two drafters that decline do not keep a job from a third that is busier")
+    func unsuitedDrafters() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.join(12, .drafter, reportsVocabulary: false, sequences: 4, incarnation: 12)
+        rig.submit(job: JobID(high: 0, low: 2))
+        #expect(rig.placed?.assignment.offers.map(\.address) == ["a12"])
+        rig.end(1, 1, .length)
+        rig.join(2, .verifier)
+        for link in [10, 11] { rig.joinDrafter(link) }
+        rig.submit()
+        #expect(rig.placed?.link == 2 && rig.placed?.assignment.offers.map(\.address) == ["a10"])
+        func decline(_ lost: Incarnation) -> [String] {
+            rig.step(.received(2, .hire(Hire(job: Rig.job, attempt: 1, lost: lost))))
+            return rig.offers
+        }
+        #expect(decline(10) == ["a11"])
+        #expect(decline(11) == ["a12"], "it serves another job, but has not declined")
+        #expect(decline(12) == ["a10"], "the one that was lost the longest ago")
+        #expect(decline(10) == ["a11"])
+    }
+
     @Test("a plain job is offered no drafter")
     func autoregressive() {
         var rig = Rig()

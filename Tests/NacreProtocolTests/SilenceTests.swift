@@ -27,6 +27,20 @@ import Testing
         #expect((answer + wait(&rig, 200)).hires == 1)
     }
 
+    @Test("one whose search is sent when it is over has more time, but not so much as it has layers")
+    func hungSearch() {
+        for (gamma, seconds) in [(2, 2), (32, 4)] {
+            var rig = VerifierRig(branches: 4)
+            rig.begin(Speculation(.mtad, gamma: gamma, shape: .beams(width: 2, onePath: true)))
+            #expect(wait(&rig, seconds * 1_000 - 100).goodbyes.isEmpty)
+            let details = wait(&rig, 300).compactMap {
+                if case .closeDrafter(_, let goodbye) = $0 { goodbye.detail } else { nil }
+            }
+            #expect(details == ["silent for more than \(seconds)000 ms"])
+            #expect(rig.choose([60]).commits == [[60]])
+        }
+    }
+
     @Test("a drafter that talks of what is over is as good as silent")
     func talkative() {
         var rig = VerifierRig()

@@ -33,10 +33,14 @@ extension [Candidate] {
 /// How often each token followed one piece of text, and how long ago.
 package struct ContinuationCounts {
     private var entries: [(token: TokenID, count: Int, recency: Int)] = []
+    /// How often others followed that are not listed.
+    package var overlooked = 0
 
     package init() {}
 
     package var isEmpty: Bool { entries.isEmpty }
+    /// Different tokens.
+    package var count: Int { entries.count }
 
     /// - Parameter recency: larger is more recent.
     package mutating func add(_ token: TokenID, times: Int = 1, recency: Int) {
@@ -48,13 +52,18 @@ package struct ContinuationCounts {
         }
     }
 
+    /// The same for a token that has not been added yet, without a search.
+    package mutating func append(_ token: TokenID, times: Int, recency: Int) {
+        entries.append((token, times, recency))
+    }
+
     /// The `most` that came most often, of equals the most recent: after a match of m tokens, one that came c of n
     /// times is given probability c / (n + 2/m).
     ///
     /// The 2/m is the chance of something never seen: after a match of one token a single precedent counts 1/3, after
     /// eight tokens 4/5. A starting point only: verdicts correct it (`ConfidenceCalibration`).
     package func candidates(_ most: Int, matched: Int) -> [Candidate] {
-        let total = Double(entries.reduce(0) { $0 + $1.count }) + 2 / Double(matched)
+        let total = Double(entries.reduce(overlooked) { $0 + $1.count }) + 2 / Double(matched)
         let order = entries.sorted { ($1.count, $1.recency, $0.token) < ($0.count, $0.recency, $1.token) }
         return order.prefix(most).map { Candidate(token: $0.token, probability: Double($0.count) / total) }
     }

@@ -59,6 +59,9 @@ package struct SuffixAutomaton: Sendable {
     }
 
     private let chainMax = 64
+    /// Continuations of a piece that are looked at: without a bound, a token that something new followed each time
+    /// would cost as much as all of them in every draft.
+    package static let continuationsMax = 64
     private let undoMax: Int
     private var states = [State(length: 0, link: -1)]
     private var edges: [Edge] = []
@@ -190,13 +193,19 @@ package struct SuffixAutomaton: Sendable {
     /// How often the piece occurs.
     package func occurrences(of match: Match) -> Int { Int(states[Int(match.state)].occurrences) }
 
-    /// What followed the piece, without `excluded`.
+    /// What followed the piece, without `excluded`: of more than `continuationsMax` tokens those that were new there
+    /// last.
     package func continuations(of match: Match, excluding excluded: TokenID? = nil) -> ContinuationCounts {
         var counts = ContinuationCounts()
-        for edge in edges(of: match.state) where edges[edge].token != excluded {
+        var overlooked = occurrences(of: match)
+        let latest = edges(of: match.state, atMost: Self.continuationsMax)
+        for edge in latest {
             let state = states[Int(edges[edge].target)]
-            counts.add(edges[edge].token, times: Int(state.occurrences), recency: Int(state.latest))
+            overlooked -= Int(state.occurrences)
+            guard edges[edge].token != excluded else { continue }
+            counts.append(edges[edge].token, times: Int(state.occurrences), recency: Int(state.latest))
         }
+        if latest.count == Self.continuationsMax { counts.overlooked = max(0, overlooked) }
         return counts
     }
 
@@ -205,10 +214,10 @@ package struct SuffixAutomaton: Sendable {
     }
 
     /// The edges of a state, the latest first.
-    private func edges(of state: Int32) -> [Int] {
+    private func edges(of state: Int32, atMost most: Int = .max) -> [Int] {
         var found: [Int] = []
         var edge = states[Int(state)].firstEdge
-        while edge >= 0 {
+        while edge >= 0, found.count < most {
             found.append(Int(edge))
             edge = edges[Int(edge)].next
         }

@@ -4,9 +4,9 @@ import NacreCore
 extension CoordinatorMachine {
     /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those with cores of their own,
     /// of these the ones that serve the fewest jobs; those on another verifier's cores, in whose passes they would
-    /// meddle, come behind all others, and last of all the one that the job has just lost. Of those on the verifier's
-    /// own cores all its jobs have the same one, for two would compute at once. They are remembered as the job's; while
-    /// some are lacking the wish is kept.
+    /// meddle, come behind all others, and last of all those that the job has lost, the latest at the end: so one that
+    /// suits it gets its turn however many do not. Of those on the verifier's own cores all its jobs have the same one,
+    /// for two would compute at once. They are remembered as the job's; while some are lacking the wish is kept.
     mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         guard let job = jobs[id] else { return [] }
         let own = hired[id] ?? []
@@ -24,9 +24,9 @@ extension CoordinatorMachine {
             .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
             .filter { !own.contains($0.link) && served[$0.link, default: 0] < $0.hello.capacity.sequences }
             .map { node -> (node: NodeRecord, rank: Rank) in
-                let isLost = node.link == job.lostDrafter
                 let rank = (
-                    isLost ? 1 : 0, meddles(node) ? 1 : 0, sharesCores(node) ? 1 : 0, served[node.link, default: 0],
+                    (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) ? 1 : 0,
+                    sharesCores(node) ? 1 : 0, served[node.link, default: 0],
                     node.link
                 )
                 return (node, rank)
@@ -82,12 +82,12 @@ extension CoordinatorMachine {
         var kept = own
         if let lost = own.first(where: { nodes[$0]?.hello.incarnation == hire.lost }) {
             kept.removeAll { $0 == lost }
-            jobs[hire.job]?.lostDrafter = lost
+            jobs[hire.job]?.noteLost(lost)
         } else if own.count >= job.draftersWanted {
             // One that is gone from here has been replaced, and the verifier had no use for the other before it
             // missed the first; or it does not say which. It takes those it lacks.
             kept = []
-            jobs[hire.job]?.lostDrafter = job.draftersWanted == 1 ? own.first : nil
+            if job.draftersWanted == 1, let lost = own.first { jobs[hire.job]?.noteLost(lost) }
         }
         hired[hire.job] = kept.isEmpty ? nil : kept
         jobs[hire.job]?.coreSharers.formIntersection(kept)

@@ -112,8 +112,10 @@ package struct JobRecord: Sendable {
     package internal(set) var contextLimited = false
     /// Length at which the current attempt ends the job.
     var lengthMax: Position = 0
-    /// The drafter that the job's verifier gave up last.
-    var lostDrafter: LinkID?
+    /// The drafters that the job's verifier gave up, or that were not suited to it, the latest last; the oldest are
+    /// forgotten.
+    private(set) var lostDrafters: [LinkID] = []
+    private static let lostDraftersMax = 16
     var assembler: TextAssembler
 
     init(id: JobID, specification: JobSpecification, submitted: Instant) {
@@ -152,6 +154,12 @@ package struct JobRecord: Sendable {
             if length >= lengthMax { return .length }
         }
         return nil
+    }
+
+    mutating func noteLost(_ drafter: LinkID) {
+        lostDrafters.removeAll { $0 == drafter }
+        lostDrafters.append(drafter)
+        if lostDrafters.count > Self.lostDraftersMax { lostDrafters.removeFirst() }
     }
 
     /// Adds what an attempt cost. A verifier may report any 64 bits: sums stop at their largest.

@@ -115,9 +115,10 @@ package struct JobVerification: Sendable {
     package mutating func append(_ committed: [TokenID]) { tokens += committed }
 
     /// Passes after which a drafter first has something to say: a search of which one path is wanted is sent when it
-    /// is over.
+    /// is over. Bounded, for a drafter that hangs is waited for so many times as long.
     var passesInSilence: Int {
-        if case .beams(_, true) = speculation.shape { max(1, schedule.positionsAhead(window: 1)) } else { 1 }
+        guard case .beams(_, true) = speculation.shape else { return 1 }
+        return min(max(1, schedule.positionsAhead(window: 1)), 4)
     }
 
     // MARK: - Drafts

@@ -230,24 +230,23 @@ extension VerifierMachine {
 
     /// Nothing waits long for a drafter that owes nodes and says nothing: its link is given up, its jobs go on.
     mutating func dismissSilentDrafters(at now: Instant, into effects: inout [Effect]) {
-        var silent: Set<String> = []
+        var silent: [String: String] = [:]
         for (job, drafter) in jobs.flatMap({ job in job.drafters.map { (job, $0) } }) {
             let isReading = !drafter.isReady && drafter.isOpen
             let patience = isReading ? configuration.primingMax : configuration.silenceMax * job.passesInSilence
             // One whose stream waits for the end of a pass owes nothing yet.
             if drafter.sharesCores, !drafter.isOpen, links[drafter.address]?.state == .ready { continue }
             let owes = !drafter.isReady || drafter.inbox.owes || job.awaitedRow?.stream == drafter.stream
-            if owes && now - drafter.attentionSince > patience || drafter.inbox.isOverdue {
-                silent.insert(drafter.address)
+            if owes && now - drafter.attentionSince > patience {
+                silent[drafter.address] = "silent for more than \(patience / 1_000) ms"
+            } else if drafter.inbox.isOverdue {
+                silent[drafter.address] = "more than \(DraftInbox.offersMax) verdicts unanswered"
             }
         }
-        for address in silent.sorted() {
+        for (address, detail) in silent.sorted(by: { $0.key < $1.key }) {
             let drafters = jobs.flatMap(\.drafters).filter { $0.address == address }
             if drafters.contains(where: { $0.sharesCores && $0.isOpen }) { shun(address, at: now) }
-            effects.append(
-                .closeDrafter(
-                    address: address,
-                    Goodbye(code: .tooSlow, detail: "silent for more than \(configuration.silenceMax / 1_000) ms")))
+            effects.append(.closeDrafter(address: address, Goodbye(code: .tooSlow, detail: detail)))
             drafterLost(address, at: now, into: &effects)
         }
     }

@@ -65,7 +65,7 @@ extension VerifierMachine {
         guard drafter.sharesCores, drafter.isOpen, !drafter.isBeside, links[drafter.address]?.state == .ready else {
             return false
         }
-        // One that drafts and falls silent is lost after `silenceMax`.
+        // One that drafts and falls silent is lost: `dismissSilentDrafters`.
         return drafter.isReady ? drafter.inbox.owes : now - drafter.attentionSince <= readingMax(of: job)
     }
 
