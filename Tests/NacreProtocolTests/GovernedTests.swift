@@ -55,7 +55,9 @@ import Testing
         var rig = VerifierRig(costs: (1...64).map { Double($0) * 1_000 })
         rig.begin(.speculative, gamma: 0)
         // Nothing that is drafted stands, and passes cost as much as their nodes.
-        for round in 0..<60 {
+        for round in 0..<120 {
+            // Between two probes.
+            if round >= 60, rig.pass != nil, rig.machine.reports(at: rig.now).first?.state == .resting { break }
             if rig.pass == nil { rig.draft([90], end: .windowFull) }
             rig.now = rig.now + Instant.milliseconds(2)
             let rows = rig.pass?.nodes.count { $0.score != nil } ?? 0

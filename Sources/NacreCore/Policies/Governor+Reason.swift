@@ -41,7 +41,7 @@ package struct GovernedRound: Sendable, Hashable {
     package var microseconds: Double
     /// Whether the time went into nothing but decoding as ordered; one that did not costs, and tells nothing.
     package var isTypical: Bool
-    /// Drafting has begun, and no draft can have stood in the round: it is none of drafting, and none of plain decoding.
+    /// Drafting has begun, and no draft can have stood in the round: it is none of drafting, nor of plain decoding.
     package var isBeginning: Bool
 
     package init(

@@ -15,8 +15,8 @@
 /// the measurements is part of the decision.
 ///
 /// Probes are paid from a credit: each decoded token earns `budget` of a token, and a probe costs what it was slower.
-/// So probing stays below `budget` of all tokens, and an `endowment`, however bad the other way is, and pauses grow while
-/// nothing changes.
+/// So probing stays below `budget` of all tokens, and an `endowment`, however bad the other way is, and pauses grow
+/// while nothing changes.
 package struct Governor: Sendable {
     /// By how much drafting must be faster before it begins again.
     package static let gain = 1.01

@@ -4,8 +4,8 @@
 /// A ratio of sums, because a mean of rounds' own ratios would favour short rounds.
 struct MeasuredRate: Sendable, Hashable {
     private static let kept = 1 - 1.0 / 256
-    /// The forecast itself counts as so many rounds at first, and as one less after each eighth: eight rounds of bad luck
-    /// are no slow drafter. Fewer where rounds are less a matter of luck, in proportion to the variance.
+    /// The forecast itself counts as so many rounds at first, and as one less after each eighth: eight rounds of bad
+    /// luck are no slow drafter. Fewer where rounds are less a matter of luck, in proportion to the variance.
     private static let priorRounds = 8.0
     private static let fading = 0.125
     private static let usualSpread = 0.5
