@@ -197,9 +197,11 @@ def agreement(rows):
 
 
 def alternated(variants, repetition):
-    """Another variant begins each time, so that drift of the machine favours none."""
-    shift = repetition % len(variants)
-    return variants[shift:] + variants[:shift]
+    """Another variant begins each time, so that drift of the machine favours none, and every other time they go backwards, so
+    that none always follows the same one."""
+    shift = repetition // 2 % len(variants)
+    turned = variants[shift:] + variants[:shift]
+    return turned[::-1] if repetition % 2 else turned
 
 
 def machine():

@@ -287,7 +287,7 @@ package struct ClusterSimulation {
         return SimulatedJob.VerdictMessage(tokens: tokens, limit: length + ahead, worthMin: worthMin)
     }
 
-    private func isResting(_ number: Int) -> Bool { scenario.isGoverned && jobs[number].governor.isResting }
+    private func isResting(_ number: Int) -> Bool { scenario.isGoverned && !jobs[number].governor.order.mayDraft }
 
     private mutating func govern(_ number: Int, tokens: Int) {
         guard scenario.isGoverned, let forecast = jobs[number].forecast else { return }

@@ -41,11 +41,17 @@ package struct GovernedRound: Sendable, Hashable {
     package var microseconds: Double
     /// Whether the time went into nothing but decoding as ordered; one that did not costs, and tells nothing.
     package var isTypical: Bool
+    /// Drafting has begun, and no draft can have stood in the round: it is none of drafting, and none of plain decoding.
+    package var isBeginning: Bool
 
-    package init(forecast: Governor.Forecast, tokens: Double, microseconds: Double, isTypical: Bool = true) {
+    package init(
+        forecast: Governor.Forecast, tokens: Double, microseconds: Double, isTypical: Bool = true,
+        isBeginning: Bool = false
+    ) {
         self.forecast = forecast
         self.tokens = tokens
         self.microseconds = microseconds
         self.isTypical = isTypical
+        self.isBeginning = isBeginning
     }
 }

@@ -1,9 +1,5 @@
 /// Never slower: whether a job should draft at all, by what was measured.
 ///
-///     let order = governor.next(forecast)          // before a round
-///     ... decode the round as ordered ...
-///     governor.record(GovernedRound(...))          // after it
-///
 /// | state | leaves when | to |
 /// |---|---|---|
 /// | full (not of a held governor) | measured to be slower than plain | shortened |
@@ -19,7 +15,8 @@
 /// the measurements is part of the decision.
 ///
 /// Probes are paid from a credit: each decoded token earns `budget` of a token, and a probe costs what it was slower.
-/// So probing stays below `budget` of all tokens however bad the other way is, and pauses grow while nothing changes.
+/// So probing stays below `budget` of all tokens, and an `endowment`, however bad the other way is, and pauses grow while
+/// nothing changes.
 package struct Governor: Sendable {
     /// By how much drafting must be faster before it begins again.
     package static let gain = 1.01
@@ -46,9 +43,13 @@ package struct Governor: Sendable {
     private static let agedTo = 0.25
     /// Probes that may be saved up.
     private static let creditProbes = 2.0
-    /// What a new pair may spend before it has earned anything, in tokens: about a probe. A short job must not end in
-    /// the rest that its first, unlucky rounds sent it to.
+    /// What a new pair may spend before it has earned anything, in tokens: about a probe of one job. A short job must
+    /// not end in the rest that its first, unlucky rounds sent it to.
     private static let endowment = 4.0
+    /// Relative spread of a plain round's time: its tokens are no matter of luck.
+    private static let plainSpread = 0.2
+    /// Looks at plain decoding before the first rest, where one could tell nothing.
+    private static let checksMax = 2
 
     private enum State: Sendable, Hashable {
         case full, shortened, resting
@@ -60,15 +61,13 @@ package struct Governor: Sendable {
 
     private var state: State
     private var drafting = MeasuredRate()
-    private var plain = MeasuredRate()
+    private var plain = MeasuredRate(spread: plainSpread)
     private var credit = endowment
     /// Rounds since the last probe or change.
     private var since = 0
-    private var restPause = firstPause
-    private var checkPause = pause.lowerBound
-    private var fullPause = pause.lowerBound
-    /// Plain decoding was looked at before the first rest.
-    private var hasChecked = false
+    private var (restPause, checkPause, fullPause) = (firstPause, pause.lowerBound, pause.lowerBound)
+    /// Looks at plain decoding before it was ever measured.
+    private var checks = 0
     /// The first round of another way to decode still holds something of the one before.
     private var isSettling = false
     /// Rounds since the last change that told nothing.
@@ -123,15 +122,11 @@ package struct Governor: Sendable {
     /// such expectations.
     package func expectedRatio(_ forecast: Forecast) -> Double { ratio(forecast).value }
 
-    /// What the next round is to be decoded by.
-    package var standing: Order { order }
-
-    /// Whether drafts rest.
-    package var isResting: Bool { !order.mayDraft }
-
     /// How the next round should be decoded, by `forecast` and what was measured so far.
     package mutating func next(_ forecast: Forecast) -> Order {
         let ratio = ratio(forecast)
+        let (last, wasSettling) = (order.mayDraft, isSettling)
+        defer { isSettling = order.mayDraft != last || wasSettling && order.mayDraft == last }
         switch state {
         case .full, .shortened: nextDrafting(ratio, isFull: state == .full)
         case .resting: nextResting(ratio)
@@ -148,6 +143,8 @@ package struct Governor: Sendable {
     package mutating func record(_ round: GovernedRound) {
         // A round that tells nothing passes all the same: a state that counts rounds must come to its end.
         since += 1
+        // While the first drafts are on their way, a state that counts rounds has not begun.
+        guard !round.isBeginning else { return }
         let isMeasured = round.microseconds > 0 && round.microseconds.isFinite && round.forecast.isUsable
         if isMeasured { pay(for: round) }
         switch state {
@@ -181,7 +178,8 @@ package struct Governor: Sendable {
         }
     }
 
-    private var order: Order {
+    /// What the next round is to be decoded by.
+    package var order: Order {
         switch state {
         case .full: Order(mayDraft: true, isShortened: false)
         case .shortened, .probing: Order(mayDraft: true, isShortened: true)
@@ -189,14 +187,12 @@ package struct Governor: Sendable {
         }
     }
 
-    // MARK: - Decisions
-
     private mutating func nextDrafting(_ ratio: Ratio, isFull: Bool) {
-        if drafting.rounds >= Self.roundsMin, ratio.value + Self.errors * ratio.error < 1 {
-            guard plain.rounds > 0 || hasChecked else {
+        if drafting.rounds >= Self.roundsMin, isSlower(ratio) {
+            guard plain.rounds > 0 || checks >= Self.checksMax else {
                 // The forecast may be as wrong of plain decoding.
                 reason = .notMeasured
-                hasChecked = true
+                checks += 1
                 return move(to: .checking(left: Self.plainProbeRounds + 1, isFull: isFull))
             }
             reason = isFull ? .shortened(ratio.value) : .slower(ratio.value)
@@ -244,7 +240,7 @@ package struct Governor: Sendable {
             // Where the two are close a probe costs nothing, and to be wrong for long does.
             let isClear = ratio.value + ratio.error < 1
             restPause =
-                isClear ? min(2 * restPause, Self.pause.upperBound) : Self.pause.lowerBound
+                isClear ? min(2 * restPause, Self.pause.upperBound) : min(restPause, Self.pause.lowerBound)
             move(to: .resting)
         }
     }
@@ -257,14 +253,20 @@ package struct Governor: Sendable {
         isSettling = order.mayDraft != before
     }
 
-    private typealias Ratio = (value: Double, error: Double)
+    private typealias Ratio = (value: Double, error: Double, forecast: Double)
+
+    /// Measured to be; or expected to be and, for what it is worth, measured too.
+    private func isSlower(_ ratio: Ratio) -> Bool {
+        ratio.value + Self.errors * ratio.error < 1 || max(ratio.value, ratio.forecast) * Self.gain < 1
+    }
 
     /// Tokens per time with drafts over those without.
     private func ratio(_ forecast: Forecast) -> Ratio {
-        guard forecast.isUsable else { return (1, 1) }
-        let value = speculative(forecast) * drafting.correction / (forecast.plain * plain.correction)
+        guard forecast.isUsable else { return (1, 1, 1) }
+        let expected = speculative(forecast) / forecast.plain
+        let value = expected * drafting.correction / plain.correction
         let relative = (drafting.relativeError, plain.relativeError)
-        return (value, value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot())
+        return (value, value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot(), expected)
     }
 
     /// What is forecast of drafts as long as they are, or would be.

@@ -4,25 +4,33 @@
 /// A ratio of sums, because a mean of rounds' own ratios would favour short rounds.
 struct MeasuredRate: Sendable, Hashable {
     private static let kept = 1 - 1.0 / 256
-    /// The relative error of one round until there are enough to tell.
-    private static let priorError = 0.5
-    /// The forecast itself counts as so many rounds at first, and as none once there were `roundsKnown`: eight rounds
-    /// of bad luck are no slow drafter.
+    /// The forecast itself counts as so many rounds at first, and as one less after each eighth: eight rounds of bad luck
+    /// are no slow drafter. Fewer where rounds are less a matter of luck, in proportion to the variance.
     private static let priorRounds = 8.0
-    private static let roundsKnown = 64.0
+    private static let fading = 0.125
+    private static let usualSpread = 0.5
+    /// The relative error before any round.
+    private static let unknownError = 0.5
 
+    /// The relative error of one round until there are enough to tell.
+    private let spread: Double
     private(set) var rounds = 0
     /// Rounds that the forecast itself counts as.
-    private var prior = priorRounds
+    private var prior: Double
     private var tokens = 0.0
     private var expected = 0.0
     private var weight = 0.0
     /// Weighted squares of what rounds were off by.
     private var squares = 0.0
 
+    init(spread: Double = usualSpread) {
+        self.spread = spread
+        prior = Self.priorRounds * (spread * spread) / (Self.usualSpread * Self.usualSpread)
+    }
+
     mutating func record(tokens count: Double, expected wanted: Double) {
         rounds += 1
-        prior = max(0, prior - Self.priorRounds / Self.roundsKnown)
+        prior = max(0, prior - Self.fading)
         tokens = tokens * Self.kept + count
         expected = expected * Self.kept + wanted
         weight = weight * Self.kept + 1
@@ -55,9 +63,9 @@ struct MeasuredRate: Sendable, Hashable {
 
     /// The standard error of `correction`, relative to it.
     var relativeError: Double {
-        guard rounds > 0, tokens > 0 else { return Self.priorError }
+        guard rounds > 0, tokens > 0 else { return Self.unknownError }
         let seen = squares.squareRoot() / tokens
-        return rounds < 32 ? max(seen, Self.priorError / Double(rounds).squareRoot()) : seen
+        return rounds < 32 ? max(seen, spread / Double(rounds).squareRoot()) : seen
     }
 
     /// Mean tokens of a round; 1 before any.

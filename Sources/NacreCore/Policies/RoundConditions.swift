@@ -45,7 +45,8 @@ package struct RoundConditions: Sendable {
     /// The draft length of the best expected tokens per second of all jobs of the pass, and that rate per microsecond.
     ///
     /// Searched, because t_p is a table with steps. `turns`: ALGORITHMS 1.2; `lockStep`: the PEARL(γ) of 10.4, two
-    /// drafts at least; `stream`: the batch cap of 10.5. Ties to fewer; 0 where plain decoding is best.
+    /// drafts at least; `stream`: the batch cap of 10.5, Which
+    /// passes follow rejections is left out of that, and is in `tokensPerMicrosecond`. Ties to fewer; 0 where plain decoding is best.
     package var best: (drafts: Int, tokensPerMicrosecond: Double) {
         let tokens = acceptance.tokens(draftsMax: most)
         var best = (drafts: 0, tokensPerMicrosecond: rate(0, tokens))

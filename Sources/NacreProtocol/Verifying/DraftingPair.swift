@@ -48,7 +48,7 @@ struct DraftingPair: Sendable {
     var governor: Governor? { governors[load] }
 
     /// What holds for all its jobs now.
-    var order: Governor.Order { governor?.standing ?? Governor.Order(mayDraft: true, isShortened: false) }
+    var order: Governor.Order { governor?.order ?? Governor.Order(mayDraft: true, isShortened: false) }
 
     /// The round that is under way tells nothing: its job has lost its drafter, or does as it was not told.
     mutating func release(_ job: Leader) {
@@ -63,9 +63,10 @@ struct DraftingPair: Sendable {
     ///   - decoding: jobs that share the passes.
     ///   - committed: tokens that the verifier has committed, of all jobs.
     ///   - isTypical: whether nothing else takes time now (see `isDisturbed`).
+    ///   - isBeginning: whether the first drafts were still on their way.
     mutating func next(
         _ job: Leader, _ forecast: Governor.Forecast, decoding: Int, committed: UInt64, isTypical: Bool,
-        at now: Instant
+        isBeginning: Bool = false, at now: Instant
     ) -> Governor.Order {
         if leader == nil { leader = job }
         guard leader == job else { return order }
@@ -77,7 +78,7 @@ struct DraftingPair: Sendable {
                 GovernedRound(
                     forecast: round.forecast, tokens: Double(committed - round.committed),
                     microseconds: Double(now - round.began),
-                    isTypical: isTypical && !isDisturbed && load == self.load))
+                    isTypical: isTypical && !isDisturbed && load == self.load, isBeginning: isBeginning))
         }
         let last = self.governor
         var governor = governors[load] ?? last?.elsewhere ?? Governor(isHeld: key.policy == .goodput)

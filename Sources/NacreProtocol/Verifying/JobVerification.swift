@@ -5,7 +5,7 @@ package import NacreCore
 /// | state (derived) | means | passes |
 /// |---|---|---|
 /// | receiving | parts of the context are missing | none |
-/// | prefilling | the context is not cached up to its last token | chunks without rows |
+/// | prefilling | the context is not cached up to its last token | chunks; the last one has a row where no draft can be there yet |
 /// | decoding, no drafter | none is bound and ready | the last committed token alone |
 /// | decoding, drafter | as the schedule says | the last committed token and drafts |
 /// | held | a pass is done; its verdict waits for the drafter's window (PEARL only) | none |

@@ -61,7 +61,7 @@ extension VerifierMachine {
     // MARK: - Reading context
 
     /// Nodes that read context in a pass where so many decode. They wait longer for their next token then, but each
-    /// pass more costs all that read its fixed part before they have a first one: whichever are more count for more.
+    /// pass more costs all that read its fixed part before they have a first one: a share for each that decodes.
     private func readingMax(readers: Int, decoding: Int) -> Int {
         decoding == 0 ? configuration.nodesMax : configuration.prefillShare * max(1, readers / decoding)
     }
@@ -175,7 +175,8 @@ extension VerifierMachine {
             drafts: drafts, cover: cover, proposed: try? ProposedTree(drafts, index: index, all: .deterministic))
     }
 
-    private static let paddingsMeasured = 64
+    /// Odd, so that two sizes which alternate both have their turn.
+    private static let paddingsMeasured = 61
 
     /// Fills the pass up to the size at which it is cheapest, with nodes of a sequence of their own, which nobody asks
     /// about and the next pass drops.

@@ -34,6 +34,7 @@ package struct JobPace: Sendable {
     /// There is no drafter, or no use for this: the job does not rest.
     mutating func interrupt() {
         isTold = false
+        undrafted = 0
         restsAlone = false
     }
 
@@ -158,14 +159,15 @@ extension VerifierMachine {
         let forecast = Governor.Forecast(
             shared, drafts: decidesPerToken ? min(wanted, shared.best.drafts) : wanted)
         let isBeginning = !job.pace.rests && job.pace.awaitsDrafts
-        let (isTypical, mayDraft) = (!isReadingBesides(key) && !isBeginning, pairs[key]?.order.mayDraft)
+        let (isTypical, mayDraft) = (!isReadingBesides(key), pairs[key]?.order.mayDraft)
         // Who rests by himself does not decode as the pair is told: his rounds say nothing about it.
         if job.pace.restsAlone { pairs.release(leader) }
         let committed = tokensCommitted
         let pair = withPair(key, at: now) { pair in
             if !job.pace.restsAlone {
                 _ = pair.next(
-                    leader, forecast, decoding: shared.others + 1, committed: committed, isTypical: isTypical, at: now)
+                    leader, forecast, decoding: shared.others + 1, committed: committed, isTypical: isTypical,
+                    isBeginning: isBeginning, at: now)
             }
             return pair
         }
@@ -192,8 +194,7 @@ extension VerifierMachine {
         let pacing: RoundConditions.Pacing =
             switch job.speculation.method {
             case .pearl: .lockStep
-            // On shared cores drafts take their time from the passes.
-            case .stream: job.sharesCores ? .turns : .stream
+            case .stream: .stream
             case .speculative, .autoregressive, .mtad: .turns
             }
         return RoundConditions(
