@@ -64,21 +64,31 @@ package struct PruningSearch: Sendable {
         let (seen, unseen) = texts.count > 1 ? texts.halves : (texts, texts)
         var (tried, best): (Int, (trial: Trial, speedUp: Double)?) = (0, nil)
         var isComplete = true
+        var unloadable: EngineError?
         var from = Array(0..<target.layers)
         for unit in units {
             var elimination = LayerElimination(kept: from, unit: unit)
             while let layers = elimination.next(where: isPossible) {
                 // Fewer layers agree no more often, and even at no cost could not do better.
                 let bound = Self.bound(elimination.agreement, cost)
-                if let best, bound <= best.speedUp { break }
-                guard tried == 0 || ContinuousClock.now < start + budget else {
+                if bound <= best?.speedUp ?? 0 || elimination.agreement == 0 { break }
+                guard best == nil || ContinuousClock.now < start + budget else {
                     isComplete = false
                     break
                 }
                 guard let keep = try? LayerSet(layers, of: target.layers) else { break }
-                let trial = try await self.trial(keep, seen)
-                elimination.record(trial.agreement.rate)
                 tried += 1
+                let trial: Trial
+                do throws(EngineError) {
+                    trial = try await self.trial(keep, seen)
+                } catch  where error.code == .modelUnsupported || error.code == .modelUnreadable {
+                    // What is no model without these layers may be one without others.
+                    unloadable = unloadable ?? error
+                    elimination.record(0)
+                    progress("set \(tried): layers \(keep) do not load")
+                    continue
+                }
+                elimination.record(trial.agreement.rate)
                 let speedUp = drafter(trial, cost).speedUp
                 if best.map({ speedUp > $0.speedUp }) ?? true { best = (trial, speedUp) }
                 if let best {
@@ -91,8 +101,9 @@ package struct PruningSearch: Sendable {
             if !isComplete { break }
         }
         guard let best else {
+            let reason = unloadable.map { ": " + $0.message } ?? ""
             throw EngineError(
-                .modelUnsupported, "no layer of \(target.path) can be dropped",
+                .modelUnsupported, "no layer of \(target.path) can be dropped\(reason)",
                 remedy: "draft with another model")
         }
         progress("measuring layers \(best.trial.keep) on other texts")

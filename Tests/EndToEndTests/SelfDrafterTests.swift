@@ -43,7 +43,7 @@ import Testing
                     let differences = Jobs.differences(plain, others)
                     #expect(differences.isEmpty, "\(method): \(differences.joined(separator: "; "))")
                 }
-                // Six layers of eight agree often: otherwise they would be the wrong ones.
+                // Seven layers of eight agree often: otherwise they would be the wrong ones.
                 let rounds = all.filter { $0.document.method == "speculative" }
                 #expect(rounds.reduce(0) { $0 + $1.document.statistics.accepted } > 60)
             }

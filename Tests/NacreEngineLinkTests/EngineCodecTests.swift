@@ -93,6 +93,23 @@ struct EngineCodecTests {
         }
     }
 
+    @Test(
+        "a choice is possible: its likelihood is finite, and no likelihood is above 0",
+        arguments: [[0.1], [.nan], [-.infinity], [-1, 0.1], [-1, .nan], [.infinity]])
+    func likelihoods(numbers: [Double]) {
+        let likelihood = Likelihood(
+            choice: Choice(token: 1, margin: 0), ofChoice: numbers[0], ofTokens: Array(numbers.dropFirst()))
+        let fault = Self.fault { _ = try Self.sent(.scores([.likelihood(likelihood)])) }
+        #expect(fault?.code == .invalidValue && fault?.message.contains("ln p") == true, "\(String(describing: fault))")
+    }
+
+    @Test("a likelihood without numbers is refused in words that make sense")
+    func noLikelihood() throws {
+        // Scores of one score: field 1, of kind 6 (field 1) with token 1 (field 2, packed) and nothing else.
+        let fault = Self.fault { _ = try Self.read([7, 0, 0, 0, 4, 0, 0, 0, 0x0A, 5, 8, 6, 0x12, 1, 1]) }
+        #expect(fault?.code == .invalidValue && fault?.message.contains("ln p") == true, "\(String(describing: fault))")
+    }
+
     @Test("unknown kinds, broken payloads and endless frames are refused")
     func malformed() throws {
         #expect(Self.fault { _ = try Self.read([0, 0, 0, 0, 9, 0, 0, 0]) }?.code == .unknownType)

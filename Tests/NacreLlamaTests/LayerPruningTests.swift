@@ -171,6 +171,18 @@ struct LayerPruningTests {
         #expect(left == [name])
     }
 
+    @Test("what lies where a part of a file would go, and what it links to, stays as it is")
+    func planted() throws {
+        let (pruning, keep) = (try LayerPruning(path: Fixture.target), try LayerSet("0-1", of: 8))
+        let (output, other) = (TemporaryFile([]), TemporaryFile([1, 2, 3]))
+        let part = "\(output.path).\(ProcessInfo.processInfo.processIdentifier).part"
+        try FileManager.default.createSymbolicLink(atPath: part, withDestinationPath: other.path)
+        defer { try? FileManager.default.removeItem(atPath: part) }
+        let size = try pruning.write(keep, to: output.path)
+        #expect(Fixture.read(output.path).count == size && Fixture.read(other.path) == [1, 2, 3])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: part) == other.path)
+    }
+
     @Test("a trial is the file that the drafter would be, and is in no folder")
     func unnamed() throws {
         let pruning = try LayerPruning(path: Fixture.target)

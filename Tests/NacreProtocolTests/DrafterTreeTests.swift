@@ -119,6 +119,32 @@ import Testing
         #expect(next.first?.epoch == 0 && next.first?.heard == 1)
     }
 
+    @Test("beams that meet again are each continued, whatever a verifier says of merging", arguments: [0, 1, 2])
+    func meetingBeams(merge: Int) throws {
+        var rig = DrafterRig(branches: 4)
+        let open = DraftOpen(
+            stream: 0, job: JobID(high: 0, low: 0), attempt: 1, epoch: 0, key: 5, sampling: .greedy, promptLength: 2,
+            positionLimit: 6, shape: .beams(width: 2, onePath: false), merge: merge, contextTotal: 2, contextOffset: 0,
+            context: [1, 2])
+        rig.step(.received(1, .draftOpen(open)))
+        let following: [TokenID: (TokenID, TokenID)] = [2: (10, 11), 10: (12, 13), 11: (12, 13), 12: (14, 15)]
+        var drafts: [Draft] = []
+        for _ in 0..<8 {
+            guard let pass = rig.pass else { break }
+            rig.pass = nil
+            let laws = try pass.nodes.filter { $0.score != nil }.map { node in
+                var weights = Array(repeating: 0.0, count: 100)
+                let (likely, other) = following[node.token] ?? (16, 17)
+                (weights[Int(likely.rawValue)], weights[Int(other.rawValue)]) = node.token == 2 ? (6, 4) : (9, 1)
+                return Score.law(try #require(Distribution(weights: weights)))
+            }
+            rig.step(.passed(.done(laws, started: 0, ended: 1_000)))
+            drafts += rig.drafts
+        }
+        #expect(drafts.flatMap(\.tokens) == [10, 11, 12, 12, 14, 14, 16, 16])
+        #expect(drafts.last?.end == .windowFull)
+    }
+
     @Test("after a full cache the tree is read again, over several passes if it must")
     func cacheFull() throws {
         // A bushy tree, and a path longer than a pass.

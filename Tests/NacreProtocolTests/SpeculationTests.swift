@@ -37,6 +37,8 @@ import Testing
     func usable(method: DecodingMethod) {
         guard !method.isLossy else {
             #expect(Speculation(method, shape: .beamsDefault, tau: 0.3).complaint(under: Self.warm) == nil)
+            let widest = Speculation(method, gamma: 16, shape: .beams(width: 16, onePath: false))
+            #expect(widest.complaint(under: Self.warm) == nil)
             return
         }
         #expect(Speculation(method).complaint(under: Self.warm) == nil)
@@ -83,6 +85,11 @@ import Testing
             Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, helpers: 1), word: "one drafter"),
             Refusal(speculation: Speculation(.mtad, policy: svip, shape: .beamsDefault), word: "no policy"),
             Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, isRecorded: true), word: "record another"),
+            Refusal(
+                speculation: Speculation(.mtad, gamma: 29, shape: .beams(width: 9, onePath: false)), word: "gamma 28"),
+            Refusal(
+                speculation: Speculation(.mtad, gamma: 32, shape: .beams(width: 16, onePath: true)), word: "8 beams"),
+            Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, payload: .scalar), word: "payload out"),
             Refusal(speculation: Speculation(.stream, shape: .beamsDefault), word: "method mtad"),
             Refusal(speculation: Speculation(.stream, tau: 0.3), word: "method mtad"),
             Refusal(

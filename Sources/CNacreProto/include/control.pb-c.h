@@ -480,7 +480,7 @@ struct  Nacre__AssignJob
    */
   protobuf_c_boolean record;
   /*
-   * the threshold of a lossy method, above 0 and at most 1; 0 leaves it to the verifier
+   * the threshold of a lossy method, above 0 and at most 1; 0 for other methods
    */
   double tau;
   /*

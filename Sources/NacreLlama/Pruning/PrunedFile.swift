@@ -5,6 +5,8 @@ import NacreEngine
 /// Writing a GGUF whose tensors are parts of another file. `gguf_write_to_file` would want all of them in memory.
 enum PrunedFile {
     private static let chunk = 4 << 20
+    /// Names tried for a file that is not complete.
+    private static let attemptsMax = 100
 
     /// Writes a file that appears when it is complete.
     ///
@@ -52,12 +54,17 @@ enum PrunedFile {
         return file
     }
 
-    /// An empty file beside `output`, so that renaming is one step; with the process's number, so that two do not meet.
+    /// A new file beside `output`, so that renaming is one step. Nothing that is there already is written to, nor what
+    /// it links to: others may be able to write in the folder.
     private static func create(_ output: String) throws(EngineError) -> (descriptor: Int32, path: String) {
-        let path = "\(output).\(getpid()).part"
-        let descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw failure(output, errno) }
-        return (descriptor, path)
+        var code = EEXIST
+        for attempt in 0..<attemptsMax where code == EEXIST {
+            let path = "\(output).\(getpid())\(attempt == 0 ? "" : "-\(attempt)").part"
+            let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+            if descriptor >= 0 { return (descriptor, path) }
+            code = errno
+        }
+        throw failure(output, code)
     }
 
     private static func fill(

@@ -144,8 +144,10 @@ package struct DraftStream: Sendable {
     }
 
     private mutating func restart(at root: Position) {
-        growth = TreeGrowth(root: root, plan: plan, endTokens: endTokens, sharingRecent: merge > 0 ? merge : nil)
         beams = BeamRound(shape, root: root, index: root - promptLength, sampling, siblings, ends: endTokens)
+        // A layer of beams waits for a row of each: none may be spared, whatever the verifier asks for.
+        let isSharing = merge > 0 && beams == nil
+        growth = TreeGrowth(root: root, plan: plan, endTokens: endTokens, sharingRecent: isSharing ? merge : nil)
     }
 
     /// Other tokens considered at each position of a chain with branches.

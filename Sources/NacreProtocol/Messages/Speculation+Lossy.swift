@@ -13,9 +13,17 @@ extension Speculation {
             return nil
         }
         if let complaint = LossyMTADRule(threshold: tau).complaint { return complaint }
-        guard case .beams = shape else {
+        guard case .beams(let width, _) = shape else {
             return
                 "method mtad drafts by beam search: use tree beams (all beams) or path (the likeliest one), or no tree"
+        }
+        let layersMax = TreeShape.nodesMax / width
+        if gamma > layersMax {
+            return "gamma \(gamma) and \(width) beams are more than \(TreeShape.nodesMax) drafts: use gamma "
+                + "\(layersMax) or less, or at most \(TreeShape.nodesMax / gamma) beams"
+        }
+        if payload != .rows {
+            return "method mtad sends no rows of q, only how likely its beams are: leave the payload out"
         }
         if rule != .coupled {
             return "method mtad is lossy and has a rule of its own: leave the rule out, or use method stream"

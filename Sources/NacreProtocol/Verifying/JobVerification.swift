@@ -167,7 +167,8 @@ package struct JobVerification: Sendable {
     /// Adds up how likely the first `tokens` of a decision are.
     mutating func measure(_ decision: Decision, tokens: Int) {
         guard !decision.logP.isEmpty else { return }
-        statistics.logLikelihood += decision.logP.prefix(tokens).reduce(0, +)
+        let sum = decision.logP.prefix(tokens).reduce(statistics.logLikelihood, +)
+        statistics.logLikelihood = max(sum, -.greatestFiniteMagnitude)
         statistics.tokensScored += UInt64(min(tokens, decision.logP.count))
     }
 

@@ -157,7 +157,8 @@ extension Speculation {
         wire.pointee.drafters = try writer.number(drafters, "drafters")
         wire.pointee.helpers = try writer.number(helpers, "helperCount")
         wire.pointee.record = isRecorded ? 1 : 0
-        wire.pointee.tau = tau == Self.tauDefault ? 0 : tau
+        // The default too: a verifier of another release might have another.
+        wire.pointee.tau = method.isLossy ? tau : 0
         wire.pointee.likelihood = measuresLikelihood ? 1 : 0
     }
 

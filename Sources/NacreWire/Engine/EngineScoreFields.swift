@@ -140,8 +140,13 @@ extension FieldReader {
             return .law(law)
         case .likelihood:
             let numbers = Array(UnsafeBufferPointer(start: wire.number, count: wire.n_number))
-            guard tokens.count == 1, wire.margin >= 0, let ofChoice = numbers.first, numbers.allSatisfy({ $0 <= 0 })
-            else { throw invalid("numbers", "are no likelihoods of a choice and of \(numbers.count - 1) tokens") }
+            // What was chosen is possible; what was asked about need not be. Written so that NaN fails.
+            guard tokens.count == 1, wire.margin >= 0, let ofChoice = numbers.first, ofChoice > -.infinity,
+                numbers.allSatisfy({ $0 <= 0 })
+            else {
+                throw invalid(
+                    "numbers", "are no ln p of \(tokens.count) chosen tokens and of those asked about: \(numbers)")
+            }
             return .likelihood(
                 Likelihood(
                     choice: Choice(token: tokens[0], margin: wire.margin), ofChoice: ofChoice,

@@ -90,9 +90,10 @@ extension MessageGenerator {
                 helpers: number(0...Limits.helpersMax), isRecorded: word32() % 2 == 0,
                 measuresLikelihood: next() % 4 == 0)
             if drawn.method.isLossy {
+                let width = number(1...DraftShape.widthMax)
                 drawn = Speculation(
-                    .mtad, gamma: drawn.gamma,
-                    shape: .beams(width: number(1...DraftShape.widthMax), onePath: next() % 2 == 0),
+                    .mtad, gamma: min(drawn.gamma, TreeShape.nodesMax / width),
+                    shape: .beams(width: width, onePath: next() % 2 == 0),
                     tau: Double(number(1...8)) / 8)
             }
             if drawn.complaint(under: sampling) == nil { return drawn }
