@@ -8,7 +8,7 @@ package import NacreProtocol
 // A drafter with no model of its own needs the target's vocabulary only.
 extension ModelOptions {
     /// Tokens of one job unless somebody asks for another number: as many as a prompt and an output may have. They cost
-    /// memory only as they come, at most 200 bytes each.
+    /// memory only as they come, some 200 bytes each for each kind of lookup.
     private static let contextDefault = Limits.promptTokensMax + Limits.outputTokensMax
     private static let nodesMax = 512
 

@@ -46,7 +46,7 @@ struct DrafterCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Draft without a model too, the most trusted first: ngram (what followed the same few tokens in the "
                 + "prompt), suffix (the longest match in prompt, output and past outputs), phrases (phrases met "
-                + "before). What one job put out is drafted to others: give tenants drafters of their own.",
+                + "before). Prompts and outputs of one job are drafted to others: give tenants drafters of their own.",
             valueName: "kind,..."))
     var lookup: String?
 

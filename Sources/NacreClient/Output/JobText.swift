@@ -15,7 +15,7 @@ package enum JobText {
         parts.append(job.sharesCores ? "\(job.method) (in turns)" : job.method)
         if job.rule != "coupled", !job.lossy { parts.append(job.rule) }
         if job.tree != "chain" { parts.append("tree \(job.tree)") }
-        if job.lossy { parts.append("LOSSY with τ \(Figures.decimal(job.tau, digits: 2))") }
+        if job.lossy { parts.append("LOSSY with τ \(Figures.short(job.tau))") }
         if let perplexity = statistics.perplexity {
             parts.append("perplexity \(Figures.decimal(perplexity, digits: 2))")
         }
@@ -44,7 +44,7 @@ package enum JobText {
             ("method", job.method), ("rule", job.rule), ("tree", job.tree), ("branches", "\(job.branches)"),
             ("drafters", "\(job.drafters)"), ("helpers", "\(job.helpers)"),
         ]
-        if job.lossy { rows.append(("lossy", "yes, tau \(Figures.decimal(job.tau, digits: 2))")) }
+        if job.lossy { rows.append(("lossy", "yes, tau \(Figures.short(job.tau))")) }
         if job.candidates != "distinct" { rows.append(("candidates", job.candidates)) }
         if job.merge > 0 { rows.append(("merge", "\(job.merge)")) }
         if job.sharesCores { rows.append(("cores", "shared: drafter and verifier take turns")) }
