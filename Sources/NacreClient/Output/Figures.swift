@@ -4,7 +4,7 @@ package import NacreCore
 /// Numbers as people read them: a point, no grouping, whatever the locale.
 package enum Figures {
     /// Three significant digits.
-    package static func short(_ value: Double) -> String { String(format: "%.3g", value) }
+    package static func short(_ value: Double?) -> String { value.map { String(format: "%.3g", $0) } ?? "-" }
     package static func decimal(_ value: Double, digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
     package static func decimal(_ value: Double?, digits: Int) -> String {
