@@ -18,41 +18,6 @@
 /// So probing stays below `budget` of all tokens, and an `endowment`, however bad the other way is, and pauses grow
 /// while nothing changes.
 package struct Governor: Sendable {
-    /// By how much drafting must be faster before it begins again.
-    package static let gain = 1.01
-    /// Share of tokens that may be lost to probing.
-    package static let budget = 0.008
-
-    private static let probeRounds = 8
-    private static let plainProbeRounds = 4
-    /// A probe that leaves the question open is repeated at once so often at most.
-    private static let extensionsMax = 3
-    /// Rounds from one probe to the next.
-    private static let pause = 64...4_096
-    /// The first pause under another load, of which nothing was measured, and after few rounds of drafting.
-    private static let firstPause = 16
-    /// Rounds of drafting from which on more than luck was seen.
-    private static let roundsKnown = 64
-    /// Rounds of a probe that may tell nothing before it is given up.
-    private static let unusableMax = 4
-    /// Rounds before a measurement may stop drafting.
-    private static let roundsMin = 8
-    /// The same where they are expected to be so much slower.
-    private static let (roundsHopeless, hopeless) = (2, 0.9)
-    /// Errors that a ratio must lie below 1. More would let a loss of that size stand.
-    private static let errors = 0.5
-    /// Of what was known before a probe so much counts beside it.
-    private static let agedTo = 0.25
-    /// Probes that may be saved up.
-    private static let creditProbes = 2.0
-    /// What a new pair may spend before it has earned anything, in tokens: about a probe of one job. A short job must
-    /// not end in the rest that its first, unlucky rounds sent it to.
-    private static let endowment = 4.0
-    /// Relative spread of a plain round's time: its tokens are no matter of luck.
-    private static let plainSpread = 0.2
-    /// Looks at plain decoding before the first rest, where one could tell nothing.
-    private static let checksMax = 2
-
     private enum State: Sendable, Hashable {
         case full, shortened, resting
         /// Drafting for so many more rounds while resting.

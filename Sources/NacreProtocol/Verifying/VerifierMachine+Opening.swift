@@ -3,8 +3,8 @@ import NacreCore
 // Whether a text is worth reading for a drafter on the verifier's cores, where every pass waits for that: what it takes
 // is part of what drafts cost, and of a short job more than they can win.
 extension VerifierMachine {
-    /// Share of the committed tokens that may be lost to reading texts while drafts rest, so that their acceptance stays
-    /// known.
+    /// Share of the committed tokens that may be lost to reading texts while drafts rest, so that their acceptance
+    /// stays known.
     private static let peekShare = 0.008
 
     /// Whether the drafter should read the job's text.

@@ -87,7 +87,8 @@ package struct JobPace: Sendable {
     /// How many drafts the next round may have, by what holds for the pair.
     mutating func follow(_ pair: DraftingPair, wanted: Int, _ conditions: RoundConditions) -> Int {
         let order = pair.order
-        if conditions.peers == 0 || judged < Self.judgedMin {
+        // Where all rest nobody does so alone.
+        if conditions.peers == 0 || judged < Self.judgedMin || pair.governor?.phase == .resting {
             restsAlone = false
         } else if let governor = pair.governor, governor.phase == .drafting || governor.phase == .shortened {
             let ratio = governor.expectedRatio(Governor.Forecast(conditions, drafts: wanted))
