@@ -15,12 +15,14 @@ package enum BridgeKind: String, Sendable, Hashable, CaseIterable, Codable {
 package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     case differentVocabularies
     case nothingInCommon
+    case nothingToBridge
     case tooManyRows(Int, max: Int)
 
     package var description: String {
         switch self {
         case .differentVocabularies: "the vocabularies differ: use the bridge `tli` or `slem`, or leave it to `auto`"
         case .nothingInCommon: "the vocabularies have no token in common: use the bridge `slem`"
+        case .nothingToBridge: "the vocabularies are the same: no bridge is needed"
         case .tooManyRows(let rows, let max):
             "`slrs` needs \(rows) rows of the drafter for one token, at most \(max) are allowed: use `slem` or `tli`"
         }
@@ -36,6 +38,31 @@ package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
 package struct BridgeSurvey: Sendable {
     package let overlap: VocabularyOverlap
     package let intersection: TokenLevelIntersection
+    /// Prose and code, for the overlap of vocabularies whose text is not known.
+    package static let sample = """
+        The first request of a session opens a connection; later ones reuse it, so that only one of them waits.
+        In 1998 the library had 12,400 readers, most of whom came in the evening and stayed until it closed.
+
+        def load_settings(path, *, default=None):
+            \"\"\"Read a JSON file and return its settings as a dictionary.\"\"\"
+            if not os.path.exists(path):
+                return default or {}
+            with open(path, encoding="utf-8") as handle:
+                settings = json.load(handle)
+            for name, value in sorted(settings.items()):
+                if value is None:
+                    raise ValueError(f"{name} has no value in {path!r}")
+            return settings
+
+        class Stack:
+            def __init__(self, items=()):
+                self._items = list(items)
+
+            def push(self, item):
+                self._items.append(item)
+                return len(self._items)
+        """
+
     private var textTokens = 0
     private var textShared = 0.0
     private var positions = 0
