@@ -23,7 +23,7 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
     let bridge: VocabularyBridge
     /// Most tokens of the drafter's in one sequence.
     private let contextMax: Int
-    private var inner: Inner
+    package private(set) var inner: Inner
     var texts: [SequenceID: BridgedText] = [:]
     /// To be performed with the next pass of the drafter.
     private var edits: [CacheEdit] = []
@@ -108,6 +108,11 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
         }
     }
 
+    /// What a sequence holds in the target's tokens, and in the drafter's its twin. For audits.
+    package func held(_ sequence: SequenceID) -> (target: [TokenID], draft: [TokenID]) {
+        (texts[sequence]?.tokens ?? [], texts[sequence]?.cached ?? [])
+    }
+
     private static func common(_ left: [TokenID], _ right: [TokenID]) -> [TokenID] {
         Array(left.prefix(zip(left, right).prefix { $0 == $1 }.count))
     }
@@ -147,3 +152,5 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
         return scores
     }
 }
+
+extension BridgedEngine: Copyable where Inner: Copyable {}
