@@ -133,7 +133,7 @@ package struct ModelOptions: ParsableArguments {
             modelName: "\(file)\(model.bridgeWords) (\(model.description))", engineVersion: model.engine,
             cores: settings[Self.cpus]?.description ?? "any",
             place: threads.map { .here(threads: $0, cpus: settings[Self.cpus]) } ?? .unknown,
-            isExact: role == .drafter || model.isExact)
+            isExact: role == .drafter || model.isExact, bridge: model.bridge)
     }
 
     /// Measured pass times for the log: `1: 980, 2: 1410, ...`.
