@@ -3957,20 +3957,22 @@ const ProtobufCMessageDescriptor nacre__job_recording__descriptor =
   (ProtobufCMessageInit) nacre__job_recording__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue nacre__bridge__enum_values_by_number[4] =
+static const ProtobufCEnumValue nacre__bridge__enum_values_by_number[5] =
 {
   { "BRIDGE_NONE", "NACRE__BRIDGE__BRIDGE_NONE", 0 },
   { "BRIDGE_TLI", "NACRE__BRIDGE__BRIDGE_TLI", 1 },
   { "BRIDGE_SLEM", "NACRE__BRIDGE__BRIDGE_SLEM", 2 },
   { "BRIDGE_SLRS", "NACRE__BRIDGE__BRIDGE_SLRS", 3 },
+  { "BRIDGE_SLEM_TLI", "NACRE__BRIDGE__BRIDGE_SLEM_TLI", 4 },
 };
 static const ProtobufCIntRange nacre__bridge__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex nacre__bridge__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex nacre__bridge__enum_values_by_name[5] =
 {
   { "BRIDGE_NONE", 0 },
   { "BRIDGE_SLEM", 2 },
+  { "BRIDGE_SLEM_TLI", 4 },
   { "BRIDGE_SLRS", 3 },
   { "BRIDGE_TLI", 1 },
 };
@@ -3981,9 +3983,9 @@ const ProtobufCEnumDescriptor nacre__bridge__descriptor =
   "Bridge",
   "Nacre__Bridge",
   "nacre",
-  4,
+  5,
   nacre__bridge__enum_values_by_number,
-  4,
+  5,
   nacre__bridge__enum_values_by_name,
   1,
   nacre__bridge__value_ranges,

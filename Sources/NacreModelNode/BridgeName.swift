@@ -1,12 +1,12 @@
 package import NacreCore
 package import NacreNode
 
-/// The bridge between two vocabularies, written `auto`, `tli`, `slem` or `slrs`.
+/// The bridge between two vocabularies, written `auto`, `tli`, `slem`, `slem+tli` or `slrs`.
 package struct BridgeName: SettingValue, Hashable {
     /// `nil` is `auto`.
     package let kind: BridgeKind?
 
-    package static let known = ["auto", "tli", "slem", "slrs"]
+    package static let known = ["auto", "tli", "slem", "slem+tli", "slrs"]
 
     /// - Throws: `.badUsage`, naming what is known.
     package init(settingText: String) throws(NacreError) {

@@ -64,8 +64,9 @@ struct DrafterCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How drafts become the target's tokens: auto, tli (tokens that both have), slem (by way of the text), slrs "
-                + "(slem by probabilities, for tiny vocabularies; never chosen by auto). Default auto.",
+            "How drafts become the target's tokens: auto, tli (tokens that both have), slem (by way of the text), "
+                + "slem+tli (slem for greedy text, tli for sampled), slrs (by the text's probability, for tiny "
+                + "vocabularies; never chosen by auto). Default auto.",
             valueName: "kind"))
     var bridge: String?
 

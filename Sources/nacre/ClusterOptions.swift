@@ -21,7 +21,8 @@ struct ClusterModels: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How a draft model of another vocabulary drafts: auto, tli (tokens that both have), slem (by way of the "
-                + "text), slrs (tiny vocabularies only) (default auto; not used where both have one vocabulary).",
+                + "text), slem+tli (slem for greedy text, tli for sampled), slrs (tiny vocabularies only) (default "
+                + "auto; not used where both have one vocabulary).",
             valueName: "kind"))
     var bridge: String?
 
@@ -45,7 +46,7 @@ struct ClusterModels: ParsableArguments {
             "How much the processes log: \(Telemetry.levels.joined(separator: ", ")).", valueName: "level"))
     var logLevel: String?
 
-    private static let bridges = ["auto", "tli", "slem", "slrs"]
+    private static let bridges = ["auto", "tli", "slem", "slem+tli", "slrs"]
 
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more.") }

@@ -87,7 +87,7 @@ extension Refusal {
         },
         Refusal(.hello, "bridge", "means nothing") { payload in
             payload.hello()
-            payload.number(17, 4)
+            payload.number(17, 5)
         },
         Refusal(.welcome, "heartbeatMilliseconds", "is 0") { $0.number(4, 9) },
         Refusal(.welcome, "heartbeatMilliseconds", "is beyond the lease") { payload in

@@ -52,7 +52,11 @@ typedef enum _Nacre__Bridge {
   NACRE__BRIDGE__BRIDGE_NONE = 0,
   NACRE__BRIDGE__BRIDGE_TLI = 1,
   NACRE__BRIDGE__BRIDGE_SLEM = 2,
-  NACRE__BRIDGE__BRIDGE_SLRS = 3
+  NACRE__BRIDGE__BRIDGE_SLRS = 3,
+  /*
+   * SLEM for greedy text, TLI for sampled
+   */
+  NACRE__BRIDGE__BRIDGE_SLEM_TLI = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__BRIDGE)
 } Nacre__Bridge;
 typedef enum _Nacre__DraftingState {

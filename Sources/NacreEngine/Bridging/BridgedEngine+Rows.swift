@@ -11,11 +11,25 @@ extension BridgedEngine where Inner: ~Copyable {
 
     /// The scores that a wave asks for, in its order.
     mutating func draft(_ wave: [Part]) throws(EngineError) -> [Score] {
-        switch bridge.kind {
-        case .none, .tli: try intersect(wave)
-        case .slem: try rollOut(wave)
-        case .slrs: try sumUp(wave)
+        var scores: [Score] = []
+        var rest = wave[...]
+        // Parts of one kind go together; those without a request with any.
+        while let first = rest.first(where: { $0.request != nil }) ?? rest.first {
+            let kind = first.request.map { self.kind(for: $0) } ?? .slem
+            let part = Array(rest.prefix { part in part.request.map { self.kind(for: $0) == kind } ?? true })
+            rest = rest.dropFirst(part.count)
+            switch kind {
+            case .none, .tli: scores += try intersect(part)
+            case .slem, .mixed: scores += try rollOut(part)
+            case .slrs: scores += try sumUp(part)
+            }
         }
+        return scores
+    }
+
+    func kind(for request: ScoreRequest) -> BridgeKind {
+        guard bridge.kind == .mixed else { return bridge.kind }
+        return request.policy.isGreedy ? .slem : .tli
     }
 
     /// q at temperature 1 is the logits but for a constant: the sampler's transform comes behind the bridge.
@@ -49,7 +63,9 @@ extension BridgedEngine where Inner: ~Copyable {
             }
             // Inside of a character the drafter would have to go on with the bytes that it has not seen.
             let isWhole = texts[part.sequence]?.held.isEmpty ?? false
-            let isMeant = isWhole && bridge.intersection.mass(of: q) >= Self.massMin
+            let share = bridge.intersection.mass(of: q)
+            mass = (mass.rows + 1, mass.sum + share)
+            let isMeant = isWhole && share >= Self.massMin
             scores.append(score(isMeant ? bridge.intersection.project(q) : nil, request))
         }
         return scores

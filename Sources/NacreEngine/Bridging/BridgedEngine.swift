@@ -10,6 +10,7 @@ package import NacreCore
 /// - `tli`: the drafter's row behind the text, restricted to the shared tokens;
 /// - `slem`: as many tokens of the drafter's as it takes until the target's next token is settled, greedily, in passes
 ///   of its own: one token, and in trees what else may stand there. A point mass, whatever the rule;
+/// - `mixed`: `slem` for greedy requests, `tli` for the others;
 /// - `slrs`: ψ, from as many rows of the drafter as it takes.
 ///
 /// Where there is nothing to propose, a score is `.candidates([])`, whatever was asked: no draft is made there. That
@@ -28,6 +29,8 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
     /// To be performed with the next pass of the drafter.
     private var edits: [CacheEdit] = []
     var scratch = CoupledScratch()
+    /// TLI: the drafter's rows so far, and the sum of what of each lay on shared tokens.
+    package var mass = (rows: 0, sum: 0.0)
 
     /// A run of nodes of one sequence, of which the last may be asked for a score.
     struct Part {
@@ -64,6 +67,7 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
                 wave = []
             }
             if texts[part.sequence] == nil { texts[part.sequence] = BridgedText(bridge) }
+            if let request = part.request, case let kind = kind(for: request) { texts[part.sequence]?.mode = kind }
             texts[part.sequence]?.append(part.tokens)
             wave.append(part)
         }

@@ -32,6 +32,10 @@ struct BridgedText: Sendable {
     private(set) var rollout: [Step] = []
     /// The target's tokens that text and rollout come to, behind `text`.
     private(set) var matches: [Candidate] = []
+    /// `tli` takes tokens over as they are where both have them.
+    var mode: BridgeKind {
+        didSet { if mode == .tli, !rollout.isEmpty { align() } }
+    }
     /// What the engine's cache holds.
     var cached: [TokenID] = []
 
@@ -43,6 +47,7 @@ struct BridgedText: Sendable {
 
     init(_ bridge: VocabularyBridge) {
         self.bridge = bridge
+        mode = bridge.kind == .tli ? .tli : .slem
         head = bridge.draftBeginning
         text = AlignedText(target: bridge.target, draft: bridge.draft, intersection: bridge.intersection)
     }
@@ -72,7 +77,7 @@ struct BridgedText: Sendable {
         guard count < start else { return }
         forgetRollout()
         if count >= before {
-            text.rewind(to: count - before, by: bridge.kind)
+            text.rewind(to: count - before, by: mode)
         } else {
             before = 0
             head = bridge.draftBeginning
@@ -94,7 +99,7 @@ struct BridgedText: Sendable {
         {
             before = bridge.targetBeginning.count
         }
-        let mode: BridgeKind = bridge.kind == .tli && pending.count <= Self.stepMax ? .tli : .slem
+        let mode = pending.count <= Self.stepMax ? mode : .slem
         var part: [TokenID] = []
         for token in Array(pending) {
             part.append(token)

@@ -6,7 +6,7 @@ package import NacreCore
 ///     let bridge = try VocabularyBridge(target: targetTokenizer, draft: draftTokenizer, asked: nil)
 ///     let engine = BridgedEngine(LlamaEngine(…), bridge: bridge, contextMax: 4_096)
 package struct VocabularyBridge: Sendable {
-    /// `tli`, `slem` or `slrs`.
+    /// Not `none`.
     package let kind: BridgeKind
     /// The part of a text's tokens that the drafter has, by which `auto` decides.
     package let textShare: Double
@@ -25,24 +25,32 @@ package struct VocabularyBridge: Sendable {
     /// saves whatever the models.
     private static let rowsMax = 256
 
-    /// - Parameter asked: `nil` is `auto`: `tli` or `slem`, by how much of a text the drafter can say in the target's
-    ///   tokens.
-    /// - Throws: `.nothingInCommon` for `tli`, `.tooManyRows` for `slrs`, where they cannot work, and
-    ///   `.nothingToBridge` for two that have one vocabulary.
+    /// What tokenizers that change a text change.
+    private static let spelling = "Def naïve(x):\n  return x\n"
+
+    /// - Parameter asked: `nil` is `auto`: `tli`, `slem` or both, by how much of a text the drafter can say in the
+    ///   target's tokens.
+    /// - Throws: `.nothingInCommon` for `tli`, `.cannotSpell` for the others, `.tooManyRows` for `slrs`, where they cannot
+    ///   work, and `.nothingToBridge` for two that have one vocabulary.
     package init(target: any Tokenizer, draft: any Tokenizer, asked: BridgeKind?) throws(BridgeRefusal) {
         let (left, right) = (BridgedTokenizer(tokenizer: target), BridgedTokenizer(tokenizer: draft))
         let overlap = VocabularyOverlap(target: target, draft: draft)
         let intersection = TokenLevelIntersection(target: left, draft: right)
         var survey = BridgeSurvey(overlap: overlap, intersection: intersection)
         survey.observe(text: left.tokens(of: Array(BridgeSurvey.sample.utf8)) ?? [])
-        let kind = try survey.choice(asked: asked)
+        var kind = try survey.choice(asked: asked)
         guard kind != .none else { throw .nothingToBridge }
+        self.target = ByteExactTokenizer(left)
+        self.draft = ByteExactTokenizer(right)
+        let text = Array(Self.spelling.utf8)
+        if kind != .tli, self.target.tokens(of: text) == nil || self.draft.tokens(of: text) == nil {
+            guard asked == nil, intersection.count > 0 else { throw .cannotSpell }
+            kind = .tli
+        }
         self.kind = kind
         self.overlap = overlap
         self.intersection = intersection
         textShare = survey.textShare ?? 0
-        self.target = ByteExactTokenizer(left)
-        self.draft = ByteExactTokenizer(right)
         stringLevel =
             kind == .slrs
             ? try StringLevelRejectionSampling(target: self.target, draft: self.draft, rowsMax: Self.rowsMax) : nil

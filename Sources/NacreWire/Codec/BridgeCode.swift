@@ -6,6 +6,7 @@ enum BridgeCode: UInt32, CaseIterable {
     case tli = 1
     case slem = 2
     case slrs = 3
+    case mixed = 4
 
     init(_ kind: BridgeKind) {
         switch kind {
@@ -13,6 +14,7 @@ enum BridgeCode: UInt32, CaseIterable {
         case .tli: self = .tli
         case .slem: self = .slem
         case .slrs: self = .slrs
+        case .mixed: self = .mixed
         }
     }
 
@@ -22,6 +24,7 @@ enum BridgeCode: UInt32, CaseIterable {
         case .tli: .tli
         case .slem: .slem
         case .slrs: .slrs
+        case .mixed: .mixed
         }
     }
 }
