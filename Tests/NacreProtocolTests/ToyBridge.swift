@@ -7,15 +7,18 @@ import Testing
 struct ToyVocabulary: Tokenizer {
     let pieces: [[UInt8]]
     let end: TokenID?
+    let control: TokenID?
 
-    init(_ pieces: String..., end: String? = nil) {
+    init(_ pieces: String..., end: String? = nil, control: String? = nil) {
         self.pieces = pieces.map { Array($0.utf8) }
+        self.control = control.flatMap { name in pieces.firstIndex(of: name).map { TokenID(rawValue: UInt32($0)) } }
         self.end = end.flatMap { end in pieces.firstIndex(of: end).map { TokenID(rawValue: UInt32($0)) } }
     }
 
     init(pieces: [[UInt8]]) {
         self.pieces = pieces
         end = nil
+        control = nil
     }
 
     var vocabularySize: Int { pieces.count }
@@ -26,14 +29,14 @@ struct ToyVocabulary: Tokenizer {
     }
     func piece(_ token: TokenID) -> [UInt8] { pieces[Int(token.rawValue)] }
     func isEndOfGeneration(_ token: TokenID) -> Bool { token == end }
-    func isControl(_ token: TokenID) -> Bool { token == end }
+    func isControl(_ token: TokenID) -> Bool { token == end || token == control }
 
     func tokenize(_ text: [UInt8], addSpecial: Bool, parseSpecial: Bool) throws(EngineError) -> [TokenID] {
         var tokens: [TokenID] = []
         var rest = text[...]
         while !rest.isEmpty {
             let fitting = pieces.indices.filter { id in
-                TokenID(rawValue: UInt32(id)) != end && rest.starts(with: pieces[id])
+                !isControl(TokenID(rawValue: UInt32(id))) && rest.starts(with: pieces[id])
             }
             guard let best = fitting.max(by: { pieces[$0].count < pieces[$1].count }) else {
                 throw EngineError(.invalidText, "no token begins the rest")
@@ -42,10 +45,6 @@ struct ToyVocabulary: Tokenizer {
             rest = rest.dropFirst(pieces[best].count)
         }
         return tokens
-    }
-
-    func bytes(of tokens: some Sequence<TokenID>) -> [UInt8] {
-        tokens.flatMap { $0 == end ? [] : piece($0) }
     }
 }
 
@@ -82,9 +81,28 @@ struct ToyBridge: Sendable, CustomTestStringConvertible {
                 "with ends, in other orders", ToyVocabulary("a", "b", "ab", "$", end: "$"),
                 ToyVocabulary("#", "ab", "b", "a", end: "#")
             ),
+            (
+                // A target that says half a character, and a drafter that has only whole ones and other halves.
+                "bytes of characters", ToyVocabulary(pieces: [[0xC3], [0xA9], [0x61], [0xC3, 0xA9]]),
+                ToyVocabulary(pieces: [[0xC3, 0xA9], [0x61], [0xA9, 0x61], [0xA9], [0xC3]])
+            ),
+            (
+                "a drafter that cannot spell a byte", ToyVocabulary(pieces: [[0x61], [0x62], [0xC3], [0x61, 0x62]]),
+                ToyVocabulary("b", "a")
+            ),
+            (
+                "a command that the drafter lacks", ToyVocabulary("a", "b", "<x>", "ab", control: "<x>"),
+                ToyVocabulary("b", "a", "ba")
+            ),
         ]
         return kinds.flatMap { kind in
-            pairs.compactMap { try? ToyBridge($0.0, target: $0.1, draft: $0.2, kind) }
+            pairs.map { pair in
+                do {
+                    return try ToyBridge(pair.0, target: pair.1, draft: pair.2, kind)
+                } catch {
+                    preconditionFailure("\(pair.0) by \(kind): \(error)")
+                }
+            }
         }
     }
 

@@ -25,9 +25,6 @@ package struct VocabularyBridge: Sendable {
     /// saves whatever the models.
     private static let rowsMax = 256
 
-    /// What tokenizers that change a text change.
-    private static let spelling = "Def naïve(x):\n  return x\n"
-
     /// - Parameter asked: `nil` is `auto`: `tli`, `slem` or both, by how much of a text the drafter can say in the
     ///   target's tokens.
     /// - Throws: `.nothingInCommon` for `tli`, `.cannotSpell` for the others, `.tooManyRows` for `slrs`, where they cannot
@@ -42,8 +39,7 @@ package struct VocabularyBridge: Sendable {
         guard kind != .none else { throw .nothingToBridge }
         self.target = ByteExactTokenizer(left)
         self.draft = ByteExactTokenizer(right)
-        let text = Array(Self.spelling.utf8)
-        if kind != .tli, self.target.tokens(of: text) == nil || self.draft.tokens(of: text) == nil {
+        if kind != .tli, !Self.spells(self.target, self.target) || !Self.spells(self.draft, self.target) {
             guard asked == nil, intersection.count > 0 else { throw .cannotSpell }
             kind = .tli
         }
@@ -57,6 +53,22 @@ package struct VocabularyBridge: Sendable {
         targetBeginning = left.beginning
         draftBeginning = right.beginning
         draftEnd = (0..<UInt32(draft.vocabularySize)).lazy.map(TokenID.init).first(where: draft.isEndOfGeneration)
+    }
+}
+
+extension VocabularyBridge {
+    private static let spelledMax = 256
+    private static let spelledShareMin = 0.9
+
+    /// Whether `tokenizer` gives back what tokens of `other` say, byte for byte, but for a few: one that changes white
+    /// space or case does not.
+    private static func spells(_ tokenizer: ByteExactTokenizer, _ other: ByteExactTokenizer) -> Bool {
+        let size = other.tokenizer.vocabularySize
+        let texts = stride(from: 0, to: size, by: max(1, size / spelledMax)).lazy
+            .map { other.text(of: TokenID(rawValue: UInt32($0))) }
+            .filter { !$0.isEmpty && String(validating: $0, as: UTF8.self) != nil }
+        let spelled = texts.count { tokenizer.tokens(of: $0) != nil }
+        return Double(spelled) >= spelledShareMin * Double(texts.count)
     }
 }
 

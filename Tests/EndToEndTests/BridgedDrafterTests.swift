@@ -4,7 +4,7 @@ import NacreClient
 import Testing
 
 /// A drafter of another vocabulary, as processes: the target's own tokens, whatever the bridge (ALGORITHMS 5).
-@Suite(.serialized) struct BridgeTests {
+@Suite(.serialized) struct BridgedDrafterTests {
     private static let other = Jobs.root + "Models/pycode-600k-v1536-q8_0.gguf"
 
     /// What tokenizers treat each in their own way.
