@@ -18,8 +18,8 @@ extension ModelOptions {
     /// Loads the draft model that the settings name, and the vocabulary of its target.
     ///
     /// - Returns: `nil` if both have one vocabulary, so that there is nothing to bridge.
-    /// - Throws: `.badUsage` for a bridge that cannot work, with those that can; `EngineError` for models that cannot be
-    ///   loaded.
+    /// - Throws: `.badUsage` for a bridge that cannot work, with those that can; `EngineError` for models that cannot
+    ///   be loaded.
     package func loadBridged(_ settings: Settings, path: String, log: Logger) async throws -> Bridged? {
         let threads = try CPUList.threads(settings[Self.threads], on: settings[Self.cpus])
         let target = try LlamaTokenizer(path: path)

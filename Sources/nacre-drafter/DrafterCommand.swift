@@ -27,7 +27,8 @@ struct DrafterCommand: AsyncParsableCommand {
               nacre-drafter --model target.gguf --vocabulary-only --lookup suffix,phrases        without a model
               nacre-drafter --model other.gguf --target-vocabulary target.gguf             of another vocabulary
             The draft model has the target's vocabulary, or --target-vocabulary names the target's file, of which the
-            tokenizer alone is read: then drafts cross a bridge (docs/methods.md, `nacre models check`). Verifiers connect to the address of --listen.
+            tokenizer alone is read: then drafts cross a bridge (docs/methods.md, `nacre models check`). Verifiers
+            connect to the address of --listen.
             """,
         version: "nacre-drafter \(NacreVersion.current), \(LlamaBackend.title)")
 

@@ -9,9 +9,10 @@ struct NodesCommand: AsyncParsableCommand {
         discussion: """
             In a pipe: name, role, model, cores, slots, context, jobs, busy share, microseconds per step, address,
             problem, shards, what passes of 1, 2, 4 and 8 tokens took at start in microseconds, rounding, what
-            disturbed that measurement, and the bridge of a drafter of another vocabulary, separated by tabs. A verifier's cores are divided into shards, each with an
-            engine of its own; with --json there are the times of every division that was tried. The output of a
-            verifier with inexact rounding may differ from plain decoding where two tokens are almost tied.
+            disturbed that measurement, and the bridge of a drafter of another vocabulary, separated by tabs. A
+            verifier's cores are divided into shards, each with an engine of its own; with --json there are the times of
+            every division that was tried. The output of a verifier with inexact rounding may differ from plain decoding
+            where two tokens are almost tied.
 
             Examples:
               nacre nodes

@@ -28,8 +28,8 @@ extension ClusterOptions {
         if let bridge = fallback.bridge {
             return (
                 fallback,
-                "the draft model has another vocabulary and drafts over a bridge (\(bridge)), on cores of its own unless "
-                    + "--placement says otherwise"
+                "the draft model has another vocabulary and drafts over a bridge (\(bridge)), on cores of its own "
+                    + "unless --placement says otherwise"
             )
         }
         guard verifiers == 1, drafters == 1 else {

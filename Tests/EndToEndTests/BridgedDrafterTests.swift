@@ -127,14 +127,4 @@ import Testing
         let result = try await Command.run("nacre-drafter", ["--model", Self.other] + arguments)
         #expect(result.status == 2 && result.complaints.count == 1 && result.errors.contains(words), "\(result)")
     }
-
-    @Test("a drafter of another vocabulary without a bridge is sent away with what to add")
-    func unbridged() async throws {
-        try await TestCluster.with(drafters: 0) { cluster in
-            try cluster.startDrafter("drafter-1", model: Self.other)
-            let drafter = cluster["drafter-1"]
-            #expect(await drafter.waitForEnd(within: .seconds(20)))
-            #expect(drafter.errors.contains { $0.contains("--target-vocabulary") }, "\(drafter.errors)")
-        }
-    }
 }

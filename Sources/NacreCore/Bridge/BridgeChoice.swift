@@ -26,8 +26,8 @@ package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
         case .differentVocabularies: "the vocabularies differ: use the bridge `tli` or `slem`, or leave it to `auto`"
         case .nothingInCommon: "the vocabularies have no token in common: use the bridge `slem`"
         case .cannotSpell:
-            "one of the tokenizers does not give a text back byte for byte: use the bridge `tli`, if they have tokens in "
-                + "common"
+            "one of the tokenizers does not give a text back byte for byte: use the bridge `tli`, if they have tokens "
+                + "in common"
         case .nothingToBridge: "the vocabularies are the same: no bridge is needed"
         case .tooManyRows(let rows, let max):
             "`slrs` needs \(rows) rows of the drafter for one token, at most \(max) are allowed: use `slem` or `tli`"

@@ -27,8 +27,8 @@ package struct VocabularyBridge: Sendable {
 
     /// - Parameter asked: `nil` is `auto`: `tli`, `slem` or both, by how much of a text the drafter can say in the
     ///   target's tokens.
-    /// - Throws: `.nothingInCommon` for `tli`, `.cannotSpell` for the others, `.tooManyRows` for `slrs`, where they cannot
-    ///   work, and `.nothingToBridge` for two that have one vocabulary.
+    /// - Throws: `.nothingInCommon` for `tli`, `.cannotSpell` for the others, `.tooManyRows` for `slrs`, where they
+    ///   cannot work, and `.nothingToBridge` for two that have one vocabulary.
     package init(target: any Tokenizer, draft: any Tokenizer, asked: BridgeKind?) throws(BridgeRefusal) {
         let (left, right) = (BridgedTokenizer(tokenizer: target), BridgedTokenizer(tokenizer: draft))
         let overlap = VocabularyOverlap(target: target, draft: draft)
@@ -64,9 +64,9 @@ extension VocabularyBridge {
     /// space or case does not.
     private static func spells(_ tokenizer: ByteExactTokenizer, _ other: ByteExactTokenizer) -> Bool {
         let size = other.tokenizer.vocabularySize
-        let texts = stride(from: 0, to: size, by: max(1, size / spelledMax)).lazy
+        let texts = stride(from: 0, to: size, by: max(1, size / spelledMax))
             .map { other.text(of: TokenID(rawValue: UInt32($0))) }
-            .filter { !$0.isEmpty && String(validating: $0, as: UTF8.self) != nil }
+            .filter { text in !text.isEmpty && UTF8Text.runs(of: text).allSatisfy(\.isText) }
         let spelled = texts.count { tokenizer.tokens(of: $0) != nil }
         return Double(spelled) >= spelledShareMin * Double(texts.count)
     }
