@@ -93,8 +93,8 @@ struct ModelsCheckCommand: AsyncParsableCommand {
             and, if both are sound, it is checked that the other can draft for it. Models of two vocabularies go over a
             bridge: it is said which one is taken, how much the vocabularies share, in tokens, in the tokens of a text
             and in the draft's probability, and how many drafts are expected to be accepted, of greedy and of sampled
-            decoding. In a pipe: result, file, step and detail separated by tabs. Exit status 0 if all steps passed, 1 if
-            one failed, 2 for a file that is not there.
+            decoding. In a pipe: result, file, step and detail separated by tabs. Exit status 0 if all steps passed, 1
+            if one failed, 2 for a file that is not there.
 
             Examples:
               nacre models check T.gguf
