@@ -1229,7 +1229,7 @@ const ProtobufCMessageDescriptor nacre__pass_time__descriptor =
   (ProtobufCMessageInit) nacre__pass_time__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[16] =
+static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[17] =
 {
   {
     "node",
@@ -1423,8 +1423,21 @@ static const ProtobufCFieldDescriptor nacre__hello__field_descriptors[16] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "bridge",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Hello, bridge),
+    &nacre__bridge__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__hello__field_indices_by_name[] = {
+  16,   /* field[16] = bridge */
   8,   /* field[8] = capacity */
   11,   /* field[11] = cores */
   7,   /* field[7] = data_address */
@@ -1445,7 +1458,7 @@ static const unsigned nacre__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor nacre__hello__descriptor =
 {
@@ -1455,7 +1468,7 @@ const ProtobufCMessageDescriptor nacre__hello__descriptor =
   "Nacre__Hello",
   "nacre",
   sizeof(Nacre__Hello),
-  16,
+  17,
   nacre__hello__field_descriptors,
   nacre__hello__field_indices_by_name,
   1,  nacre__hello__number_ranges,
@@ -3943,6 +3956,40 @@ const ProtobufCMessageDescriptor nacre__job_recording__descriptor =
   1,  nacre__job_recording__number_ranges,
   (ProtobufCMessageInit) nacre__job_recording__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue nacre__bridge__enum_values_by_number[5] =
+{
+  { "BRIDGE_NONE", "NACRE__BRIDGE__BRIDGE_NONE", 0 },
+  { "BRIDGE_TLI", "NACRE__BRIDGE__BRIDGE_TLI", 1 },
+  { "BRIDGE_SLEM", "NACRE__BRIDGE__BRIDGE_SLEM", 2 },
+  { "BRIDGE_SLRS", "NACRE__BRIDGE__BRIDGE_SLRS", 3 },
+  { "BRIDGE_SLEM_TLI", "NACRE__BRIDGE__BRIDGE_SLEM_TLI", 4 },
+};
+static const ProtobufCIntRange nacre__bridge__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex nacre__bridge__enum_values_by_name[5] =
+{
+  { "BRIDGE_NONE", 0 },
+  { "BRIDGE_SLEM", 2 },
+  { "BRIDGE_SLEM_TLI", 4 },
+  { "BRIDGE_SLRS", 3 },
+  { "BRIDGE_TLI", 1 },
+};
+const ProtobufCEnumDescriptor nacre__bridge__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.Bridge",
+  "Bridge",
+  "Nacre__Bridge",
+  "nacre",
+  5,
+  nacre__bridge__enum_values_by_number,
+  5,
+  nacre__bridge__enum_values_by_name,
+  1,
+  nacre__bridge__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue nacre__drafting_state__enum_values_by_number[9] =
 {

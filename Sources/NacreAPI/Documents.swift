@@ -193,6 +193,8 @@ package struct NodeDocument: Codable, Sendable, Equatable {
     /// Since the node started: passes were under way; none was, though a job could have been decoded.
     package var passingMicroseconds = 0
     package var waitingMicroseconds = 0
+    /// How a drafter's tokens become its target's (tli, slem or slrs); absent where both have one vocabulary.
+    package var bridge: String?
     /// Why no job can use it; absent when one can.
     package var problem: String?
 

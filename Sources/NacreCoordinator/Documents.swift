@@ -122,6 +122,7 @@ extension NodeDocument {
             context: node.hello.capacity.context,
             jobs: node.load.jobs, busy: Double(node.load.busy), stepMicroseconds: Int(node.load.stepMicroseconds),
             problem: problem)
+        bridge = node.hello.bridge == .none ? nil : node.hello.bridge.rawValue
         passingMicroseconds = Int(clamping: node.load.clock.passing)
         waitingMicroseconds = Int(clamping: node.load.clock.waiting)
     }

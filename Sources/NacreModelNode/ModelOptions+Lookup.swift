@@ -45,7 +45,7 @@ extension ModelOptions {
             hello.place = .unknown
             return hello
         }
-        hello.modelName = "\(hello.fileName)+\(names) (\(model.description))"
+        hello.modelName = "\(hello.fileName)+\(names)\(model.bridgeWords) (\(model.description))"
         return hello
     }
 }

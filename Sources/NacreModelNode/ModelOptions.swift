@@ -12,8 +12,8 @@ package import NacreWire
 package struct ModelOptions: ParsableArguments {
     static let model = Setting<String>("model")
     package static let coordinator = Setting("coordinator", default: HostPort(host: "127.0.0.1", port: 7400))
-    private static let threads = OptionalSetting<Int>("threads", in: 1...512)
-    private static let cpus = OptionalSetting<CPUList>("cpus")
+    static let threads = OptionalSetting<Int>("threads", in: 1...512)
+    static let cpus = OptionalSetting<CPUList>("cpus")
     static let context = OptionalSetting<Int>("context", in: 16...1_048_576)
     static let slots = Setting("slots", default: 8, in: 1...250)
     private static let name = OptionalSetting<String>("name")
@@ -95,7 +95,7 @@ package struct ModelOptions: ParsableArguments {
     private static let branchesMax = 64
     private static let nodesMax = 512
 
-    private static func branches(beside slots: Int) -> Int { min(branchesMax, 254 - slots) }
+    static func branches(beside slots: Int) -> Int { min(branchesMax, 254 - slots) }
 
     /// What an engine in a child process is to load, its layers on these servers.
     /// - Throws: `NacreError` for cores that are not to be had.
@@ -130,10 +130,10 @@ package struct ModelOptions: ParsableArguments {
             capacity: Capacity(
                 sequences: model.slots, context: model.contextPerJob, nodesMax: model.shape.nodesMax,
                 shards: model.shards),
-            modelName: "\(file) (\(model.description))", engineVersion: model.engine,
+            modelName: "\(file)\(model.bridgeWords) (\(model.description))", engineVersion: model.engine,
             cores: settings[Self.cpus]?.description ?? "any",
             place: threads.map { .here(threads: $0, cpus: settings[Self.cpus]) } ?? .unknown,
-            isExact: role == .drafter || model.isExact)
+            isExact: role == .drafter || model.isExact, bridge: model.bridge)
     }
 
     /// Measured pass times for the log: `1: 980, 2: 1410, ...`.

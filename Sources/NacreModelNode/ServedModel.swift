@@ -1,4 +1,4 @@
-import NacreCore
+package import NacreCore
 package import NacreEngine
 package import NacreLlama
 import NacreNode
@@ -22,9 +22,12 @@ package struct ServedModel: Sendable {
     package let engine: String
     /// Whether rows are the same in every pass.
     package let isExact: Bool
+    /// How a draft model's tokens become the target's.
+    package let bridge: BridgeKind
 
     package init(_ loaded: LoadedModel) {
         isExact = loaded.isExact
+        bridge = .none
         shape = loaded.host.shape
         shards = loaded.hosts.count
         slots = loaded.hosts.reduce(0) { $0 + $1.shape.jobs }
@@ -38,6 +41,7 @@ package struct ServedModel: Sendable {
     init(_ ready: EngineReady, of start: EngineStart, tokenizer: LlamaTokenizer) {
         let servers = start.layers.count
         isExact = start.isExact
+        bridge = .none
         shape = ready.shape
         shards = 1
         slots = ready.shape.jobs
@@ -61,7 +65,30 @@ package struct ServedModel: Sendable {
         description = "vocabulary only"
         engine = "lookup \(NacreVersion.current)"
         isExact = true
+        bridge = .none
     }
+
+    /// A draft model behind a bridge: all but its weights is the target's.
+    init(_ model: LlamaModel, target: LlamaTokenizer, bridge: BridgeKind, shape: EngineShape, contextPerJob: Int) {
+        self.shape = shape
+        shards = 1
+        slots = shape.jobs
+        tokenizer = target
+        self.contextPerJob = contextPerJob
+        var digest = Digest()
+        for part in [model.digest, target.vocabularyDigest] {
+            withUnsafeBytes(of: part.littleEndian) { digest.absorb($0) }
+        }
+        Array(bridge.rawValue.utf8).withUnsafeBytes { digest.absorb($0) }
+        self.digest = digest.value
+        description = model.description
+        engine = Self.build
+        isExact = true
+        self.bridge = bridge
+    }
+
+    /// For people, behind a file's name.
+    var bridgeWords: String { bridge == .none ? "" : " by \(bridge.rawValue)" }
 
     private static let build = "libllama \(LlamaBackend.version) \(LlamaBackend.stamp)"
 }

@@ -9,6 +9,8 @@ package enum Bridge: String, Encodable, Sendable {
     case tli
     /// String-level exact match: drafts travel as text and are tokenized again.
     case slem
+    /// `slem` for greedy text, `tli` for sampled.
+    case mixed = "slem+tli"
     /// String-level rejection sampling: as `slem`, with the probability that a draft's text had.
     case slrs
 }
@@ -18,7 +20,11 @@ package enum Bridge: String, Encodable, Sendable {
 /// - Source: for the bridges, Timor et al., ICML 2025.
 package struct ModelPair: Encodable, Sendable, Equatable {
     package let vocabulary: VocabularyOverlap
-    /// The bridge to expect; `nil` if none applies.
+    /// The part of the target's tokens of a sample text that the draft has; `nil` where there is nothing to bridge.
+    package private(set) var textShare: Double?
+    /// What was measured of both models on that text; `nil` until they were run.
+    package var prediction: BridgePrediction?
+    /// The bridge that `auto` takes; `nil` if none applies.
     package let bridge: Bridge?
     /// All bridges that apply.
     package let bridges: [Bridge]
@@ -27,12 +33,6 @@ package struct ModelPair: Encodable, Sendable, Equatable {
     /// Why not, and what to do; `nil` if it does.
     package let refusal: String?
 
-    /// The bridges that exist in this build.
-    private static let built: Set<Bridge> = [.identity]
-    /// With fewer of its tokens in the target's vocabulary than this share, a drafter that may draw from them alone
-    /// is expected to lose more than one that goes by way of the text. It goes by count: how much of its probability
-    /// lies there is not known before it has drafted.
-    private static let intersectionMin = 0.5
     /// A text with what tokenizers treat in their own ways.
     static let sample = "def naïve(x):\n\treturn [\"🐚\", 1024,  x ** 2]  # 日本\n\n"
 
@@ -43,16 +43,21 @@ package struct ModelPair: Encodable, Sendable, Equatable {
         if vocabulary.isSame {
             bridges = [.identity]
         } else {
-            let goesByText = Self.returnsText(target) && Self.returnsText(draft)
-            if vocabulary.shared > 0, vocabulary.draftShare >= Self.intersectionMin { bridges.append(.tli) }
-            if goesByText { bridges.append(.slem) }
-            if vocabulary.shared > 0, !bridges.contains(.tli) { bridges.append(.tli) }
-            // The probability of a text is a sum over its tokenizations: few enough if tokens are bytes.
-            if goesByText, Self.isByteLevel(draft) { bridges.append(.slrs) }
+            // The drafter decides by the same.
+            if let chosen = try? VocabularyBridge(target: target, draft: draft, asked: nil) {
+                textShare = chosen.textShare
+                bridges = [Bridge(rawValue: chosen.kind.rawValue)].compactMap(\.self)
+            }
+            for kind in [BridgeKind.tli, .slem, .slrs] {
+                guard let bridge = Bridge(rawValue: kind.rawValue), !bridges.contains(bridge),
+                    (try? VocabularyBridge(target: target, draft: draft, asked: kind)) != nil
+                else { continue }
+                bridges.append(bridge)
+            }
         }
         self.bridges = bridges
         bridge = bridges.first
-        refusal = unfit ?? (bridge.map(Self.built.contains) == true ? nil : Self.missingBridge)
+        refusal = unfit ?? (bridge == nil ? Self.noBridge : nil)
         isUsable = refusal == nil
     }
 
@@ -84,12 +89,6 @@ package struct ModelPair: Encodable, Sendable, Equatable {
         let joined = tokens.flatMap { tokenizer.piece($0) }
         return joined == text || joined == [UInt8(ascii: " ")] + text
     }
-
-    /// Whether every token that is text is a single byte.
-    private static func isByteLevel(_ tokenizer: some Tokenizer) -> Bool {
-        (0..<UInt32(tokenizer.vocabularySize)).map { TokenID(rawValue: $0) }
-            .allSatisfy { tokenizer.isControl($0) || tokenizer.piece($0).count <= 1 }
-    }
 }
 
 extension ModelPair {
@@ -98,8 +97,10 @@ extension ModelPair {
         [
             ("same_vocabulary", vocabulary.isSame ? "yes" : "no"), ("shared_texts", sharedWords),
             ("same_ids", "\(vocabulary.sameIds)"), ("bridge", bridgeWords),
-            ("usable", refusal.map { "no: \($0)" } ?? "yes"),
         ]
+            + (prediction.map { [("acceptance", $0.words)] } ?? []) + [
+                ("usable", refusal.map { "no: \($0)" } ?? "yes")
+            ]
     }
 
     private var sharedWords: String {
@@ -113,8 +114,8 @@ extension ModelPair {
         guard let bridge else { return "none applies" }
         if bridge == .identity { return "none needed" }
         let others = bridges.dropFirst().map(\.rawValue)
-        return "\(bridge.rawValue) expected\(others.isEmpty ? "" : " (\(others.joined(separator: ", ")) applies too)")"
-            + "; not in this build"
+        let share = textShare.map { "; \((100 * $0).rounded(to: 1)) % of a text's tokens are shared" } ?? ""
+        return "\(bridge.rawValue)\(others.isEmpty ? "" : " (also: \(others.joined(separator: ", ")))")\(share)"
     }
 
     /// The pair in a line.
@@ -123,9 +124,9 @@ extension ModelPair {
             vocabulary.isSame
             ? "one vocabulary of \(vocabulary.targetTokens) tokens"
             : "not one vocabulary: shared are \(sharedWords); bridge: \(bridgeWords)"
-        return refusal.map { "\(words); \($0)" } ?? words
+        return ([words] + [prediction?.words, refusal].compactMap(\.self)).joined(separator: "; ")
     }
 
-    private static let missingBridge =
-        "this build pairs models of one vocabulary only; use a draft model with the target's tokenizer"
+    private static let noBridge =
+        "no bridge leads from one vocabulary to the other; use a draft model with the target's tokenizer"
 }

@@ -16,16 +16,26 @@ struct DraftSource {
     init(_ options: ModelOptions, _ settings: Settings, log: Logger) async throws {
         // What a drafter proposes is a hint: its last bits may depend on what else it computes.
         let loaded = try await options.load(settings, role: .drafter, exact: false, log: log)
-        guard loaded.host.shape.canRewind else {
-            throw NacreError(
-                .failed, "this model's cache cannot be rewound, so it cannot draft",
-                remedy: "use a draft model without recurrent layers")
-        }
+        guard loaded.host.shape.canRewind else { throw Self.recurrent }
         // The first passes touch memory for the first time; better now than in a job.
         _ = try await loaded.host.calibrate(budget: .milliseconds(100))
         served = ServedModel(loaded)
         submit = { loaded.host.submit($0, done: $1) }
         shutdown = { await loaded.host.shutdown() }
+    }
+
+    /// A model behind a bridge.
+    init(_ bridged: ModelOptions.Bridged) throws(NacreError) {
+        guard bridged.host.shape.canRewind else { throw Self.recurrent }
+        served = bridged.served
+        submit = { bridged.host.submit($0, done: $1) }
+        shutdown = { await bridged.host.shutdown() }
+    }
+
+    private static var recurrent: NacreError {
+        NacreError(
+            .failed, "this model's cache cannot be rewound, so it cannot draft",
+            remedy: "use a draft model without recurrent layers")
     }
 
     /// A vocabulary. The machine is told that there is no model, and asks for no pass.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import NIOPosix
+import NacreCore
 import NacreEngine
 import NacreLlama
 import NacreModelNode
@@ -24,7 +25,10 @@ struct DrafterCommand: AsyncParsableCommand {
               nacre-drafter --model draft.gguf --coordinator 10.0.0.1:7400 --listen 10.0.0.2:7410 --cpus 4
               nacre-drafter --model draft.gguf --lookup suffix             what was said before, beside the model
               nacre-drafter --model target.gguf --vocabulary-only --lookup suffix,phrases        without a model
-            The draft model must have the target's vocabulary. Verifiers connect to the address of --listen.
+              nacre-drafter --model other.gguf --target-vocabulary target.gguf             of another vocabulary
+            The draft model has the target's vocabulary, or --target-vocabulary names the target's file, of which the
+            tokenizer alone is read: then drafts cross a bridge (docs/methods.md, `nacre models check`). Verifiers
+            connect to the address of --listen.
             """,
         version: "nacre-drafter \(NacreVersion.current), \(LlamaBackend.title)")
 
@@ -53,12 +57,30 @@ struct DrafterCommand: AsyncParsableCommand {
     @Flag(help: "Read the vocabulary of --model and not its weights; --lookup alone drafts.")
     var vocabularyOnly = false
 
+    @Option(
+        help: ArgumentHelp(
+            "The target's GGUF file, for a draft model of another vocabulary; its weights are not read.",
+            valueName: "file"))
+    var targetVocabulary: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How drafts become the target's tokens: auto, tli (tokens that both have), slem (by way of the text), "
+                + "slem+tli (slem for greedy text, tli for sampled), slrs (by the text's probability, for tiny "
+                + "vocabularies; never chosen by auto). Default auto.",
+            valueName: "kind"))
+    var bridge: String?
+
     func run() async throws {
         let settings = try common.settings(
-            ModelOptions.declarations + [Self.listen, Self.advertise, Self.lookup, Self.vocabularyOnly],
+            ModelOptions.declarations + [
+                Self.listen, Self.advertise, Self.lookup, Self.vocabularyOnly, ModelOptions.targetVocabulary,
+                ModelOptions.bridge,
+            ],
             flags: options.flags.merging([
                 "listen": listen, "advertise": advertise, "lookup": lookup,
                 "vocabulary-only": vocabularyOnly ? true.settingText : nil,
+                "target-vocabulary": targetVocabulary, "bridge": bridge,
             ]) { $1 })
         let lookups = settings[Self.lookup]?.kinds ?? []
         let hasModel = !settings[Self.vocabularyOnly]
@@ -67,6 +89,7 @@ struct DrafterCommand: AsyncParsableCommand {
                 .badUsage, "with --vocabulary-only there is nothing that drafts",
                 remedy: "add --lookup suffix, or leave it out to draft with the model")
         }
+        try Self.checkBridge(settings, hasModel: hasModel)
         let log = Telemetry.logger("nacre-drafter", level: settings[Settings.logLevel])
         let isWildcard = ["0.0.0.0", "::"].contains(settings[Self.listen].host)
         guard !isWildcard || settings[Self.advertise] != nil else {
@@ -77,10 +100,7 @@ struct DrafterCommand: AsyncParsableCommand {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         // A port that cannot be had shall be known before the model is loaded, which can take minutes.
         try await PeerListener.listen(at: PeerAddress(settings[Self.listen]), on: loop) { _, _ in }.close()
-        let source =
-            hasModel
-            ? try await DraftSource(options, settings, log: log)
-            : DraftSource(try options.loadVocabulary(settings, for: lookups, log: log))
+        let source = try await source(settings, lookups, hasModel: hasModel, log)
         let served = source.served
         let incarnation = Incarnation(rawValue: .random(in: 1 ... .max))
         let name = options.nodeName(settings, role: .drafter)
@@ -112,5 +132,30 @@ struct DrafterCommand: AsyncParsableCommand {
             })
         try await Lifecycle.run([serving], logger: log, endsWithStandardInput: common.exitWithStdin)
         await source.shutdown()
+    }
+
+    private static func checkBridge(_ settings: Settings, hasModel: Bool) throws(NacreError) {
+        let path = settings[ModelOptions.targetVocabulary]
+        if path == nil, settings[ModelOptions.bridge]?.kind != nil {
+            throw NacreError(
+                .badUsage, "--bridge needs the target's vocabulary", remedy: "add --target-vocabulary target.gguf")
+        }
+        if path != nil, !hasModel {
+            throw NacreError(
+                .badUsage, "with --vocabulary-only there is no model that a bridge would be for",
+                remedy: "leave --target-vocabulary out: lookups draft in the tokens of --model")
+        }
+    }
+
+    private func source(
+        _ settings: Settings, _ lookups: [LookupKind], hasModel: Bool, _ log: Logger
+    ) async throws -> DraftSource {
+        guard hasModel else { return DraftSource(try options.loadVocabulary(settings, for: lookups, log: log)) }
+        if let path = settings[ModelOptions.targetVocabulary],
+            let bridged = try await options.loadBridged(settings, path: path, log: log)
+        {
+            return try DraftSource(bridged)
+        }
+        return try await DraftSource(options, settings, log: log)
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import NacreAPI
 import NacreClient
+import NacreLlama
 import NacreNode
 
 /// The models of a cluster on this machine, and what each of its nodes may use.
@@ -8,7 +9,7 @@ struct ClusterModels: ParsableArguments {
     @Option(help: ArgumentHelp("The target model, a GGUF file (default: the one Nacre comes with).", valueName: "path"))
     var target: String?
 
-    @Option(help: ArgumentHelp("The draft model, of the target's vocabulary (default: as above).", valueName: "path"))
+    @Option(help: ArgumentHelp("The draft model, of any vocabulary (default: as above).", valueName: "path"))
     var draft: String?
 
     @Option(
@@ -16,6 +17,14 @@ struct ClusterModels: ParsableArguments {
             "Drafters without a model, the most trusted first: ngram, suffix, phrases. In place of a draft model, or "
                 + "beside it where --draft names one.", valueName: "kind,..."))
     var lookup: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How a draft model of another vocabulary drafts: auto, tli (tokens that both have), slem (by way of the "
+                + "text), slem+tli (slem for greedy text, tli for sampled), slrs (tiny vocabularies only) (default "
+                + "auto; not used where both have one vocabulary).",
+            valueName: "kind"))
+    var bridge: String?
 
     @Option(help: "Most cores, and threads, of each verifier (default 8).")
     var threads: Int?
@@ -37,8 +46,13 @@ struct ClusterModels: ParsableArguments {
             "How much the processes log: \(Telemetry.levels.joined(separator: ", ")).", valueName: "level"))
     var logLevel: String?
 
+    private static let bridges = ["auto", "tli", "slem", "slem+tli", "slrs"]
+
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more.") }
+        if let bridge, !Self.bridges.contains(bridge) {
+            throw ValidationError("--bridge must be one of \(Self.bridges.joined(separator: ", ")).")
+        }
         if let logLevel, !Telemetry.levels.contains(logLevel) {
             throw ValidationError("--log-level must be one of \(Telemetry.levels.joined(separator: ", ")).")
         }
@@ -55,6 +69,9 @@ struct ClusterModels: ParsableArguments {
         plan.slots = slots
         plan.hasInexactRounding = inexactRounding
         plan.logLevel = logLevel
+        if plan.hasDraftModel, drafters > 0, draft != nil || target != nil, plan.isOfTwoVocabularies {
+            plan.bridge = bridge ?? "auto"
+        }
         return plan
     }
 }
@@ -81,6 +98,7 @@ struct ClusterOptions: ParsableArguments {
     var given: [String] {
         let flags = [
             ("--target", models.target != nil), ("--draft", models.draft != nil), ("--lookup", models.lookup != nil),
+            ("--bridge", models.bridge != nil),
             ("--threads", models.threads != nil),
             ("--context", models.context != nil), ("--slots", models.slots != nil),
             ("--inexact-rounding", models.inexactRounding), ("--log-level", models.logLevel != nil),
@@ -127,6 +145,14 @@ extension ClusterModels {
 }
 
 extension ClusterPlan {
+    /// Whether the draft model has another vocabulary than the target. What is wrong with a file its node says better.
+    var isOfTwoVocabularies: Bool {
+        guard let left = try? LlamaTokenizer(path: target), let right = try? LlamaTokenizer(path: draft) else {
+            return false
+        }
+        return left.vocabularyDigest != right.vocabularyDigest
+    }
+
     /// Runs `body` on a cluster of its own, on free ports, which is gone when this returns, throws or is interrupted.
     func withPrivateCluster<Result: Sendable>(
         _ terminal: Terminal, _ body: @escaping @Sendable (CoordinatorClient) async throws -> Result

@@ -8,10 +8,11 @@ struct NodesCommand: AsyncParsableCommand {
         commandName: "nodes", abstract: "List the registered verifiers and drafters.",
         discussion: """
             In a pipe: name, role, model, cores, slots, context, jobs, busy share, microseconds per step, address,
-            problem, shards, what passes of 1, 2, 4 and 8 tokens took at start in microseconds, rounding, and what
-            disturbed that measurement, separated by tabs. A verifier's cores are divided into shards, each with an
-            engine of its own; with --json there are the times of every division that was tried. The output of a
-            verifier with inexact rounding may differ from plain decoding where two tokens are almost tied.
+            problem, shards, what passes of 1, 2, 4 and 8 tokens took at start in microseconds, rounding, what
+            disturbed that measurement, and the bridge of a drafter of another vocabulary, separated by tabs. A
+            verifier's cores are divided into shards, each with an engine of its own; with --json there are the times of
+            every division that was tried. The output of a verifier with inexact rounding may differ from plain decoding
+            where two tokens are almost tied.
 
             Examples:
               nacre nodes
@@ -27,7 +28,7 @@ struct NodesCommand: AsyncParsableCommand {
             if json { return try terminal.write(json: NodeListDocument(nodes: nodes)) }
             var table = Table(
                 "name", "role", "model", "cores", "slots", "context", "jobs", "busy", "step_us", "address", "problem",
-                "shards", "pass_us", "rounding", "disturbance")
+                "shards", "pass_us", "rounding", "disturbance", "bridge")
             for node in nodes {
                 // People see the file's name; what the model is stands behind it in parentheses.
                 let file = node.model.split(separator: " (").first.map(String.init) ?? node.model
@@ -36,7 +37,8 @@ struct NodesCommand: AsyncParsableCommand {
                     "\(node.context)", "\(node.jobs)",
                     Figures.decimal(node.busy, digits: 2), "\(node.stepMicroseconds)", node.address ?? "-",
                     node.problem ?? "-", "\(node.shards)", Self.passTimes(of: node),
-                    node.exact.map { $0 ? "exact" : "inexact" } ?? "-", node.disturbance ?? "-")
+                    node.exact.map { $0 ? "exact" : "inexact" } ?? "-", node.disturbance ?? "-",
+                    node.bridge ?? "-")
             }
             try table.write(to: terminal)
         }

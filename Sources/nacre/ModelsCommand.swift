@@ -90,9 +90,11 @@ struct ModelsCheckCommand: AsyncParsableCommand {
         commandName: "check", abstract: "Try a model file: all of its weights, its tokenizer, a token.",
         discussion: """
             Loads the whole file: it takes the memory that a node takes. Of two files the first is taken for the target,
-            and, if both are sound, it is checked that the other can draft for it. In a pipe: result, file, step and
-            detail separated by tabs. Exit status 0 if all steps passed, 1 if one failed, 2 for a file that is not
-            there.
+            and, if both are sound, it is checked that the other can draft for it. Models of two vocabularies go over a
+            bridge: it is said which one is taken, how much the vocabularies share, in tokens, in the tokens of a text
+            and in the draft's probability, and how many drafts are expected to be accepted, of greedy and of sampled
+            decoding. In a pipe: result, file, step and detail separated by tabs. Exit status 0 if all steps passed, 1
+            if one failed, 2 for a file that is not there.
 
             Examples:
               nacre models check T.gguf
@@ -112,7 +114,11 @@ struct ModelsCheckCommand: AsyncParsableCommand {
         let threads = try min(CPUList.available().cores.count, 8)
         var checks: [ModelCheck] = []
         for path in try files.paths() { checks.append(await ModelCheck.run(path: path, threads: threads)) }
-        let pair = checks.count == 2 ? ModelPair(target: checks[0], draft: checks[1]) : nil
+        var pair = checks.count == 2 ? ModelPair(target: checks[0], draft: checks[1]) : nil
+        if let sound = pair, sound.isUsable {
+            pair?.prediction = try await BridgePrediction.run(
+                target: checks[0].path, draft: checks[1].path, bridges: sound.bridges, threads: threads)
+        }
         var failures = checks.flatMap(\.steps).filter { !$0.passed }.map(\.detail)
         if let refusal = pair?.refusal { failures.append("the two cannot be paired: \(refusal)") }
         let terminal = Terminal.standard()

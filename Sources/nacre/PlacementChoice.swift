@@ -25,6 +25,13 @@ extension ClusterOptions {
         let fallback = try plan()
         guard fallback.hasDraftModel else { return (fallback, Self.modelless) }
         if drafters == 0 { return (fallback, "as asked for") }
+        if let bridge = fallback.bridge {
+            return (
+                fallback,
+                "the draft model has another vocabulary and drafts over a bridge (\(bridge)), on cores of its own "
+                    + "unless --placement says otherwise"
+            )
+        }
         guard verifiers == 1, drafters == 1 else {
             let reason =
                 fallback.cores.isShared

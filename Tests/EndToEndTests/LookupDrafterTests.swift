@@ -122,7 +122,7 @@ import Testing
 
 extension JobRequest {
     /// The same text, decoded without drafts.
-    fileprivate var plain: JobRequest {
+    var plain: JobRequest {
         var request = JobRequest(prompt: prompt)
         request.method = Jobs.plain
         (request.maxTokens, request.temperature, request.seed) = (maxTokens, temperature, seed)

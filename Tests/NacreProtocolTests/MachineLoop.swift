@@ -20,6 +20,8 @@ struct MachineLoop {
         /// What drafts without a model, and whether there is one too.
         var lookups: [LookupKind] = []
         var hasModel = true
+        /// Where the drafters have another vocabulary.
+        var bridge: ToyBridge?
         /// Drops draws that are improbable, which no drafter may.
         var isIllegal = false
     }
@@ -35,7 +37,8 @@ struct MachineLoop {
     private var verifier: VerifierMachine
     private var drafters: [DrafterMachine]
     private var target: ReferenceEngine
-    private var draftEngines: [ReferenceEngine]
+    private var draftEngines: [ReferenceEngine] = []
+    private var bridgedEngines: [BridgedEngine<ReferenceEngine>] = []
     private var queue: [(at: Instant, number: Int, event: Event)] = []
     private var eventCount = 0
     /// When the last message of each link arrives, by drafter; the links back come after those out.
@@ -76,7 +79,13 @@ struct MachineLoop {
                 model: model, contextCells: 1_024, sequences: 2 + setting.branches, nodesMax: most)
         }
         target = engine(setting.language.target)
-        draftEngines = (0..<drafterCount).map { engine(setting.language.draft($0)) }
+        if let bridge = setting.bridge {
+            bridgedEngines = (0..<drafterCount).map {
+                BridgedEngine(engine(bridge.model($0)), bridge: bridge.bridge, contextMax: bridge.contextMax)
+            }
+        } else {
+            draftEngines = (0..<drafterCount).map { engine(setting.language.draft($0)) }
+        }
         arrivals = Array(repeating: 0, count: 2 * drafterCount)
     }
 
@@ -191,10 +200,24 @@ struct MachineLoop {
             send(.verifier(.data(address: "\(number)", sent)), on: drafters.count + number)
         case .close(_, let goodbye): Issue.record("\(goodbye.detail)")
         case .evaluate(let pass):
-            if let scores = evaluate(pass, &draftEngines[number], drafters[number].cachedTexts) {
+            if let scores = draft(pass, number) {
                 let end = now + Int(20 + dice.next() % 300)
                 schedule(.drafter(number, .passed(.done(scores, started: now, ended: end))), at: end)
             }
+        }
+    }
+
+    private mutating func draft(_ pass: EnginePass, _ number: Int) -> [Score]? {
+        guard let bridge = setting.bridge else {
+            return evaluate(pass, &draftEngines[number], drafters[number].cachedTexts)
+        }
+        do throws(EngineError) {
+            let scores = try bridgedEngines[number].run(pass)
+            bridge.audit(bridgedEngines[number], drafters[number].cachedTexts)
+            return scores
+        } catch {
+            Issue.record("\(error.message)")
+            return nil
         }
     }
 

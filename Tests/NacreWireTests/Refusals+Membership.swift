@@ -85,6 +85,10 @@ extension Refusal {
             payload.hello()
             payload.text(15, String(repeating: "a", count: 256))
         },
+        Refusal(.hello, "bridge", "means nothing") { payload in
+            payload.hello()
+            payload.number(17, 5)
+        },
         Refusal(.welcome, "heartbeatMilliseconds", "is 0") { $0.number(4, 9) },
         Refusal(.welcome, "heartbeatMilliseconds", "is beyond the lease") { payload in
             payload.number(3, 10)

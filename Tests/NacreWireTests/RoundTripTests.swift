@@ -59,7 +59,7 @@ struct RoundTripTests {
             passTimes: Array(
                 repeating: PassTime(shards: Limits.shardsMax, nodes: largest, microseconds: .max),
                 count: Limits.passTimesMax),
-            isExact: false, disturbance: text)
+            isExact: false, disturbance: text, bridge: .slrs)
         #expect(try MessageCodec.encode(.hello(hello)).count <= Limits.frameBytesBeforeWelcome)
         hello.place.cores.append(Limits.coresMax)
         #expect(throws: (any Error).self) { try parse(MessageCodec.encode(.hello(hello))) }

@@ -45,6 +45,20 @@ typedef struct Nacre__JobRecording Nacre__JobRecording;
 
 /* --- enums --- */
 
+/*
+ * How a drafter's tokens become those of the vocabulary that it announces.
+ */
+typedef enum _Nacre__Bridge {
+  NACRE__BRIDGE__BRIDGE_NONE = 0,
+  NACRE__BRIDGE__BRIDGE_TLI = 1,
+  NACRE__BRIDGE__BRIDGE_SLEM = 2,
+  NACRE__BRIDGE__BRIDGE_SLRS = 3,
+  /*
+   * SLEM for greedy text, TLI for sampled
+   */
+  NACRE__BRIDGE__BRIDGE_SLEM_TLI = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__BRIDGE)
+} Nacre__Bridge;
 typedef enum _Nacre__DraftingState {
   /*
    * never sent
@@ -202,10 +216,14 @@ struct  Nacre__Hello
    * absent if the node does not say
    */
   Nacre__ComputePlace *place;
+  /*
+   * for people: a drafter's whose model has another vocabulary than its target
+   */
+  Nacre__Bridge bridge;
 };
 #define NACRE__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hello__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, 0, NACRE__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL, NACRE__BRIDGE__BRIDGE_NONE }
 
 
 /*
@@ -1407,6 +1425,7 @@ typedef void (*Nacre__JobRecording_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    nacre__bridge__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__drafting_state__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__decoding_method__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__refuse_reason__descriptor;

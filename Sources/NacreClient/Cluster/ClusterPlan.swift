@@ -21,6 +21,9 @@ package struct ClusterPlan: Sendable {
     /// Whether verifiers may round differently from pass to pass.
     package var hasInexactRounding = false
     package var logLevel: String?
+    /// How a draft model's tokens become the target's, as `nacre-drafter --bridge` reads it; `nil` where both have one
+    /// vocabulary.
+    package var bridge: String?
     /// A file of the coordinator's settings; what the plan says itself comes first.
     package var coordinatorSettings: String?
 
@@ -97,6 +100,9 @@ package struct ClusterPlan: Sendable {
             if hasInexactRounding, role == "verifier" { arguments.append("--inexact-rounding") }
             if role == "drafter", let lookup {
                 arguments += ["--lookup", lookup] + (hasDraftModel ? [] : ["--vocabulary-only"])
+            }
+            if role == "drafter", hasDraftModel, let bridge {
+                arguments += ["--target-vocabulary", target, "--bridge", bridge]
             }
             return Process(
                 name: "\(role)-\(number)", role: role, executable: "nacre-\(role)", arguments: arguments + logArguments)

@@ -141,6 +141,23 @@ package struct AlignedText: Sendable {
         isLost = false
     }
 
+    /// Takes back all but the first `count` of the target's tokens.
+    ///
+    /// - Parameter bridge: as in `commit`, for a text that has to be aligned again from its beginning.
+    package mutating func rewind(to count: Int, by bridge: BridgeKind = .slem) {
+        guard count < targetTrack.tokens.count else { return }
+        guard count >= fixed.target, !isLost else {
+            let tokens = Array(targetTrack.tokens.prefix(count))
+            restart()
+            _ = commit(tokens, by: bridge)
+            return
+        }
+        targetTrack.cut(to: count)
+        bytes.removeLast(bytes.count - targetTrack.end)
+        draftTrack.cut(to: max(fixed.draft, draftTrack.count(before: bytes.count)))
+        synchronize(from: draftTrack.end, holding: true)
+    }
+
     private mutating func command(_ token: TokenID) {
         targetTrack.append(token, bytes: 0)
         if let mapped = intersection.draftToken(of: token), !isLost {

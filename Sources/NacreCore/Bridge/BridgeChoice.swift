@@ -6,6 +6,8 @@ package enum BridgeKind: String, Sendable, Hashable, CaseIterable, Codable {
     case tli
     /// String-level exact match.
     case slem
+    /// SLEM for greedy text, TLI for sampled: a draft of SLEM's is not coupled to the target's noise.
+    case mixed = "slem+tli"
     /// String-level rejection sampling. Lossless like the others, but only for small vocabularies: never chosen by
     /// `auto`.
     case slrs
@@ -15,12 +17,18 @@ package enum BridgeKind: String, Sendable, Hashable, CaseIterable, Codable {
 package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     case differentVocabularies
     case nothingInCommon
+    case nothingToBridge
+    case cannotSpell
     case tooManyRows(Int, max: Int)
 
     package var description: String {
         switch self {
         case .differentVocabularies: "the vocabularies differ: use the bridge `tli` or `slem`, or leave it to `auto`"
         case .nothingInCommon: "the vocabularies have no token in common: use the bridge `slem`"
+        case .cannotSpell:
+            "one of the tokenizers does not give a text back byte for byte: use the bridge `tli`, if they have tokens "
+                + "in common"
+        case .nothingToBridge: "the vocabularies are the same: no bridge is needed"
         case .tooManyRows(let rows, let max):
             "`slrs` needs \(rows) rows of the drafter for one token, at most \(max) are allowed: use `slem` or `tli`"
         }
@@ -36,6 +44,32 @@ package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
 package struct BridgeSurvey: Sendable {
     package let overlap: VocabularyOverlap
     package let intersection: TokenLevelIntersection
+    private static let sampledShareMin = 0.5
+    /// Prose and code, for the overlap of vocabularies whose text is not known.
+    package static let sample = """
+        The first request of a session opens a connection; later ones reuse it, so that only one of them waits.
+        In 1998 the library had 12,400 readers, most of whom came in the evening and stayed until it closed.
+
+        def load_settings(path, *, default=None):
+            \"\"\"Read a JSON file and return its settings as a dictionary.\"\"\"
+            if not os.path.exists(path):
+                return default or {}
+            with open(path, encoding="utf-8") as handle:
+                settings = json.load(handle)
+            for name, value in sorted(settings.items()):
+                if value is None:
+                    raise ValueError(f"{name} has no value in {path!r}")
+            return settings
+
+        class Stack:
+            def __init__(self, items=()):
+                self._items = list(items)
+
+            def push(self, item):
+                self._items.append(item)
+                return len(self._items)
+        """
+
     private var textTokens = 0
     private var textShared = 0.0
     private var positions = 0
@@ -85,15 +119,16 @@ package struct BridgeSurvey: Sendable {
     /// On `auto`: none if the vocabularies are the same; with rows, the better of TLI and SLEM by predicted acceptance;
     /// else TLI if the drafter has at least `shareMin` of the sample text's tokens (without a sample: of the target's
     /// vocabulary). A token that TLI cannot propose costs a rejection each time it is due, so below that share SLEM,
-    /// whose drafts are greedy but lack none, goes further.
+    /// which lacks none, goes further: it costs some more passes of the drafter. Of sampled text that is so only below
+    /// a half, since the drafts of TLI are coupled or judged by their probabilities, and those of SLEM are not.
     ///
     /// - Parameter asked: `nil` is `auto`.
     /// - Throws: `.differentVocabularies` for `none`, `.nothingInCommon` for `tli`, where it cannot work.
-    package func choice(asked: BridgeKind?, shareMin: Double = 0.75) throws(BridgeRefusal) -> BridgeKind {
+    package func choice(asked: BridgeKind?, shareMin: Double = 0.95) throws(BridgeRefusal) -> BridgeKind {
         switch asked {
         case nil: break
         case .none?: if !overlap.isSame { throw .differentVocabularies }
-        case .tli?: if intersection.count == 0 { throw .nothingInCommon }
+        case .tli?, .mixed?: if intersection.count == 0 { throw .nothingInCommon }
         case .slem?, .slrs?: break
         }
         if let asked { return asked }
@@ -102,6 +137,7 @@ package struct BridgeSurvey: Sendable {
         if let tli = predictedAcceptance(.tli), let slem = predictedAcceptance(.slem) {
             return tli >= slem ? .tli : .slem
         }
-        return (textShare ?? overlap.targetShare) >= shareMin ? .tli : .slem
+        let share = textShare ?? overlap.targetShare
+        return share >= shareMin ? .tli : share >= Self.sampledShareMin ? .mixed : .slem
     }
 }

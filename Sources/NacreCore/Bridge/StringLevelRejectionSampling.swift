@@ -73,10 +73,11 @@ package struct StringLevelRejectionSampling: Sendable {
     /// - Parameters:
     ///   - first: bytes of the text that the drafter has not seen (`AlignedText.held`). Its text has to begin with
     ///     them, and they are no part of the token; texts that do not are no proposals.
-    ///   - q: the drafter's law behind its context and these tokens of its own.
-    /// - Throws: `.tooManyRows`; `.nothingInCommon` if no text of the drafter begins with a token of the target.
+    ///   - q: the drafter's law behind its context and these tokens of its own; `nil` if it cannot be had.
+    /// - Throws: `.tooManyRows`; `.nothingInCommon` if no text of the drafter begins with a token of the target, or a
+    ///   law could not be had.
     package func law(
-        after first: [UInt8] = [], q: ([TokenID]) -> Distribution
+        after first: [UInt8] = [], q: ([TokenID]) -> Distribution?
     ) throws(BridgeRefusal) -> Distribution {
         var weights = Array(repeating: 0.0, count: targetSize)
         var open: [(path: [TokenID], walk: Walk, held: ArraySlice<UInt8>, mass: Double)] = [([], Walk(), first[...], 1)]
@@ -84,7 +85,8 @@ package struct StringLevelRejectionSampling: Sendable {
         while let (path, walk, held, mass) = open.popLast() {
             rows += 1
             guard rows <= rowsMax else { throw .tooManyRows(rows, max: rowsMax) }
-            for (id, probability) in q(path).probabilities.enumerated() where probability > 0 {
+            guard let law = q(path) else { throw .nothingInCommon }
+            for (id, probability) in law.probabilities.enumerated() where probability > 0 {
                 let token = TokenID(rawValue: UInt32(id))
                 if draft.isCommand(token) {
                     guard held.isEmpty, draft.tokenizer.isEndOfGeneration(token) else { continue }

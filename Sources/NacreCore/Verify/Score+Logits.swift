@@ -26,6 +26,12 @@ extension Score {
         }
     }
 
+    /// The same of a law that has no logits, as one that has come over a bridge: of its logarithms.
+    package init(logarithmsOf law: Distribution, _ request: ScoreRequest, scratch: inout CoupledScratch) {
+        let row = law.probabilities.map { Float(Double.log($0)) }
+        self.init(row.span, request, scratch: &scratch)
+    }
+
     /// The choice, if that was asked for.
     package var choice: Choice? {
         switch self {

@@ -25,7 +25,8 @@ extension CoordinatorMachine {
         else { return "its vocabulary differs from the target's" }
         let overlap = target.overlap(withDraft: draft)
         return "its vocabulary differs from the target's (\(overlap.targetShared) of the target's "
-            + "\(overlap.targetTokens) tokens shared): use a draft model with the target's tokenizer"
+            + "\(overlap.targetTokens) tokens shared): use a draft model with the target's tokenizer, or start "
+            + "the drafter with --target-vocabulary and the target's file"
     }
 }
 

@@ -191,7 +191,8 @@ package struct DrafterMachine: Machine, Sendable {
         guard greeting.vocabularyDigest == configuration.vocabularyDigest else {
             return Goodbye(
                 code: .vocabularyMismatch,
-                detail: "the drafter's vocabulary differs from the target's: use a draft model made for this target")
+                detail: "the drafter's vocabulary differs from the target's: use a draft model made for this target, "
+                    + "or start it with --target-vocabulary and the target's file")
         }
         return nil
     }

@@ -62,12 +62,14 @@ package struct Hello: Sendable, Equatable {
     package var isExact: Bool
     /// For people: why `passTimes` are not those of a calm machine; empty if they may be.
     package var disturbance: String
+    /// For people: how a drafter's own tokens become those of its `vocabularyDigest`.
+    package var bridge: BridgeKind
 
     package init(
         node: String, incarnation: Incarnation, role: Role, wireMin: UInt32, wireMax: UInt32, modelDigest: UInt64,
         vocabularyDigest: UInt64, dataAddress: String, capacity: Capacity, modelName: String, engineVersion: String,
         cores: String, place: ComputePlace = .unknown, passTimes: [PassTime] = [], isExact: Bool = true,
-        disturbance: String = ""
+        disturbance: String = "", bridge: BridgeKind = .none
     ) {
         self.node = node
         self.incarnation = incarnation
@@ -85,6 +87,7 @@ package struct Hello: Sendable, Equatable {
         self.passTimes = passTimes
         self.isExact = isExact
         self.disturbance = disturbance
+        self.bridge = bridge
     }
 }
 

@@ -33,6 +33,7 @@ extension Hello {
         wire.pointee.pass_time = times
         wire.pointee.inexact = isExact ? 0 : 1
         wire.pointee.disturbance = writer.prose(disturbance, bytesMax: Limits.nameBytesMax)
+        wire.pointee.bridge = Nacre__Bridge(rawValue: BridgeCode(bridge).rawValue)
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -55,7 +56,8 @@ extension Hello {
             cores: try fields.prose(wire.cores, "cores", bytesMax: Limits.nameBytesMax),
             place: try ComputePlace(wire.place, fields),
             passTimes: try PassTime.list(wire.pass_time, wire.n_pass_time, fields), isExact: wire.inexact == 0,
-            disturbance: try fields.prose(wire.disturbance, "disturbance", bytesMax: Limits.nameBytesMax))
+            disturbance: try fields.prose(wire.disturbance, "disturbance", bytesMax: Limits.nameBytesMax),
+            bridge: (try fields.choice(wire.bridge.rawValue, "bridge") as BridgeCode).kind)
     }
 }
 

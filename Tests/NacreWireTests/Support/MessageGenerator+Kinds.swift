@@ -130,7 +130,7 @@ extension MessageGenerator {
             passTimes: (0..<number(0...Limits.passTimesMax)).map { _ in
                 PassTime(
                     shards: number(0...Limits.shardsMax), nodes: number(0...Int(Int32.max)), microseconds: word32())
-            }, isExact: next() % 2 == 0, disturbance: text())
+            }, isExact: next() % 2 == 0, disturbance: text(), bridge: choice(BridgeKind.self))
     }
 
     private mutating func welcome() -> Welcome {

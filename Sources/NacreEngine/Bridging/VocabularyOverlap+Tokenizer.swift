@@ -1,5 +1,4 @@
 package import NacreCore
-package import NacreEngine
 
 extension VocabularyOverlap {
     package init(target: some Tokenizer, draft: some Tokenizer) {

@@ -1,0 +1,95 @@
+import NacreCore
+import NacreEngine
+import NacreProtocol
+import Testing
+
+/// Drafters of another vocabulary, through the machines (ALGORITHMS 5).
+@Suite struct BridgedDraftingTests {
+    #if DEBUG
+        private static let keys: UInt64 = 400
+    #else
+        private static let keys: UInt64 = 1_500
+    #endif
+
+    private static func tree(_ widths: Int...) -> DraftShape {
+        (try? TreeShape(widths)).map(DraftShape.fixed) ?? .chain
+    }
+
+    private static let methods: [DecodingMethod] = [.stream, .speculative, .pearl]
+
+    private static func setting(_ toy: ToyBridge, _ speculation: Speculation) -> MachineLoop.Setting {
+        var setting = MachineLoop.Setting(
+            language: TabularLanguage(vocabulary: toy.target.vocabularySize, seed: 21), speculation: speculation)
+        setting.bridge = toy
+        setting.ends = toy.target.end.map { [$0] } ?? []
+        return setting
+    }
+
+    // MARK: - Tokens
+
+    /// Every way to draft that may not change a token.
+    private static let own: [Speculation] = methods.flatMap { method in
+        VerifyRuleKind.allCases.flatMap { rule in
+            [DraftShape.chain, tree(2, 2, 1), .best(nodesMax: 9, width: 3)].flatMap { shape in
+                [(0, 1), (4, 1), (0, 2)].compactMap { branches, drafters in
+                    let speculation = Speculation(
+                        method, gamma: 3, rule: rule, shape: shape, branches: branches, drafters: drafters)
+                    return speculation.complaint(under: .greedy) == nil ? speculation : nil
+                }
+            }
+        }
+    }
+
+    @Test(
+        "what is committed is the target's own choice, whatever the drafter's vocabulary",
+        arguments: ToyBridge.all(.tli, .slem, .slrs))
+    func tokens(_ toy: ToyBridge) {
+        for speculation in Self.own {
+            for sampling in [.greedy, SamplingPolicy(temperature: 1)] {
+                guard sampling.isGreedy || speculation.rule == .coupled else { continue }
+                var setting = Self.setting(toy, speculation)
+                (setting.sampling, setting.length) = (sampling, 12)
+                var loop = MachineLoop(setting, seed: 7)
+                for (key, text) in loop.run(keys: 0..<4).enumerated() {
+                    let own = setting.language.text(
+                        after: setting.prompt, length: setting.length, ends: setting.ends,
+                        key: StreamKey(rawValue: UInt64(key) &* 0x9E37_79B9), sampling)
+                    #expect(text == own, "\(speculation), key \(key)")
+                }
+            }
+        }
+    }
+
+    // MARK: - Laws
+
+    @Test(
+        "TLI: chi-square on tabular models with partial overlap", arguments: ToyBridge.all(.tli).prefix(4),
+        [0, 1, 2, 3, 4])
+    func intersectionLaw(_ toy: ToyBridge, number: Int) { checkLaw(toy, number) }
+
+    @Test("SLEM: chi-square on tabular models", arguments: ToyBridge.all(.slem).prefix(4), [0, 1, 2, 3, 4])
+    func exactMatchLaw(_ toy: ToyBridge, number: Int) { checkLaw(toy, number) }
+
+    @Test("SLRS: chi-square on tabular models", arguments: ToyBridge.all(.slrs).prefix(4), [0, 1, 2, 3, 4])
+    func stringRejectionLaw(_ toy: ToyBridge, number: Int) { checkLaw(toy, number) }
+
+    private static let drawn = [
+        Speculation(.stream, gamma: 2, rule: .rejection),
+        Speculation(.speculative, gamma: 2, rule: .rejection, payload: .scalar),
+        Speculation(.pearl, gamma: 3, rule: .block),
+        Speculation(.speculative, rule: .rejection, shape: tree(2, 2)),
+        Speculation(.stream, rule: .rejection, shape: .best(nodesMax: 6, width: 2)),
+    ]
+
+    private func checkLaw(_ toy: ToyBridge, _ number: Int) {
+        let speculation = Self.drawn[number]
+        let setting = Self.setting(toy, speculation)
+        var loop = MachineLoop(setting, seed: 5)
+        var counts: [[TokenID]: Int] = [:]
+        for text in loop.run(keys: 0..<Self.keys) { counts[Array(text.prefix(3)), default: 0] += 1 }
+        let far = excess(
+            of: counts, over: setting.language.law(after: setting.prompt, length: 3, ends: setting.ends))
+        #expect(far < 3.7, "\(far) standard deviations")
+        #expect(loop.statistics.accepted > Self.keys / 20, "hardly a draft was judged")
+    }
+}
