@@ -60,7 +60,6 @@ extension VerifierMachine {
         return jobs.first { $0.pace.rests && !$0.pace.restsAlone && pairKey(of: $0) == key }?.job == job.job
     }
 
-
     /// Jobs that decode or soon will.
     var expected: Int { jobs.count(where: \.hasContext) }
 
