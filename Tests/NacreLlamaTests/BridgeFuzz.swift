@@ -162,6 +162,13 @@ struct BridgeFuzz: Sendable {
     /// Drafts a text, the coming one half of the time, and looks at what of it reaches the target.
     private func draft(behind life: inout Life, coming: [UInt8], _ random: inout TestRandom) throws(Broken) {
         let text = life.text
+        let paths = [path(behind: text, coming, &random), path(behind: text, coming, &random)]
+        for path in paths { try check(text.exactMatches(of: path), of: path, behind: text) }
+        try checkTree(of: paths, behind: text)
+        life.cache += paths[0].map(\.token)
+    }
+
+    private func path(behind text: AlignedText, _ coming: [UInt8], _ random: inout TestRandom) -> [Candidate] {
         let held = Array(text.bytes.suffix(text.held))
         var tokens: [TokenID]
         switch Int.random(in: 0..<4, using: &random) {
@@ -172,9 +179,27 @@ struct BridgeFuzz: Sendable {
         if Int.random(in: 0..<4, using: &random) == 0, let end = draft.ends.randomElement(using: &random) {
             tokens.append(end)
         }
-        let path = tokens.map { Candidate(token: $0, probability: .random(in: 0.1...1, using: &random)) }
-        try check(text.exactMatches(of: path), of: path, behind: text)
-        life.cache += tokens
+        return tokens.map { Candidate(token: $0, probability: .random(in: 0.1...1, using: &random)) }
+    }
+
+    /// Every path of a tree crosses the bridge as it would alone, and no other comes out.
+    private func checkTree(of paths: [[Candidate]], behind text: AlignedText) throws(Broken) {
+        var tree = DraftTree(root: 0)
+        for path in paths {
+            var node: NodeIndex?
+            for draft in path {
+                node =
+                    tree.child(of: node, token: draft.token)
+                    ?? tree.append(draft.token, under: node, probability: draft.probability)
+            }
+        }
+        func ways(_ tree: DraftTree) -> Set<[TokenID]> {
+            Set(tree.indices.filter { tree.firstChild(of: $0) == nil }.map { tree.tokens(to: $0) })
+        }
+        let alone = Set(
+            ways(tree).map { text.exactMatches(of: $0.map { Candidate(token: $0, probability: 1) }).map(\.token) })
+        let longest = alone.filter { way in !way.isEmpty && !alone.contains { $0 != way && $0.starts(with: way) } }
+        try check(ways(text.exactMatches(of: tree, root: 0)) == longest, "\(ways(tree)) did not become \(longest)")
     }
 
     private func check(_ matches: [Candidate], of path: [Candidate], behind text: AlignedText) throws(Broken) {
