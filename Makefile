@@ -57,7 +57,7 @@ bench-simulate: build ## what `nacre simulate` predicts against real jobs (minut
 fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz
 
-fuzz-tokens: setup ## 1,000,000 texts, each in the tokens of two real vocabularies (some minutes)
+fuzz-tokens: setup ## 1,000,000 texts, each in the tokens of two real vocabularies (a quarter of an hour)
 	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests
 	@NACRE_FUZZ_CASES=1000000 Scripts/step --show "texts in two vocabularies" \
 		swift test -c release --skip-build --filter RetokenizationFuzzTests
