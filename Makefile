@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-methods bench-simulate fuzz mutants simulate proto
+.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-methods bench-simulate fuzz fuzz-tokens mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -56,6 +56,11 @@ bench-simulate: build ## what `nacre simulate` predicts against real jobs (minut
 
 fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz
+
+fuzz-tokens: setup ## 1,000,000 texts, each in the tokens of two real vocabularies (a quarter of an hour)
+	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests
+	@NACRE_FUZZ_CASES=1000000 Scripts/step --show "texts in two vocabularies" \
+		swift test -c release --skip-build --filter RetokenizationFuzzTests
 
 simulate: setup ## 50,000 seeds of the deterministic simulation
 	@Scripts/step "build" $(SWIFT_BUILD) --product nacre-sim

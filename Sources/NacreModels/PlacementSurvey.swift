@@ -115,15 +115,8 @@ package struct PlacementSurvey: Sendable {
 
     private static func list(_ cores: ArraySlice<Int>) -> String {
         // As `--cpus` writes it where a node has the same cores: runs of neighbours.
-        var runs: [ClosedRange<Int>] = []
-        for core in cores {
-            if let last = runs.last, last.upperBound + 1 == core {
-                runs[runs.count - 1] = last.lowerBound...core
-            } else {
-                runs.append(core...core)
-            }
-        }
-        return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        RangeSet(cores.map { $0..<$0 + 1 }).ranges
+            .map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
             .joined(separator: ",")
     }
 

@@ -40,15 +40,8 @@ package struct CPUList: Hashable, Sendable, CustomStringConvertible {
 
     /// The shortest text that gives this set.
     package var description: String {
-        var runs: [ClosedRange<Int>] = []
-        for core in cores {
-            if let last = runs.last, last.upperBound + 1 == core {
-                runs[runs.count - 1] = last.lowerBound...core
-            } else {
-                runs.append(core...core)
-            }
-        }
-        return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        RangeSet(cores.map { $0..<$0 + 1 }).ranges
+            .map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
             .joined(separator: ",")
     }
 

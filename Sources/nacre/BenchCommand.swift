@@ -13,12 +13,15 @@ struct BenchCommand: AsyncParsableCommand {
             decoding of the same prompts in the same repetition. Medians and quartiles of all samples are shown. The
             exit status is 1 if an output differs from plain decoding's.
 
-            A method can have settings of its own: speculative:gamma=6, stream:tree=best,branches=8. With --policies
-            each method that leaves its draft length open is measured under each policy.
+            Method mtad is lossy by design: its rate is of another text, and its output is compared with nothing.
+
+            A method can have settings of its own: speculative:gamma=6, stream:tree=best,branches=8, mtad:tau=0.3. With
+            --policies each method that leaves its draft length open is measured under each policy.
 
             Examples:
               nacre bench
               nacre bench --target T.gguf --draft D.gguf --jobs 1,2,4,8 --report bench.html
+              nacre bench --methods all --temperature 0.8
               nacre bench --methods speculative:gamma=2,speculative:gamma=4,pearl,stream --repeat 5
               nacre bench --lookup suffix --prompts prompts.txt
               nacre bench --methods stream,speculative --policies svip,adaedl:lambda=0.4 --json figures.json

@@ -53,6 +53,19 @@ import Testing
         }
     }
 
+    @Test("a lossy method is measured beside the others, and its text is held against nothing")
+    func lossy() async throws {
+        let result = try await Command.run(
+            "nacre",
+            ["bench", "--methods", "speculative:gamma=2,mtad:gamma=2,tau=0.1", "--tokens", "24", "--repeat", "1"])
+        #expect(result.status == 0, "\(result)")
+        let rows = result.output.split(separator: "\n").map { $0.split(separator: "\t") }
+        #expect(rows.map { $0[1] } == ["autoregressive", "speculative:gamma=2", "mtad:gamma=2,tau=0.1"], "\(result)")
+        #expect(rows.map { $0.last } == ["identical", "identical", "lossy"], "\(result)")
+        // Its drafts are taken.
+        #expect(rows.last.flatMap { Double($0[7]) }.map { $0 > 0 } == true, "\(result)")
+    }
+
     @Test("what cannot be measured is named, and nothing to measure is an error")
     func refusals() async throws {
         let some = ["bench", "--tokens", "4", "--repeat", "1"]

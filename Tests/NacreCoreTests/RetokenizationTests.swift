@@ -123,6 +123,28 @@ struct RetokenizationTests {
         #expect(drafted == tokens.count * (tokens.count - 1) / 2)
     }
 
+    @Test("a drafted end stands behind all of the drafted text, or is not drafted")
+    func ends() {
+        var text = AlignedText(.pieces(["a", "b", "</s>"], end: 2), .pieces(["a", "b", "c", "<end>"], end: 3))
+        _ = text.commit([0])
+        func drafts(_ path: [TokenID]) -> [TokenID] {
+            text.exactMatches(of: path.map { Candidate(token: $0, probability: 0.5) }).map(\.token)
+        }
+        #expect(drafts([1, 3]) == [1, 2] && drafts([3]) == [2])
+        // The target cannot say c.
+        #expect(drafts([2, 3]).isEmpty && drafts([1, 2, 3]).isEmpty)
+    }
+
+    @Test("what a drafter says again of a character that is held back is no chance")
+    func heldBytes() {
+        var text = AlignedText(.byteLevel, .byteLevel)
+        _ = text.commit([0xE6, 0x97])
+        let path = [0xE6, 0x97, 0xA5, 0x41, 0x42].map { Candidate(token: $0, probability: 0.5) }
+        #expect(text.held == 2 && text.exactMatches(of: path) == Array(path[2...3]))
+        let end = Candidate(token: 257, probability: 0.25)
+        #expect(text.exactMatches(of: Array(path[..<2]) + [end]) == [end])
+    }
+
     @Test("characters that are not complete are held back, what is no UTF-8 is not")
     func utf8() {
         func incomplete(_ bytes: UInt8...) -> Int { UTF8Text.incomplete(bytes) }

@@ -50,6 +50,11 @@ import Testing
         let pair = try #require(top.pairs.first)
         #expect(pair.draftLengths == [3] && pair.acceptanceByPosition == [0.75, 0.1] && pair.overlap == 0.5)
         #expect(pair.warning == nil && !top.allRest)
+        // For programs a pair is one object, whatever it is made of here.
+        let json = try JSON.encode(top)
+        let text = String(decoding: json, as: UTF8.self)
+        #expect(text.contains(#""draft_lengths":[3]"#) && text.contains(#""verified":40"#) && !text.contains(#""now""#))
+        #expect(try JSON.decode(TopDocument.self, from: json) == top)
     }
 
     @Test("a verifier that was started again under its name begins anew")

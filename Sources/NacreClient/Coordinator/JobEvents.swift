@@ -82,6 +82,11 @@ package struct FinishedJob: Sendable {
     package let document: JobDocument
     /// One per output token that was scored, in nats; `nil` where there was no second best.
     package let margins: [Float?]
+
+    package init(document: JobDocument, margins: [Float?] = []) {
+        self.document = document
+        self.margins = margins
+    }
 }
 
 extension CoordinatorClient {

@@ -44,6 +44,11 @@ package struct Benchmark: Sendable {
     package struct Refusal: Sendable, Codable, Equatable {
         package let name: String
         package let reason: String
+
+        package init(name: String, reason: String) {
+            self.name = name
+            self.reason = reason
+        }
     }
 
     /// Measures everything.

@@ -6,6 +6,8 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     /// As `DecodingVariant` writes it.
     package let name: String
     package let method: String
+    /// Whether its outputs are its own and were compared with nothing.
+    package let lossy: Bool
     /// Jobs at once.
     package let jobs: Int
     package internal(set) var outputs = 0
@@ -42,12 +44,16 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package init(_ variant: DecodingVariant, jobs: Int) {
         name = variant.description
         method = variant.method
+        lossy = variant.isLossy
         self.jobs = jobs
     }
+
+    /// What its outputs are beside plain decoding's: identical, lossy, or how many differ.
+    var identity: String { lossy ? "lossy" : differing == 0 ? "identical" : "\(differing) differ" }
 }
 
 /// What a cell is made from, sample by sample.
-struct BenchmarkTally {
+package struct BenchmarkTally {
     private var sums: BenchmarkCell
     /// By position: drafts judged, of them accepted, and jobs that had one.
     private var positions: [(judged: Int, accepted: Int, jobs: Int)] = []
@@ -55,16 +61,16 @@ struct BenchmarkTally {
     private var verifierBusy: [Double] = []
     private var drafterBusy: [Double] = []
 
-    init(_ variant: DecodingVariant, jobs: Int) { sums = BenchmarkCell(variant, jobs: jobs) }
+    package init(_ variant: DecodingVariant, jobs: Int) { sums = BenchmarkCell(variant, jobs: jobs) }
 
     /// - Parameter plain: the rate of plain decoding, for what is not that itself.
-    mutating func add(rate: Double, plain: Double?) {
+    package mutating func add(rate: Double, plain: Double?) {
         sums.rates.append(rate)
         if let plain, plain > 0 { sums.ratios.append(rate / plain) }
     }
 
     /// Takes in a job of a sample.
-    mutating func add(_ job: FinishedJob, against plain: FinishedJob, prompt: Int) {
+    package mutating func add(_ job: FinishedJob, against plain: FinishedJob, prompt: Int) {
         let (document, statistics) = (job.document, job.document.statistics)
         sums.outputs += 1
         sums.tokens += document.tokens.count
@@ -80,6 +86,7 @@ struct BenchmarkTally {
         if let milliseconds = statistics.firstTokenMilliseconds { firstTokens.append(milliseconds) }
         if let busy = statistics.verifierBusy { verifierBusy.append(busy) }
         if let busy = statistics.drafterBusy { drafterBusy.append(busy) }
+        if sums.lossy { return }
         if !document.exact || !plain.document.exact { sums.exact = false }
         let difference = Divergence(
             prompt: prompt, plain: plain.document.tokens, margins: plain.margins, other: document.tokens)
@@ -89,7 +96,7 @@ struct BenchmarkTally {
         }
     }
 
-    var cell: BenchmarkCell {
+    package var cell: BenchmarkCell {
         func mean(_ values: [Double]) -> Double? {
             values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
         }

@@ -59,11 +59,16 @@ package struct BenchmarkReport: Sendable, Codable {
     /// Whether the target's rows are the same in every pass.
     package var isExact: Bool { cells.allSatisfy(\.exact) }
 
-    /// "all 96 outputs are plain decoding's", or how many are not.
+    /// Outputs of lossy methods, which are compared with nothing.
+    package var lossy: Int { cells.filter(\.lossy).reduce(0) { $0 + $1.outputs } }
+
+    /// "all 96 outputs are plain decoding's", or how many are not, and how many need not be.
     package var identity: String {
-        guard differing > 0 else { return "all \(outputs) outputs are plain decoding's, token by token" }
+        let compared = outputs - lossy
+        let others = lossy > 0 ? "; \(lossy) of lossy methods are not compared" : ""
+        guard differing > 0 else { return "all \(compared) outputs are plain decoding's, token by token\(others)" }
         let excuse = isExact ? "" : "; the target's rounding is inexact (--inexact-rounding), which may tip ties"
-        return "\(differing) of \(outputs) outputs differ from plain decoding's\(excuse)"
+        return "\(differing) of \(compared) outputs differ from plain decoding's\(excuse)\(others)"
     }
 
     /// Why the benchmark failed; `nil` if it did not. With inexact rounding outputs may differ without a defect.
@@ -90,7 +95,7 @@ package struct BenchmarkReport: Sendable, Codable {
                 Figures.range(cell.tokensPerSecond, digits: 1), Figures.decimal(cell.ratio?.median, digits: 2),
                 Figures.range(cell.ratio, digits: 2), Figures.percent(cell.acceptanceRate),
                 Figures.decimal(cell.meanAcceptedTokens, digits: 2), Figures.percent(cell.verifierBusy),
-                "\(cell.rates.count)", cell.differing == 0 ? "identical" : "\(cell.differing) differ")
+                "\(cell.rates.count)", cell.identity)
         }
         return table
     }

@@ -7,10 +7,15 @@ package import NacreNode
 /// It is written as its method, what belongs to that, and its policy: `pearl:gamma=4`, `stream:tree=best,branches=8`,
 /// `speculative, svip:h=0.6`.
 package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
+    /// Those that give plain decoding's own tokens.
     package static let methods = ["autoregressive", "speculative", "pearl", "stream"]
+    /// Those whose text is their own.
+    package static let lossyMethods = ["mtad"]
     package static let plain = DecodingVariant(method: Comparison.plainMethod)
     /// What `--methods all` stands for.
-    package static let all = ["speculative", "pearl", "stream", "stream:tree=best", "speculative:tree=4,2,2,1"]
+    package static let all = [
+        "speculative", "pearl", "stream", "stream:tree=best", "speculative:tree=4,2,2,1", "mtad", "mtad:tree=path:4",
+    ]
 
     /// What `--policies all` stands for.
     package static let policies = PolicySpecification.Name.allCases.map(\.rawValue)
@@ -21,10 +26,12 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
     package var tree: String?
     package var branches: Int?
     package var rule: String?
+    /// The threshold of a lossy method.
+    package var tau: Double?
     /// How draft lengths are chosen, as `adaedl:lambda=0.4`.
     package var policy: String?
 
-    private static let keys = ["gamma", "tree", "branches", "rule"]
+    private static let keys = ["gamma", "tree", "branches", "rule", "tau"]
 
     package init(method: String, gamma: Int? = nil, policy: String? = nil) {
         self.method = method
@@ -37,14 +44,9 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: `.badUsage`, naming what there is. Values are the coordinator's to judge.
     package init(parsing text: String) throws(NacreError) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        if parts[0] == "mtad" {
-            throw NacreError(
-                .badUsage, "method mtad is lossy by design: its output cannot be held to plain decoding's",
-                remedy: "leave it out; Scripts/bench-methods measures it")
-        }
-        guard Self.methods.contains(parts[0]) else {
-            throw NacreError(
-                .badUsage, NearestName.complaint(about: parts[0], kind: "method", among: Self.methods))
+        let methods = Self.methods + Self.lossyMethods
+        guard methods.contains(parts[0]) else {
+            throw NacreError(.badUsage, NearestName.complaint(about: parts[0], kind: "method", among: methods))
         }
         method = parts[0]
         for setting in parts.count > 1 ? Self.list(parts[1]) : [] {
@@ -54,6 +56,11 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
             case ("branches", let value): branches = try Self.number(value, of: "branches", in: text)
             case ("tree", let value) where !value.isEmpty: tree = value
             case ("rule", let value) where !value.isEmpty: rule = value
+            case ("tau", let value):
+                guard let number = Double(value), number.isFinite else {
+                    throw NacreError(.badUsage, "tau of '\(text)' must be a number, not '\(value)'")
+                }
+                tau = number
             default:
                 throw NacreError(
                     .badUsage, "'\(setting)' means nothing in '\(text)'",
@@ -92,7 +99,7 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
     package static func grid(methods: [DecodingVariant], policies: [String]) -> [DecodingVariant] {
         var grid = [plain]
         for method in methods where method.method != plain.method {
-            let decides = method.gamma == nil && method.tree == nil && method.branches == nil
+            let decides = method.gamma == nil && method.tree == nil && method.branches == nil && !method.isLossy
             let policies: [String?] = policies.isEmpty || !decides ? [nil] : policies
             for policy in policies {
                 var variant = method
@@ -113,6 +120,8 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var isPlain: Bool { method == Self.plain.method }
+    /// Whether its text is its own, so that there is nothing to hold against plain decoding's.
+    package var isLossy: Bool { Self.lossyMethods.contains(method) }
 
     /// The job `template`, decoded this way.
     package func request(_ template: JobRequest) -> JobRequest {
@@ -122,6 +131,7 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
         request.tree = tree
         request.branches = branches
         request.rule = rule
+        request.tau = tau
         request.policy = policy
         return request
     }
@@ -132,6 +142,7 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
         if let tree { settings.append("tree=\(tree)") }
         if let branches { settings.append("branches=\(branches)") }
         if let rule { settings.append("rule=\(rule)") }
+        if let tau { settings.append("tau=\(tau)") }
         let name = settings.isEmpty ? method : "\(method):\(settings.joined(separator: ","))"
         return policy.map { "\(name), \($0)" } ?? name
     }

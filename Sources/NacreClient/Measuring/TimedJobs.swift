@@ -10,6 +10,12 @@ package struct TimedJobs: Sendable {
     /// From the submission of all to the end of the last.
     package let seconds: Double
 
+    package init(finished: [FinishedJob], tokensPerSecond: Double, seconds: Double) {
+        self.finished = finished
+        self.tokensPerSecond = tokensPerSecond
+        self.seconds = seconds
+    }
+
     private struct Course: Sendable {
         let number: Int
         let job: FinishedJob

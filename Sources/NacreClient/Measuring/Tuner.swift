@@ -30,6 +30,9 @@ package struct Tuner: Sendable {
         self.deadline = deadline
     }
 
+    /// Decodes jobs at the same time.
+    package typealias Measurement = @Sendable ([JobRequest]) async throws -> TimedJobs
+
     /// How far the search is.
     package struct State: Sendable {
         package var search: SuccessiveHalving
@@ -53,12 +56,19 @@ package struct Tuner: Sendable {
     package func run(
         at coordinator: CoordinatorClient, keep: (State) throws -> Void, progress: (String) -> Void
     ) async throws {
+        try await run(by: { try await TimedJobs.run($0, at: coordinator) }, keep: keep, progress: progress)
+    }
+
+    /// The same, on whatever `measure` decodes with.
+    package func run(
+        by measure: @escaping Measurement, keep: (State) throws -> Void, progress: (String) -> Void
+    ) async throws {
         progress("warming up")
         for method in [DecodingVariant.plain.method] + Set(variants.map(\.method)).sorted() {
             var request = DecodingVariant(method: method).request(template)
             request.prompt = prompts[0].text
             request.maxTokens = Self.warmingTokens
-            guard try await timed([request], at: coordinator) != nil else { break }
+            guard try await timed([request], by: measure) != nil else { break }
         }
         let budget = max(0.001, ContinuousClock.now.duration(to: deadline) / .seconds(1))
         var state = State(
@@ -66,13 +76,12 @@ package struct Tuner: Sendable {
             rates: Array(repeating: [], count: variants.count))
         var turn = 0
         while let arms = state.search.next(), !state.search.isSure {
-            let start = ContinuousClock.now
             let what = state.search.isFinal ? "finalists" : "round \(state.search.rounds.count + 1)"
             let search = state.search
             // What is known is kept after a part of a sample already: of many ways one sample takes long.
-            try await sample(turn, arms, at: coordinator, into: &state) { state, ratios in
+            try await sample(turn, arms, by: measure, into: &state) { state, ratios, seconds in
                 state.search = search
-                state.search.record(ratios, cost: start.duration(to: .now) / .seconds(1))
+                state.search.record(ratios, cost: seconds)
                 try keep(state)
             } progress: {
                 progress("\(what), \(arms.count) ways: \($0)")
@@ -90,13 +99,14 @@ package struct Tuner: Sendable {
 
     /// One sample of every arm, but those that there is no time for.
     ///
-    /// - Parameter record: given the ratios to plain decoding so far, whenever there are more.
+    /// - Parameter record: given the ratios to plain decoding so far and the seconds that they took, whenever there are
+    ///   more.
     private func sample(
-        _ turn: Int, _ arms: [Int], at coordinator: CoordinatorClient, into state: inout State,
-        record: (inout State, [Int: Double]) throws -> Void, progress: (String) -> Void
+        _ turn: Int, _ arms: [Int], by measure: @escaping Measurement, into state: inout State,
+        record: (inout State, [Int: Double], Double) throws -> Void, progress: (String) -> Void
     ) async throws {
         let texts = (0..<jobs).map { prompts[(turn * jobs + $0) % prompts.count].text }
-        var ratios: [Int: Double] = [:]
+        var (ratios, seconds) = ([Int: Double](), 0.0)
         // Another one first each time, and plain decoding at another place.
         let shift = turn % arms.count
         let order = Array(arms[shift...] + arms[..<shift])
@@ -113,8 +123,9 @@ package struct Tuner: Sendable {
                     return request
                 }
                 do {
-                    guard let timed = try await timed(requests, at: coordinator) else { return }
+                    guard let timed = try await timed(requests, by: measure) else { return }
                     taken[arm] = timed
+                    seconds += timed.seconds
                 } catch let error as NacreError where error.code == .badUsage {
                     guard let arm else { throw error }
                     state.refusals[arm] = error.message
@@ -127,7 +138,7 @@ package struct Tuner: Sendable {
                 state.rates[arm].append(timed.tokensPerSecond)
                 compare(timed, plain, &state)
             }
-            try record(&state, ratios)
+            try record(&state, ratios, seconds)
         }
     }
 
@@ -140,10 +151,10 @@ package struct Tuner: Sendable {
     }
 
     /// `nil` if the deadline came first; the jobs are cancelled then.
-    private func timed(_ requests: [JobRequest], at coordinator: CoordinatorClient) async throws -> TimedJobs? {
+    private func timed(_ requests: [JobRequest], by measure: @escaping Measurement) async throws -> TimedJobs? {
         try await withThrowingTaskGroup(of: TimedJobs?.self) { group in
             defer { group.cancelAll() }
-            group.addTask { try await TimedJobs.run(requests, at: coordinator) }
+            group.addTask { try await measure(requests) }
             group.addTask {
                 try await Task.sleep(until: deadline, clock: .continuous)
                 return nil

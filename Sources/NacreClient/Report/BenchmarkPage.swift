@@ -57,7 +57,7 @@ package struct BenchmarkPage {
     }
 
     private func best(_ cells: [BenchmarkCell]) -> BenchmarkCell? {
-        cells.max { ($0.ratio?.median ?? 0) < ($1.ratio?.median ?? 0) }
+        cells.filter { !$0.lossy }.max { ($0.ratio?.median ?? 0) < ($1.ratio?.median ?? 0) }
     }
 
     private static func times(_ ratio: Double?) -> String {
@@ -111,13 +111,17 @@ package struct BenchmarkPage {
         let legend =
             "<p class=\"muted\">Bars are medians of paired ratios, whiskers quartiles, dots the samples themselves, "
             + "the last \(SpeedChart.dotsMax) of each; those at the right edge lie beyond it.</p>"
-        return (pictures + [legend]).joined(separator: "\n")
+        let lossy = Set(groups.flatMap(\.cells).filter(\.lossy).map(\.method)).sorted()
+        let warning =
+            "<p class=\"muted\">Lossy, with other text than plain decoding's: "
+            + "\(Markup.escaped(lossy.joined(separator: ", "))). They are not among the fastest above.</p>"
+        return (pictures + [legend] + (lossy.isEmpty ? [] : [warning])).joined(separator: "\n")
     }
 
     private var figures: String {
         let rows = groups.flatMap { group in
             ([group.plain].compactMap { $0 } + group.cells).map { cell in
-                let output = cell.differing == 0 ? "identical" : "<b>\(cell.differing) differ</b>"
+                let output = cell.differing == 0 ? cell.identity : "<b>\(cell.identity)</b>"
                 let cells = [
                     "\(cell.jobs)", Markup.escaped(cell.name), Figures.decimal(cell.tokensPerSecond?.median, digits: 1),
                     Figures.range(cell.tokensPerSecond, digits: 1), Self.times(cell.ratio?.median),

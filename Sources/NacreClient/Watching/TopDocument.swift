@@ -1,4 +1,4 @@
-import NacreAPI
+package import NacreAPI
 
 /// What `nacre top` shows at one moment. Rates are over the time since the sample before.
 package struct TopDocument: Codable, Sendable, Equatable {
@@ -29,19 +29,10 @@ package struct TopDocument: Codable, Sendable, Equatable {
         package var problem: String?
     }
 
+    /// What a verifier says of a pair, and what the last samples add; one object in JSON.
+    @dynamicMemberLookup
     package struct Pair: Codable, Sendable, Equatable {
-        package var verifier: String
-        package var targetModel: String
-        package var draftModel: String?
-        package var method: String
-        package var policy: String
-        package var tree: String
-        package var state: String
-        package var reason: String
-        package var ratio: Double?
-        package var sinceSeconds: Double
-        package var jobs: Int
-        package var tokensPerSecond: Double
+        package var now: PairDocument
         /// Accepted of the judged drafts, the first of a round at index 0, over the last samples; since the start where
         /// these judged none.
         package var acceptanceByPosition: [Double?]
@@ -51,6 +42,8 @@ package struct TopDocument: Codable, Sendable, Equatable {
         package var overlap: Double?
         /// Why `method` does not draft and verify at the same time, if it should and does not.
         package var warning: String?
+
+        package subscript<Value>(dynamicMember member: KeyPath<PairDocument, Value>) -> Value { now[keyPath: member] }
     }
 
     package var seconds: Double
@@ -65,6 +58,28 @@ package struct TopDocument: Codable, Sendable, Equatable {
     package var jobs: [Job]
     package var nodes: [Node]
     package var pairs: [Pair]
+}
+
+extension TopDocument.Pair {
+    private enum CodingKeys: CodingKey { case acceptanceByPosition, draftLengths, overlap, warning }
+
+    package init(from decoder: any Decoder) throws {
+        let added = try decoder.container(keyedBy: CodingKeys.self)
+        now = try PairDocument(from: decoder)
+        acceptanceByPosition = try added.decode([Double?].self, forKey: .acceptanceByPosition)
+        draftLengths = try added.decode([Double?].self, forKey: .draftLengths)
+        overlap = try added.decodeIfPresent(Double.self, forKey: .overlap)
+        warning = try added.decodeIfPresent(String.self, forKey: .warning)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try now.encode(to: encoder)
+        var added = encoder.container(keyedBy: CodingKeys.self)
+        try added.encode(acceptanceByPosition, forKey: .acceptanceByPosition)
+        try added.encode(draftLengths, forKey: .draftLengths)
+        try added.encodeIfPresent(overlap, forKey: .overlap)
+        try added.encodeIfPresent(warning, forKey: .warning)
+    }
 }
 
 /// The last samples of a cluster, and what they come to.
@@ -150,10 +165,8 @@ package struct ClusterHistory: Sendable {
         let (rounds, drafted) = (pair.rounds - (recent?.rounds ?? 0), pair.drafted - (recent?.drafted ?? 0))
         let overlap = overlap(of: pair, since: start, recent)
         return TopDocument.Pair(
-            verifier: pair.verifier, targetModel: pair.targetModel, draftModel: pair.draftModel, method: pair.method,
-            policy: pair.policy, tree: pair.tree, state: pair.state, reason: pair.reason, ratio: pair.ratio,
-            sinceSeconds: pair.sinceSeconds, jobs: pair.jobs, tokensPerSecond: pair.tokensPerSecond,
-            acceptanceByPosition: Self.acceptance(pair, since: recent), draftLengths: lengths, overlap: overlap,
+            now: pair, acceptanceByPosition: Self.acceptance(pair, since: recent), draftLengths: lengths,
+            overlap: overlap,
             warning: pair.jobs > 0 && rounds > 0 ? Self.warning(pair, overlap: overlap, drafted: drafted) : nil)
     }
 

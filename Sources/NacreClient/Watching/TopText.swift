@@ -1,3 +1,5 @@
+import NacreAPI
+
 /// `TopDocument` as text.
 package enum TopText {
     /// Lines for a person: `width` columns, at most `height` lines.

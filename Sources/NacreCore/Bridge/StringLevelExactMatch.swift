@@ -13,7 +13,8 @@ extension AlignedText {
     ///
     /// The last token is left out, since more text could merge with it, unless the path ends the generation. The
     /// probability of a drafted token counts for the token that it begins in: so their product, which is what decides
-    /// how far drafts are worth verifying, is the same before and behind the bridge.
+    /// how far drafts are worth verifying, is the same before and behind the bridge. Tokens that say no more than what
+    /// was held back count for nothing, as the target has committed that.
     package func exactMatches(of path: [Candidate]) -> [Candidate] {
         guard !isLost else { return [] }
         var drafted: [UInt8] = []
@@ -24,14 +25,16 @@ extension AlignedText {
                 if self.draft.tokenizer.isEndOfGeneration(draft.token) { end = draft }
                 break
             }
-            starts.append((draftTrack.end + drafted.count, draft.probability))
+            let start = draftTrack.end + drafted.count
             drafted += self.draft.text(of: draft.token)
+            if draftTrack.end + drafted.count > bytes.count { starts.append((start, draft.probability)) }
         }
         let held = bytes[draftTrack.end...]
         guard drafted.starts(with: held), drafted.count > held.count || end != nil else { return [] }
         var new = Array(drafted.dropFirst(held.count))
         if end == nil { new.removeLast(min(UTF8Text.incomplete(bytes.suffix(3) + new), new.count)) }
-        var tokens = continuation(by: new) ?? []
+        // Text that the target cannot spell must not vanish from before an end.
+        guard var tokens = continuation(by: new) else { return [] }
         if end == nil { tokens = Array(tokens.dropLast()) }
         var drafts = probabilities(of: tokens, starts)
         if let end, let partner = partner(ofEnd: end.token) {

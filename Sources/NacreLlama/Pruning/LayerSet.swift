@@ -55,15 +55,8 @@ package struct LayerSet: Sendable, Hashable, CustomStringConvertible {
 
     /// `0-3,7`: runs of neighbours with a dash.
     package var description: String {
-        var runs: [ClosedRange<Int>] = []
-        for layer in layers {
-            if let run = runs.last, run.upperBound + 1 == layer {
-                runs[runs.count - 1] = run.lowerBound...layer
-            } else {
-                runs.append(layer...layer)
-            }
-        }
-        return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        RangeSet(layers.map { $0..<$0 + 1 }).ranges
+            .map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
             .joined(separator: ",")
     }
 }

@@ -1,0 +1,150 @@
+import NacreCore
+import NacreEngine
+import NacreLlama
+import NacreModels
+import Testing
+
+/// Bridges between the vocabularies of real models: SentencePiece against byte pairs, and families of byte pairs.
+@Suite("Bridges between real vocabularies")
+struct VocabularyBridgeTests {
+    struct Pair: Sendable, CustomTestStringConvertible {
+        let target: String
+        let draft: String
+        var testDescription: String { "\(target) with drafts of \(draft)" }
+
+        func fuzz() throws -> BridgeFuzz {
+            BridgeFuzz(target: try vocabulary(target), draft: try vocabulary(draft))
+        }
+
+        private func vocabulary(_ name: String) throws -> FileVocabulary {
+            let path = name == "shipped" ? Fixture.target : "\(Fixture.vocabularies)ggml-vocab-\(name).gguf"
+            return try FileVocabulary(name: name, path: path)
+        }
+    }
+
+    /// SentencePiece and byte pairs both ways, two families of byte pairs both ways, and one of each for the shipped.
+    static let pairs = [
+        ("llama-bpe", "llama-spm"), ("llama-spm", "llama-bpe"), ("qwen2", "gpt-2"), ("gpt-2", "qwen2"),
+        ("shipped", "phi-3"), ("shipped", "starcoder"),
+    ].map(Pair.init)
+
+    private static let prose = """
+        The other day, three thousand people (or more!) walked along the river; nobody counted them. "It isn't far," \
+        she said — 12.5 km at most. Naïve café über façade.
+        Все люди рождаются свободными. 日本語の文章です。 한국어 문장. مرحبا بالعالم 🙂👩‍👧!
+        """
+    private static let code = """
+        def read_lines(path, limit=1024):
+            \"\"\"Return at most `limit` lines.\"\"\"
+            with open(path) as file:
+        \tfor number, line in enumerate(file):    # 0, 1, 2 ...
+                    if number >= limit: break
+                    yield line.rstrip("\\r\\n")
+
+
+        print(sum(len(l) for l in read_lines("a.txt")), 0xFF, 3.14159, [1, 22, 333, 4444])
+
+        """
+
+    @Test("TLI pairs all that both have, once, by bytes and role", arguments: pairs)
+    func intersection(pair: Pair) throws {
+        let fuzz = try pair.fuzz()
+        func meaning(_ token: TokenID, _ vocabulary: FileVocabulary) -> TokenMeaning {
+            let isCommand = vocabulary.isControl(token) || vocabulary.isEndOfGeneration(token)
+            return TokenMeaning(piece: vocabulary.piece(token), isCommand: isCommand)
+        }
+        func counted(_ vocabulary: FileVocabulary) -> [TokenMeaning: Int] {
+            (0..<UInt32(vocabulary.vocabularySize)).reduce(into: [:]) {
+                let meaning = meaning(TokenID(rawValue: $1), vocabulary)
+                if !meaning.piece.isEmpty { $0[meaning, default: 0] += 1 }
+            }
+        }
+        let (targets, drafts) = (counted(fuzz.target), counted(fuzz.draft))
+        let shared = targets.reduce(0) { $0 + min($1.value, drafts[$1.key] ?? 0) }
+        var (found, renamed) = (0, 0)
+        for id in 0..<UInt32(fuzz.draft.vocabularySize) {
+            let token = TokenID(rawValue: id)
+            guard let partner = fuzz.both.targetToken(of: token) else { continue }
+            found += 1
+            let (mine, theirs) = (meaning(token, fuzz.draft), meaning(partner, fuzz.target))
+            // Nothing but the end of generation has another name on the other side.
+            if mine != theirs { renamed += 1 }
+            #expect(mine == theirs || mine.isCommand && theirs.isCommand)
+            #expect(fuzz.both.draftToken(of: partner) == token, "\(token) is one of several for \(partner)")
+        }
+        #expect(renamed <= 1 && found == shared + renamed && found == fuzz.both.count)
+        for text in ["\n", " the", " return", "    ", "é", "。"] {
+            let tokens = [fuzz.exactTarget, fuzz.exactDraft].map { $0.tokens(of: Array(text.utf8)) ?? [] }
+            guard tokens.allSatisfy({ $0.count == 1 }) else { continue }
+            #expect(fuzz.both.targetToken(of: tokens[1][0]) == tokens[0][0], "\(text)")
+        }
+        let end = try #require(fuzz.draft.ends.first { fuzz.both.targetToken(of: $0) != nil }, "no end pairs")
+        #expect(fuzz.both.targetToken(of: end).map(fuzz.target.isEndOfGeneration) == true)
+    }
+
+    @Test("overlap counts what TLI pairs, but for texts that one side has twice", arguments: pairs)
+    func overlap(pair: Pair) throws {
+        let fuzz = try pair.fuzz()
+        let overlap = VocabularyOverlap(target: fuzz.target.tokenizer, draft: fuzz.draft.tokenizer)
+        #expect(!overlap.isSame && overlap.shared > 2_000, "\(overlap)")
+        #expect(abs(fuzz.both.count - overlap.shared) < 150, "\(fuzz.both.count) pairs, \(overlap)")
+        var survey = BridgeSurvey(overlap: overlap, intersection: fuzz.both)
+        survey.observe(text: try #require(fuzz.exactTarget.tokens(of: Array(Self.prose.utf8))))
+        let share = try #require(survey.textShare)
+        #expect((0.2..<1).contains(share) && share >= overlap.targetShare / 2, "\(share)")
+        #expect(try survey.choice(asked: nil) == (share >= 0.75 ? .tli : .slem))
+    }
+
+    @Test("token by token, the drafter's context is its own tokenization of the text", arguments: pairs)
+    func contexts(pair: Pair) throws {
+        let fuzz = try pair.fuzz()
+        for text in [Self.prose, Self.code] {
+            let tokens = try #require(fuzz.exactTarget.tokens(of: Array(text.utf8)))
+            var (slem, tli) = (aligned(fuzz), aligned(fuzz))
+            for token in tokens {
+                _ = slem.commit([token], by: .slem)
+                _ = tli.commit([token], by: .tli)
+            }
+            #expect(slem.held == 0 && slem.draftTokens == fuzz.exactDraft.tokens(of: Array(text.utf8)))
+            #expect(tli.held == 0 && tli.draftTokens.flatMap(fuzz.exactDraft.text(of:)) == Array(text.utf8))
+        }
+    }
+
+    @Test("drafts of the coming text are the target's own tokens, behind every beginning", arguments: pairs)
+    func roundTrips(pair: Pair) throws {
+        let fuzz = try pair.fuzz()
+        for text in [Self.prose, Self.code] {
+            let bytes = Array(text.utf8)
+            let tokens = try #require(fuzz.exactTarget.tokens(of: bytes))
+            var life = aligned(fuzz)
+            var (drafted, right, asked) = (0, 0, 0)
+            for done in tokens.indices.dropLast() {
+                let rest = bytes[(life.bytes.count - life.held)...]
+                let path = (fuzz.exactDraft.tokens(of: rest) ?? []).prefix(12)
+                let matches = life.exactMatches(of: path.map { Candidate(token: $0, probability: 0.5) }).map(\.token)
+                let own = zip(tokens[done...], matches).prefix { $0 == $1 }.count
+                // The path may end inside of a word that alone is cut otherwise than the whole.
+                #expect(own >= matches.count - 1, "\(matches) behind \(done) tokens of \(text)")
+                right += own
+                drafted += matches.count
+                asked += min(tokens.count - done - 1, path.count)
+                _ = life.commit([tokens[done]])
+            }
+            // Of twelve drafter tokens at least half as many arrive, however its vocabulary cuts.
+            #expect(right * 2 >= asked && drafted - right <= right / 50, "\(right) of \(drafted), \(asked) asked")
+        }
+    }
+
+    @Test("a WordPiece vocabulary, which cannot spell a text, drafts nothing")
+    func wordPiece() throws {
+        let fuzz = try Pair(target: "llama-bpe", draft: "bert-bge").fuzz()
+        #expect(!fuzz.canSpell)
+        var life = aligned(fuzz)
+        _ = life.commit(try #require(fuzz.exactTarget.tokens(of: Array(Self.code.utf8))))
+        #expect(life.isLost && life.exactMatches(of: [Candidate(token: 100, probability: 1)]).isEmpty)
+    }
+
+    private func aligned(_ fuzz: BridgeFuzz) -> AlignedText {
+        AlignedText(target: fuzz.exactTarget, draft: fuzz.exactDraft, intersection: fuzz.both)
+    }
+}
