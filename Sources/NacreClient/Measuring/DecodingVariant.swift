@@ -42,6 +42,11 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
                 .badUsage, "method mtad is lossy by design: its output cannot be held to plain decoding's",
                 remedy: "leave it out; Scripts/bench-methods measures it")
         }
+        if ["beam", "dsbd"].contains(parts[0]) {
+            throw NacreError(
+                .badUsage, "method \(parts[0]) draws several texts: its output cannot be held to plain decoding's",
+                remedy: "leave it out; Scripts/bench-methods measures it")
+        }
         guard Self.methods.contains(parts[0]) else {
             throw NacreError(
                 .badUsage, NearestName.complaint(about: parts[0], kind: "method", among: Self.methods))
