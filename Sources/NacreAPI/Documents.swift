@@ -69,7 +69,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package static let keys = [
         "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
         "drafters", "helpers", "payload", "candidates",
-        "merge", "tau", "likelihood", "beams", "draft_beams", "width_threshold", "min_beams", "keep_one", "n_best", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record",
+        "merge", "tau", "likelihood", "beams", "draft_beams", "width_threshold", "min_beams", "keep_one", "n_best",
+        "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record",
         "stream",
     ]
 }
@@ -151,29 +152,6 @@ package struct JobDocument: Codable, Sendable, Equatable {
         self.exact = exact
         self.contextLimited = contextLimited
         self.statistics = statistics
-    }
-}
-
-/// One of the texts that a job with beams ended with.
-package struct AnswerDocument: Codable, Sendable, Equatable {
-    package var text: String
-    package var tokens: [UInt32]
-    /// The sum of ln p over its tokens under the target, temperature applied and nothing else, in nats.
-    package var logLikelihood: Double
-    /// The same per token: what answers are ranked by.
-    package var meanLogLikelihood: Double
-    /// It ends the text; else the budget cut it.
-    package var ended: Bool
-    /// How many of the beams drawn came to it.
-    package var copies: Int
-
-    package init(text: String, tokens: [UInt32], logLikelihood: Double, ended: Bool, copies: Int) {
-        self.copies = copies
-        self.text = text
-        self.tokens = tokens
-        self.logLikelihood = logLikelihood
-        meanLogLikelihood = logLikelihood / Double(max(1, tokens.count))
-        self.ended = ended
     }
 }
 

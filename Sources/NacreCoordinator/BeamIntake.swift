@@ -25,14 +25,16 @@ extension JobIntake {
         if let rule = request.rule {
             throw Refusal(
                 status: 400,
-                message: "method \(method.name) has a rule of its own, so that rule \(rule) cannot hold: leave the rule "
+                message:
+                    "method \(method.name) has a rule of its own, so that rule \(rule) cannot hold: leave the rule "
                     + "out, or use method stream, pearl or speculative with it")
         }
         if let tree = request.tree {
             let works = method == .dsbd ? "say with draft_beams how many draws a layer has" : "it drafts nothing"
             throw Refusal(
                 status: 400,
-                message: "method \(method.name) has no tree \(tree): leave the tree out (\(works)), or use method stream")
+                message:
+                    "method \(method.name) has no tree \(tree): leave the tree out (\(works)), or use method stream")
         }
         if method == .beam, request.draftBeams != nil {
             throw Refusal(

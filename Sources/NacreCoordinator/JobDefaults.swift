@@ -21,7 +21,8 @@ package struct JobDefaults: Sendable, Equatable {
         let isOpen =
             request.method == nil && request.gamma == nil && request.policy == nil && request.draftNMax == nil
             && request.draftNMin == nil && request.draftPMin == nil && request.rule == nil && request.tree == nil
-            && request.branches == nil && request.payload == nil && request.candidates == nil && request.merge == nil && !request.hasBeams
+            && request.branches == nil && request.payload == nil && request.candidates == nil && request.merge == nil
+            && !request.hasBeams
         guard isOpen else { return }
         request.method = method
         request.gamma = gamma

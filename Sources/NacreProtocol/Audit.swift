@@ -35,10 +35,10 @@ extension VerifierMachine {
     package var cachedTexts: [CachedText] {
         jobs.flatMap { job in job.beams?.contents(of: job.tokens) ?? [] }
             + jobs.map { job in
-            let cover = job.inFlight?.cover
-            let spine = cover?.drafts.filter { $0.sequences.contains(job.cursor.sequence) }.map(\.token) ?? []
-            return CachedText(job.cursor, of: job.tokens + spine)
-        }
+                let cover = job.inFlight?.cover
+                let spine = cover?.drafts.filter { $0.sequences.contains(job.cursor.sequence) }.map(\.token) ?? []
+                return CachedText(job.cursor, of: job.tokens + spine)
+            }
             + guests.map { guest in
                 let cover = guest.inFlight?.cover
                 let spine = cover?.drafts.filter { $0.sequences.contains(guest.cursor.sequence) }.map(\.token) ?? []

@@ -83,11 +83,13 @@ extension Speculation {
         }
         if method == .dsbd {
             guard case .forest(let draws) = shape else {
-                return "method dsbd drafts a forest: leave the tree out, and say with draft_beams how many draws a layer has"
+                return
+                    "method dsbd drafts a forest: leave the tree out, and say with draft_beams how many draws a layer has"
             }
             let layersMax = TreeShape.nodesMax / draws
             if gamma > layersMax {
-                return "gamma \(gamma) and \(draws) draws a layer are more than \(TreeShape.nodesMax) drafts: use gamma "
+                return
+                    "gamma \(gamma) and \(draws) draws a layer are more than \(TreeShape.nodesMax) drafts: use gamma "
                     + "\(layersMax) or less, or at most \(TreeShape.nodesMax / gamma) draft beams"
             }
         }

@@ -97,6 +97,14 @@ package struct JobVerification: Sendable {
     /// Whether it has a scored part in the pass in flight.
     var isInFlight: Bool { inFlight != nil || beams?.inFlight != nil }
 
+    /// The pass in flight was refused whole.
+    mutating func retract(to position: Position) {
+        cursor.retract(to: position)
+        if beams?.inFlight != nil { beams?.cache.retract() }
+        inFlight = nil
+        beams?.inFlight = nil
+    }
+
     /// The pass is over: its verdict is next.
     mutating func hold(_ scores: [Score]) {
         if let part = inFlight { held = (part, scores) }

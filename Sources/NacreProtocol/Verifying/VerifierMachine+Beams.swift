@@ -21,7 +21,8 @@ extension VerifierMachine {
         // One branch stays for what fills passes up, half a pass for other jobs.
         let most = min(configuration.branches - 1, configuration.nodesMax / 2)
         guard speculation.beamsMax > most else { return nil }
-        return "\(speculation.beamsMax) beams are more than the \(max(0, most)) that a verifier here can hold: use fewer"
+        return
+            "\(speculation.beamsMax) beams are more than the \(max(0, most)) that a verifier here can hold: use fewer"
     }
 
     /// Side branches that no job with beams has reserved.

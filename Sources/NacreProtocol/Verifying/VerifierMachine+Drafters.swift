@@ -166,7 +166,9 @@ extension VerifierMachine {
         }
         let standing = jobs[index].drafters[hired].inbox.drafts.count
         // Only what can be judged is a sign of work, or that nothing is owed: words must not hold a job up.
-        if standing > before || !draft.layers.isEmpty || judgement != DraftInbox.Judgement() || !jobs[index].drafters[hired].inbox.owes {
+        if standing > before || !draft.layers.isEmpty || judgement != DraftInbox.Judgement()
+            || !jobs[index].drafters[hired].inbox.owes
+        {
             jobs[index].drafters[hired].attentionSince = now
         }
         count(draft, of: index, at: now)

@@ -247,12 +247,7 @@ extension VerifierMachine {
     /// Nothing of the pass was evaluated.
     private mutating func retract(_ share: PassShare) {
         if let index = job(of: share) {
-            jobs[index].cursor.retract(to: share.from)
-            jobs[index].inFlight = nil
-            if jobs[index].beams?.inFlight != nil {
-                jobs[index].beams?.inFlight = nil
-                jobs[index].beams?.cache.retract()
-            }
+            jobs[index].retract(to: share.from)
         }
         if let guest = guest(of: share) {
             guests[guest].cursor.retract(to: share.from)

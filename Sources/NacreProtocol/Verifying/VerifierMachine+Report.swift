@@ -91,7 +91,9 @@ extension VerifierMachine {
     private func state(
         of pair: DraftingPair, _ own: [JobVerification]
     ) -> (state: DraftingState, reason: String, ratio: Double) {
-        if pair.key.method == .autoregressive || pair.key.method == .beam { return (.plain, "the method drafts nothing", 0) }
+        if pair.key.method == .autoregressive || pair.key.method == .beam {
+            return (.plain, "the method drafts nothing", 0)
+        }
         if pair.key.policy.draftsNothing { return (.resting, "policy \(pair.key.policy) turns drafts off", 0) }
         guard pair.key.draftModel != nil else {
             return (.noDrafter, "no drafter is ready: plain decoding until there is one", 0)

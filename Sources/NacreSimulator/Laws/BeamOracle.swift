@@ -15,7 +15,8 @@ func beamOracle(_ specification: JobSpecification, model: TabularModel, contextM
     while beams.index < tokensMax, !beams.isOver {
         let rows = beams.live.map { beam in
             model.logits(after: (prompt + beam.text.tokens)[...], into: &logits)
-            return DraftBeams.Row(scoring: Distribution(logits.span, sampling.jointScoring, scratch: &scratch), sampling)
+            return DraftBeams.Row(
+                scoring: Distribution(logits.span, sampling.jointScoring, scratch: &scratch), sampling)
         }
         let forest = DraftForest(roots: beams.live.count, root: 0, index: beams.index)
         _ = DSBDRule(width: .fixed(speculation.beams.width)).advance(

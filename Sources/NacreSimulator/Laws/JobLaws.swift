@@ -145,7 +145,8 @@ struct JobLaws {
     private func judgeBeams(_ record: JobRecord, _ own: Case) -> Breach? {
         let speculation = own.job.specification.speculation
         guard speculation.method.usesBeams else { return nil }
-        guard record.answers.first?.answer.tokens == own.tokens, record.answers.count <= speculation.beams.answers else {
+        guard record.answers.first?.answer.tokens == own.tokens, record.answers.count <= speculation.beams.answers
+        else {
             return (.outcome, "\(record.id) ended with \(own.tokens), its answers are \(record.answers)")
         }
         guard speculation.method == .beam, let expected = own.beams else { return nil }
@@ -158,7 +159,9 @@ struct JobLaws {
         for own in cases {
             tally.jobs += 1
             tally.tokens += own.tokens.count
-            if own.job.specification.speculation.method.usesBeams, own.outcome == .endOfGeneration || own.outcome == .length {
+            if own.job.specification.speculation.method.usesBeams,
+                own.outcome == .endOfGeneration || own.outcome == .length
+            {
                 tally.beamJobs += 1
             }
             if let outcome = own.outcome { tally.outcomes[outcome.name, default: 0] += 1 }
