@@ -4,7 +4,7 @@
 /// `JobStarted`, `JobTokens` and `JobDocument` as the data of events `started`, `tokens` and `ended`.
 package struct JobRequest: Codable, Sendable, Equatable {
     package var prompt: String
-    /// autoregressive, speculative, pearl, stream (default), mtad (lossy), beam or dsbd (several texts, drawn as beams).
+    /// autoregressive, speculative, pearl, stream (default), mtad (lossy), beam or dsbd (several texts).
     package var method: String?
     /// Draft length γ, 1 ... 32; absent: the verifier's choice.
     package var gamma: Int?

@@ -15,8 +15,8 @@ struct BeamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Of --method dsbd: settle each step's width by how likely the drafts yield it, 0.7 or 0.9 as published; then "
-                + "the law of the beams depends on the drafter (default: the width is fixed, and exact).",
+            "Of --method dsbd: settle each step's width by how likely the drafts yield it, 0.7 or 0.9 as published; "
+                + "then the law of the beams depends on the drafter (default: the width is fixed, and exact).",
             valueName: "t"))
     var widthThreshold: Double?
 
@@ -26,8 +26,8 @@ struct BeamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Of --method dsbd: keep one beam after each round, drawn or likeliest, so that the cache holds one text; not "
-                + "the law of beam sampling (default: keep all).",
+            "Of --method dsbd: keep one beam after each round, drawn or likeliest, so that the cache holds one text; "
+                + "not the law of beam sampling (default: keep all).",
             valueName: "which"))
     var keepOne: String?
 

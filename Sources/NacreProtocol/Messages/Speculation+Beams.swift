@@ -84,7 +84,8 @@ extension Speculation {
         if method == .dsbd {
             guard case .forest(let draws) = shape else {
                 return
-                    "method dsbd drafts a forest: leave the tree out, and say with draft_beams how many draws a layer has"
+                    "method dsbd drafts a forest: leave the tree out, and say with draft_beams how many draws "
+                    + "a layer has"
             }
             let layersMax = TreeShape.nodesMax / draws
             if gamma > layersMax {
