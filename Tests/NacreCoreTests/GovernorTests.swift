@@ -186,13 +186,13 @@ struct GovernorTests {
             other.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 12 : 10, microseconds: 10))
             rounds += 1
         }
-        #expect(rounds < 500, "there drafts are as fast as forecast")
+        #expect(rounds < 700, "there drafts are as fast as forecast")
     }
 
     /// One that has seen drafts take twice as long as forecast, and has saved up for probes.
     private func resting(_ fair: Governor.Forecast) -> Governor {
         var governor = Governor(isHeld: true)
-        for _ in 0..<3_000 {
+        for _ in 0..<6_000 {
             let order = governor.next(fair)
             governor.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 6 : 10, microseconds: 10))
         }

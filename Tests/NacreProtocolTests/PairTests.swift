@@ -100,7 +100,8 @@ import Testing
             rig.draft((0..<room).map { isRight ? text(length + $0) : 90 }, end: .windowFull)
         }
         #expect(widths.prefix(110).suffix(60).count { $0 == 1 } >= 50, "it rests while drafts are wrong: \(widths)")
-        #expect(widths.suffix(10).allSatisfy { $0 > 1 }, "\(widths)")
+        // But for a look at plain decoding.
+        #expect(widths.suffix(20).count { $0 > 1 } >= 12 && widths.last ?? 0 > 1, "\(widths)")
     }
 
     @Test("free-running jobs are governed too: drafts that the model likes and the clock does not are let rest")

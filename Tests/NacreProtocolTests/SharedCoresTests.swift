@@ -90,7 +90,8 @@ import Testing
         }
         #expect(opened == 0 && rig.machine.jobCount == 2)
         // With the one that peeked gone, another takes its place.
-        rig.step(.control(.cancelJob(CancelJob(job: JobID(high: 0, low: 1), attempt: 0))))
+        let cancel = CancelJob(job: JobID(high: 0, low: 1), attempt: 0)
+        opened += rig.step(.control(.cancelJob(cancel))).opens.count
         for round in 0..<2 where rig.pass != nil {
             let rows = rig.pass?.nodes.count { $0.score != nil } ?? 0
             opened += rig.choose(Array(repeating: TokenID(rawValue: UInt32(40 + round)), count: rows)).opens.count

@@ -6,7 +6,7 @@
 /// | shortened (at most the cost model's best length) | slower than plain | resting |
 /// | shortened | faster, and its pause is over | full |
 /// | full, shortened | seems slower, but plain decoding was never measured | checking |
-/// | resting | forecast faster by `gain`, or a probe says so | shortened |
+/// | resting | expected to be faster beyond doubt, or a probe says so by `gain` | shortened |
 /// | any | a probe of the other way is due and paid for | the same, after a few rounds |
 ///
 /// What is compared is tokens per time of the two ways to decode, each as the cost model's forecast times a factor that
@@ -37,6 +37,8 @@ package struct Governor: Sendable {
     private static let unusableMax = 4
     /// Rounds before a measurement may stop drafting.
     private static let roundsMin = 8
+    /// The same where they are expected to be so much slower.
+    private static let (roundsHopeless, hopeless) = (2, 0.9)
     /// Errors that a ratio must lie below 1. More would let a loss of that size stand.
     private static let errors = 0.5
     /// Of what was known before a probe so much counts beside it.
@@ -65,7 +67,7 @@ package struct Governor: Sendable {
     private var credit = endowment
     /// Rounds since the last probe or change.
     private var since = 0
-    private var (restPause, checkPause, fullPause) = (firstPause, pause.lowerBound, pause.lowerBound)
+    private var (restPause, checkPause, fullPause) = (firstPause, firstPause, pause.lowerBound)
     /// Looks at plain decoding before it was ever measured.
     private var checks = 0
     /// The first round of another way to decode still holds something of the one before.
@@ -75,7 +77,7 @@ package struct Governor: Sendable {
     /// What is said of the last decision.
     package private(set) var reason = Reason.notMeasured
 
-    /// Whether the lengths are the cost model's own: nothing is longer than it finds best, so nothing is shortened.
+    /// The lengths are the cost model's own: nothing is longer than it finds best, so nothing is shortened.
     private let isHeld: Bool
 
     package init(isHeld: Bool = false) {
@@ -89,7 +91,7 @@ package struct Governor: Sendable {
         var other = self
         other.drafting.doubt(to: Self.agedTo, rounds: Self.roundsMin)
         other.plain.doubt(to: Self.agedTo, rounds: Self.roundsMin)
-        (other.restPause, other.checkPause) = (Self.firstPause, Self.pause.lowerBound)
+        (other.restPause, other.checkPause) = (Self.firstPause, Self.firstPause)
         switch state {
         case .probing: other.state = .resting
         case .checking(_, let isFull): other.state = isFull ? .full : .shortened
@@ -126,7 +128,7 @@ package struct Governor: Sendable {
     package mutating func next(_ forecast: Forecast) -> Order {
         let ratio = ratio(forecast)
         let (last, wasSettling) = (order.mayDraft, isSettling)
-        defer { isSettling = order.mayDraft != last || wasSettling && order.mayDraft == last }
+        defer { isSettling = order.mayDraft != last || wasSettling }
         switch state {
         case .full, .shortened: nextDrafting(ratio, isFull: state == .full)
         case .resting: nextResting(ratio)
@@ -188,7 +190,7 @@ package struct Governor: Sendable {
     }
 
     private mutating func nextDrafting(_ ratio: Ratio, isFull: Bool) {
-        if drafting.rounds >= Self.roundsMin, isSlower(ratio) {
+        if drafting.rounds >= Self.roundsMin && isSlower(ratio) || isHopeless(ratio) {
             guard plain.rounds > 0 || checks >= Self.checksMax else {
                 // The forecast may be as wrong of plain decoding.
                 reason = .notMeasured
@@ -203,7 +205,9 @@ package struct Governor: Sendable {
             return
         }
         reason = drafting.rounds < Self.roundsMin ? .notMeasured : .pays(ratio.value)
-        let cost = Double(Self.plainProbeRounds) * drafting.tokensPerRound * max(0, 1 - 1 / ratio.value)
+        // Where forecast and measurement are at odds it may well cost nothing.
+        let lost = max(0, 1 - 1 / min(ratio.value, ratio.forecast))
+        let cost = Double(Self.plainProbeRounds) * drafting.tokensPerRound * lost
         if since >= checkPause, drafting.rounds >= Self.roundsMin, credit >= cost {
             checkPause = min(2 * checkPause, Self.pause.upperBound)
             move(to: .checking(left: Self.plainProbeRounds + 1, isFull: isFull))
@@ -216,7 +220,8 @@ package struct Governor: Sendable {
     }
 
     private mutating func nextResting(_ ratio: Ratio) {
-        if ratio.value > Self.gain {
+        // What is measured of plain decoding goes up and down, and is no reason to draft.
+        if ratio.value - Self.errors * ratio.error > 1, ratio.value > Self.gain {
             reason = .pays(ratio.value)
             move(to: .shortened)
             return
@@ -260,6 +265,11 @@ package struct Governor: Sendable {
         ratio.value + Self.errors * ratio.error < 1 || max(ratio.value, ratio.forecast) * Self.gain < 1
     }
 
+    /// Expected to be far slower, and a few rounds have not said otherwise.
+    private func isHopeless(_ ratio: Ratio) -> Bool {
+        drafting.rounds >= Self.roundsHopeless && max(ratio.value, ratio.forecast) < Self.hopeless
+    }
+
     /// Tokens per time with drafts over those without.
     private func ratio(_ forecast: Forecast) -> Ratio {
         guard forecast.isUsable else { return (1, 1, 1) }
@@ -288,12 +298,13 @@ package struct Governor: Sendable {
         // What else the time went into is not known: what was to be expected is paid.
         case .probing where !round.isTypical:
             credit -= round.tokens * max(0, 1 / ratio(round.forecast).value - 1)
+        // Where plain decoding is the faster one nothing was won that could be lost again.
         case .checking where !round.isTypical:
             credit -= round.tokens * max(0, ratio(round.forecast).value - 1)
         case .probing:
             credit += round.tokens - round.forecast.plain * plain.correction * round.microseconds
         case .checking:
-            credit += round.tokens - speculative(round.forecast) * drafting.correction * round.microseconds
+            credit += min(0, round.tokens - speculative(round.forecast) * drafting.correction * round.microseconds)
         }
     }
 }

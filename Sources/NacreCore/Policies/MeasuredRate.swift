@@ -1,14 +1,17 @@
 /// By what factor a way to decode is faster than its forecast, with an error: tokens over expected tokens, both summed
-/// with exponential forgetting over about 256 rounds.
+/// with exponential forgetting over the rounds so far, 256 at most.
 ///
 /// A ratio of sums, because a mean of rounds' own ratios would favour short rounds.
 struct MeasuredRate: Sendable, Hashable {
-    private static let kept = 1 - 1.0 / 256
+    /// Rounds that count; fewer at first, when forecasts were made from less than what is known now.
+    private var memory: Double { min(256, 8 + Double(rounds)) }
     /// The forecast itself counts as so many rounds at first, and as one less after each eighth: eight rounds of bad
     /// luck are no slow drafter. Fewer where rounds are less a matter of luck, in proportion to the variance.
     private static let priorRounds = 8.0
     private static let fading = 0.125
     private static let usualSpread = 0.5
+    /// Spreads by which a round may have been slower: more is somebody else's work.
+    private static let outlier = 2.5
     /// The relative error before any round.
     private static let unknownError = 0.5
 
@@ -31,11 +34,13 @@ struct MeasuredRate: Sendable, Hashable {
     mutating func record(tokens count: Double, expected wanted: Double) {
         rounds += 1
         prior = max(0, prior - Self.fading)
-        tokens = tokens * Self.kept + count
-        expected = expected * Self.kept + wanted
-        weight = weight * Self.kept + 1
+        let wanted = min(wanted, count / correction * (1 + Self.outlier * spread))
+        let kept = 1 - 1 / memory
+        tokens = tokens * kept + count
+        expected = expected * kept + wanted
+        weight = weight * kept + 1
         let off = count - correction * wanted
-        squares = squares * Self.kept * Self.kept + off * off
+        squares = squares * kept * kept + off * off
     }
 
     /// Lets what was seen so far weigh as little as `share` of the rounds that it may hold.

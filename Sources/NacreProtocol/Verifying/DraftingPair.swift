@@ -34,6 +34,10 @@ struct DraftingPair: Sendable {
     private(set) var leader: Leader?
     /// Since when it drafts or rests, with probes of the other.
     private(set) var since: Instant
+    /// Of the last round, with all jobs that draft alike.
+    var conditions: RoundConditions?
+    /// While it rests on the verifier's cores: no other text is read before so many tokens are committed, of all jobs.
+    var peekDue: UInt64 = 0
     private var governors: [Int: Governor] = [:]
     private var load = 0
     private var round: Round?
@@ -48,7 +52,17 @@ struct DraftingPair: Sendable {
     var governor: Governor? { governors[load] }
 
     /// What holds for all its jobs now.
-    var order: Governor.Order { governor?.order ?? Governor.Order(mayDraft: true, isShortened: false) }
+    var order: Governor.Order { Self.order(of: governor) }
+
+    /// That of so many jobs, as far as it is known.
+    func governor(ofLoad decoding: Int) -> Governor? { governors[Self.load(decoding)] ?? governor?.elsewhere }
+
+    /// What holds once so many jobs decode.
+    func order(ofLoad decoding: Int) -> Governor.Order { Self.order(of: governor(ofLoad: decoding)) }
+
+    private static func order(of governor: Governor?) -> Governor.Order {
+        governor?.order ?? Governor.Order(mayDraft: true, isShortened: false)
+    }
 
     /// The round that is under way tells nothing: its job has lost its drafter, or does as it was not told.
     mutating func release(_ job: Leader) {

@@ -226,6 +226,8 @@ package struct HiredDrafter: Sendable {
     /// The context was sent.
     package var isOpen = false
     package var isReady = false
+    /// Tokens that the drafter had to read when it was sent the context, of all its streams.
+    var unread = 0
     /// Committed tokens that no verdict has told it of, and the rounds they are from.
     package var untold = 0
     package var roundsUntold = 0

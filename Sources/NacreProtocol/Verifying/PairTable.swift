@@ -70,6 +70,12 @@ struct PairTable: Sendable {
         return body(&pairs[place])
     }
 
+    /// No text of the resting pair is read before so many tokens are committed.
+    mutating func delay(_ key: PairKey, until committed: UInt64) {
+        guard let place = pairs.firstIndex(where: { $0.key == key }) else { return }
+        pairs[place].peekDue = committed
+    }
+
     subscript(key: PairKey) -> DraftingPair? { pairs.first { $0.key == key } }
 
     mutating func release(_ job: DraftingPair.Leader) {

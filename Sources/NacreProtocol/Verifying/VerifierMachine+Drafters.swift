@@ -10,6 +10,14 @@ struct PeerLinkState: Sendable {
     var isHelper = false
     /// Digest of a drafter's model; 0 if it does not say.
     var model: UInt64 = 0
+    /// What a drafter takes to read one token of a text while nobody else computes, in microseconds; 0 unknown.
+    var reading = 0.0
+
+    /// It has read a text on the verifier's cores, of `tokens` with those of other streams.
+    mutating func hasRead(tokens: Int, microseconds: Int) {
+        let sample = Double(max(0, microseconds)) / Double(max(1, tokens))
+        reading = reading == 0 ? sample : reading + 0.25 * (min(sample, 4 * reading) - reading)
+    }
 }
 
 // Hiring, hearing and losing drafters.
@@ -66,6 +74,7 @@ extension VerifierMachine {
                 isWorthOpening(drafter, of: jobs[index])
             else { continue }
             disturb(by: drafter)
+            payForReading(drafter, of: jobs[index])
             // The text may have grown while the link was dialled: the stream stands on what is committed now.
             beginPacing(index)
             let job = jobs[index]
@@ -79,6 +88,7 @@ extension VerifierMachine {
             beginForest(index, of: hired)
             jobs[index].drafters[hired].isOpen = true
             if drafter.sharesCores { jobs[index].drafters[hired].attentionSince = now }
+            jobs[index].drafters[hired].unread = unread(at: drafter.address)
             for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
                 let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
                 let open = DraftOpen(
@@ -125,6 +135,11 @@ extension VerifierMachine {
             guard let (index, hired) = place(of: ready.stream, at: address) else { return }
             guard !jobs[index].drafters[hired].isReady else { throw ProtocolFault("DraftReady came twice") }
             disturb(by: jobs[index].drafters[hired])
+            let drafter = jobs[index].drafters[hired]
+            if drafter.sharesCores, !drafter.isBeside {
+                let tokens = max(drafter.unread, unread(at: address))
+                links[address]?.hasRead(tokens: tokens, microseconds: now - drafter.attentionSince)
+            }
             jobs[index].drafters[hired].isReady = true
             jobs[index].drafters[hired].microsecondsPerToken = Int(ready.microsecondsPerToken)
             jobs[index].drafters[hired].attentionSince = now

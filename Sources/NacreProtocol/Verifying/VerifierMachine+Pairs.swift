@@ -60,21 +60,9 @@ extension VerifierMachine {
         return jobs.first { $0.pace.rests && !$0.pace.restsAlone && pairKey(of: $0) == key }?.job == job.job
     }
 
-    /// Whether the drafter should read the job's text. On the verifier's cores every pass waits for that: one stream of
-    /// a pair that rests is enough to know its acceptance, and a policy of no drafts needs none.
-    func isWorthOpening(_ drafter: HiredDrafter, of job: JobVerification) -> Bool {
-        guard drafter.sharesCores, job.speculation.isGoverned else { return true }
-        guard !job.pace.isOff else { return false }
-        let model = links[drafter.address]?.model ?? 0
-        func key(_ job: JobVerification) -> PairKey {
-            PairKey(draftModel: model, sharesCores: true, job.speculation, job.sampling)
-        }
-        guard let pair = pairs[key(job)], !pair.order.mayDraft else { return true }
-        return !jobs.contains { other in
-            other.drafters.contains { $0.isOpen && $0.sharesCores && (links[$0.address]?.model ?? 0) == model }
-                && key(other) == key(job)
-        }
-    }
+
+    /// Jobs that decode or soon will.
+    var expected: Int { jobs.count(where: \.hasContext) }
 
     // MARK: - What disturbs measurements
 

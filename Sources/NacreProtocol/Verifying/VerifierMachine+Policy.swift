@@ -41,8 +41,8 @@ package struct JobPace: Sendable {
     var isOff: Bool { policy.specification.draftsNothing }
 
     /// The drafter is one of this pair: what is known of that holds here too.
-    mutating func join(_ pair: DraftingPair) {
-        isTold = !pair.order.mayDraft
+    mutating func join(_ pair: DraftingPair, decoding: Int) {
+        isTold = !pair.order(ofLoad: decoding).mayDraft
         undrafted = 0
         if judged == 0 { acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha) }
     }
@@ -164,6 +164,7 @@ extension VerifierMachine {
         if job.pace.restsAlone { pairs.release(leader) }
         let committed = tokensCommitted
         let pair = withPair(key, at: now) { pair in
+            pair.conditions = shared
             if !job.pace.restsAlone {
                 _ = pair.next(
                     leader, forecast, decoding: shared.others + 1, committed: committed, isTypical: isTypical,
@@ -185,7 +186,7 @@ extension VerifierMachine {
         let job = jobs[index]
         guard job.speculation.isGoverned, let pair = pairs[pairKey(of: job)] else { return }
         if job.pace.isNew { jobs[index].acceptance = AcceptanceEstimator(priorAlpha: pair.acceptance.alpha) }
-        jobs[index].pace.join(pair)
+        jobs[index].pace.join(pair, decoding: expected)
     }
 
     /// What is measured of the job's rounds.
@@ -206,7 +207,7 @@ extension VerifierMachine {
     }
 
     /// Most drafts of a job in a pass with so many other jobs, of which `peers` draft as much.
-    private func most(others: Int, peers: Int) -> Int {
+    func most(others: Int, peers: Int) -> Int {
         min(Limits.gammaMax, max(1, (configuration.nodesMax - 1 - others) / (peers + 1)))
     }
 

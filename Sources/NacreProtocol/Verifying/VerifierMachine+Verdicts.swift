@@ -59,11 +59,12 @@ extension VerifierMachine {
         }
     }
 
-    /// Whether a drafter at rest is not told yet. On the verifier's cores it is told more rarely: every pass waits
-    /// while it reads.
+    /// Whether a drafter at rest is not told yet. On the verifier's cores it is told more rarely, and only if it is to
+    /// draft: every pass waits while it reads.
     private func isQuiet(_ drafter: HiredDrafter, of job: JobVerification) -> Bool {
-        let rounds = job.pace.quietRounds * (drafter.sharesCores ? 4 : 1)
-        return drafter.roundsUntold < rounds && drafter.untold < Limits.windowPositionsMax / 2
+        guard drafter.untold < Limits.windowPositionsMax / 2 else { return false }
+        guard drafter.sharesCores else { return drafter.roundsUntold < job.pace.quietRounds }
+        return !peeks(job) || drafter.roundsUntold < job.pace.quietRounds * 4
     }
 
     /// Whether the job is better off without drafts for now. They go on being probed: every verdict
