@@ -81,7 +81,7 @@ import Testing
                     for try await _ in try await coordinator.stream(Self.job("beam", seed: 1)) {}
                 }
             }
-            let check = try await cluster.nacre("check", "--methods", "dsbd")
+            let check = try await Command.run("nacre", ["check", "--methods", "dsbd"])
             #expect(check.status != 0 && check.errors.contains("law of its beams"))
             let text = try await cluster.nacre(
                 arguments: ["run", "--method", "beam", "--n-best", "2", "--max-tokens", "8", "--seed", "1"] + warm
