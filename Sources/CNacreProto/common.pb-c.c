@@ -220,7 +220,7 @@ const ProtobufCMessageDescriptor nacre__sampling__descriptor =
   (ProtobufCMessageInit) nacre__sampling__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__draft_shape__field_descriptors[5] =
+static const ProtobufCFieldDescriptor nacre__draft_shape__field_descriptors[6] =
 {
   {
     "width",
@@ -282,9 +282,22 @@ static const ProtobufCFieldDescriptor nacre__draft_shape__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forest",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftShape, forest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft_shape__field_indices_by_name[] = {
   3,   /* field[3] = beams */
+  5,   /* field[5] = forest */
   1,   /* field[1] = nodes_max */
   4,   /* field[4] = one_path */
   0,   /* field[0] = width */
@@ -293,7 +306,7 @@ static const unsigned nacre__draft_shape__field_indices_by_name[] = {
 static const ProtobufCIntRange nacre__draft_shape__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor nacre__draft_shape__descriptor =
 {
@@ -303,7 +316,7 @@ const ProtobufCMessageDescriptor nacre__draft_shape__descriptor =
   "Nacre__DraftShape",
   "nacre",
   sizeof(Nacre__DraftShape),
-  5,
+  6,
   nacre__draft_shape__field_descriptors,
   nacre__draft_shape__field_indices_by_name,
   1,  nacre__draft_shape__number_ranges,

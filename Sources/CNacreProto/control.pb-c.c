@@ -458,6 +458,51 @@ void   nacre__offer__free_unpacked
   assert(message->base.descriptor == &nacre__offer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__beam_settings__init
+                     (Nacre__BeamSettings         *message)
+{
+  static const Nacre__BeamSettings init_value = NACRE__BEAM_SETTINGS__INIT;
+  *message = init_value;
+}
+size_t nacre__beam_settings__get_packed_size
+                     (const Nacre__BeamSettings *message)
+{
+  assert(message->base.descriptor == &nacre__beam_settings__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__beam_settings__pack
+                     (const Nacre__BeamSettings *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__beam_settings__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__beam_settings__pack_to_buffer
+                     (const Nacre__BeamSettings *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__beam_settings__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__BeamSettings *
+       nacre__beam_settings__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__BeamSettings *)
+     protobuf_c_message_unpack (&nacre__beam_settings__descriptor,
+                                allocator, len, data);
+}
+void   nacre__beam_settings__free_unpacked
+                     (Nacre__BeamSettings *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__beam_settings__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__assign_job__init
                      (Nacre__AssignJob         *message)
 {
@@ -636,6 +681,51 @@ void   nacre__job_statistics__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &nacre__job_statistics__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__beam_answer__init
+                     (Nacre__BeamAnswer         *message)
+{
+  static const Nacre__BeamAnswer init_value = NACRE__BEAM_ANSWER__INIT;
+  *message = init_value;
+}
+size_t nacre__beam_answer__get_packed_size
+                     (const Nacre__BeamAnswer *message)
+{
+  assert(message->base.descriptor == &nacre__beam_answer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__beam_answer__pack
+                     (const Nacre__BeamAnswer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__beam_answer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__beam_answer__pack_to_buffer
+                     (const Nacre__BeamAnswer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__beam_answer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__BeamAnswer *
+       nacre__beam_answer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__BeamAnswer *)
+     protobuf_c_message_unpack (&nacre__beam_answer__descriptor,
+                                allocator, len, data);
+}
+void   nacre__beam_answer__free_unpacked
+                     (Nacre__BeamAnswer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__beam_answer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   nacre__job_ended__init
@@ -2147,7 +2237,97 @@ const ProtobufCMessageDescriptor nacre__offer__descriptor =
   (ProtobufCMessageInit) nacre__offer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[26] =
+static const ProtobufCFieldDescriptor nacre__beam_settings__field_descriptors[5] =
+{
+  {
+    "width",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamSettings, width),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "threshold",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamSettings, threshold),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "width_min",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamSettings, width_min),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "survivor",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamSettings, survivor),
+    &nacre__beam_survivor__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "answers",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamSettings, answers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__beam_settings__field_indices_by_name[] = {
+  4,   /* field[4] = answers */
+  3,   /* field[3] = survivor */
+  1,   /* field[1] = threshold */
+  0,   /* field[0] = width */
+  2,   /* field[2] = width_min */
+};
+static const ProtobufCIntRange nacre__beam_settings__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor nacre__beam_settings__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.BeamSettings",
+  "BeamSettings",
+  "Nacre__BeamSettings",
+  "nacre",
+  sizeof(Nacre__BeamSettings),
+  5,
+  nacre__beam_settings__field_descriptors,
+  nacre__beam_settings__field_indices_by_name,
+  1,  nacre__beam_settings__number_ranges,
+  (ProtobufCMessageInit) nacre__beam_settings__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[27] =
 {
   {
     "job_hi",
@@ -2461,9 +2641,22 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[26] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "beams",
+    40,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, beams),
+    &nacre__beam_settings__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__assign_job__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
+  26,   /* field[26] = beams */
   15,   /* field[15] = branches */
   9,   /* field[9] = context */
   8,   /* field[8] = context_offset */
@@ -2490,13 +2683,14 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   20,   /* field[20] = siblings */
   24,   /* field[24] = tau */
 };
-static const ProtobufCIntRange nacre__assign_job__number_ranges[4 + 1] =
+static const ProtobufCIntRange nacre__assign_job__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 8, 6 },
   { 14, 11 },
   { 30, 24 },
-  { 0, 26 }
+  { 40, 26 },
+  { 0, 27 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -2506,10 +2700,10 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  26,
+  27,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
-  4,  nacre__assign_job__number_ranges,
+  5,  nacre__assign_job__number_ranges,
   (ProtobufCMessageInit) nacre__assign_job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3005,7 +3199,84 @@ const ProtobufCMessageDescriptor nacre__job_statistics__descriptor =
   (ProtobufCMessageInit) nacre__job_statistics__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__job_ended__field_descriptors[7] =
+static const ProtobufCFieldDescriptor nacre__beam_answer__field_descriptors[4] =
+{
+  {
+    "token",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__BeamAnswer, n_token),
+    offsetof(Nacre__BeamAnswer, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "log_likelihood",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamAnswer, log_likelihood),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamAnswer, ended),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "copies",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamAnswer, copies),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__beam_answer__field_indices_by_name[] = {
+  3,   /* field[3] = copies */
+  2,   /* field[2] = ended */
+  1,   /* field[1] = log_likelihood */
+  0,   /* field[0] = token */
+};
+static const ProtobufCIntRange nacre__beam_answer__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor nacre__beam_answer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.BeamAnswer",
+  "BeamAnswer",
+  "Nacre__BeamAnswer",
+  "nacre",
+  sizeof(Nacre__BeamAnswer),
+  4,
+  nacre__beam_answer__field_descriptors,
+  nacre__beam_answer__field_indices_by_name,
+  1,  nacre__beam_answer__number_ranges,
+  (ProtobufCMessageInit) nacre__beam_answer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__job_ended__field_descriptors[8] =
 {
   {
     "job_hi",
@@ -3091,8 +3362,21 @@ static const ProtobufCFieldDescriptor nacre__job_ended__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "answer",
+    30,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__JobEnded, n_answer),
+    offsetof(Nacre__JobEnded, answer),
+    &nacre__beam_answer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__job_ended__field_indices_by_name[] = {
+  7,   /* field[7] = answer */
   2,   /* field[2] = attempt */
   5,   /* field[5] = detail */
   0,   /* field[0] = job_hi */
@@ -3101,10 +3385,11 @@ static const unsigned nacre__job_ended__field_indices_by_name[] = {
   4,   /* field[4] = reason */
   6,   /* field[6] = statistics */
 };
-static const ProtobufCIntRange nacre__job_ended__number_ranges[1 + 1] =
+static const ProtobufCIntRange nacre__job_ended__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 30, 7 },
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor nacre__job_ended__descriptor =
 {
@@ -3114,10 +3399,10 @@ const ProtobufCMessageDescriptor nacre__job_ended__descriptor =
   "Nacre__JobEnded",
   "nacre",
   sizeof(Nacre__JobEnded),
-  7,
+  8,
   nacre__job_ended__field_descriptors,
   nacre__job_ended__field_indices_by_name,
-  1,  nacre__job_ended__number_ranges,
+  2,  nacre__job_ended__number_ranges,
   (ProtobufCMessageInit) nacre__job_ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -4033,7 +4318,7 @@ const ProtobufCEnumDescriptor nacre__drafting_state__descriptor =
   nacre__drafting_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[6] =
+static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[8] =
 {
   { "DECODING_METHOD_UNSPECIFIED", "NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED", 0 },
   { "DECODING_METHOD_AUTOREGRESSIVE", "NACRE__DECODING_METHOD__DECODING_METHOD_AUTOREGRESSIVE", 1 },
@@ -4041,13 +4326,17 @@ static const ProtobufCEnumValue nacre__decoding_method__enum_values_by_number[6]
   { "DECODING_METHOD_PEARL", "NACRE__DECODING_METHOD__DECODING_METHOD_PEARL", 3 },
   { "DECODING_METHOD_STREAM", "NACRE__DECODING_METHOD__DECODING_METHOD_STREAM", 4 },
   { "DECODING_METHOD_MTAD", "NACRE__DECODING_METHOD__DECODING_METHOD_MTAD", 5 },
+  { "DECODING_METHOD_BEAM", "NACRE__DECODING_METHOD__DECODING_METHOD_BEAM", 6 },
+  { "DECODING_METHOD_DSBD", "NACRE__DECODING_METHOD__DECODING_METHOD_DSBD", 7 },
 };
 static const ProtobufCIntRange nacre__decoding_method__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 8}
 };
-static const ProtobufCEnumValueIndex nacre__decoding_method__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex nacre__decoding_method__enum_values_by_name[8] =
 {
   { "DECODING_METHOD_AUTOREGRESSIVE", 1 },
+  { "DECODING_METHOD_BEAM", 6 },
+  { "DECODING_METHOD_DSBD", 7 },
   { "DECODING_METHOD_MTAD", 5 },
   { "DECODING_METHOD_PEARL", 3 },
   { "DECODING_METHOD_SPECULATIVE", 2 },
@@ -4061,12 +4350,42 @@ const ProtobufCEnumDescriptor nacre__decoding_method__descriptor =
   "DecodingMethod",
   "Nacre__DecodingMethod",
   "nacre",
-  6,
+  8,
   nacre__decoding_method__enum_values_by_number,
-  6,
+  8,
   nacre__decoding_method__enum_values_by_name,
   1,
   nacre__decoding_method__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue nacre__beam_survivor__enum_values_by_number[3] =
+{
+  { "BEAM_SURVIVOR_ALL", "NACRE__BEAM_SURVIVOR__BEAM_SURVIVOR_ALL", 0 },
+  { "BEAM_SURVIVOR_DRAWN", "NACRE__BEAM_SURVIVOR__BEAM_SURVIVOR_DRAWN", 1 },
+  { "BEAM_SURVIVOR_LIKELIEST", "NACRE__BEAM_SURVIVOR__BEAM_SURVIVOR_LIKELIEST", 2 },
+};
+static const ProtobufCIntRange nacre__beam_survivor__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex nacre__beam_survivor__enum_values_by_name[3] =
+{
+  { "BEAM_SURVIVOR_ALL", 0 },
+  { "BEAM_SURVIVOR_DRAWN", 1 },
+  { "BEAM_SURVIVOR_LIKELIEST", 2 },
+};
+const ProtobufCEnumDescriptor nacre__beam_survivor__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "nacre.BeamSurvivor",
+  "BeamSurvivor",
+  "Nacre__BeamSurvivor",
+  "nacre",
+  3,
+  nacre__beam_survivor__enum_values_by_number,
+  3,
+  nacre__beam_survivor__enum_values_by_name,
+  1,
+  nacre__beam_survivor__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue nacre__refuse_reason__enum_values_by_number[4] =
@@ -4101,7 +4420,7 @@ const ProtobufCEnumDescriptor nacre__refuse_reason__descriptor =
   nacre__refuse_reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue nacre__end_reason__enum_values_by_number[6] =
+static const ProtobufCEnumValue nacre__end_reason__enum_values_by_number[7] =
 {
   { "END_REASON_UNSPECIFIED", "NACRE__END_REASON__END_REASON_UNSPECIFIED", 0 },
   { "END_REASON_END_OF_GENERATION", "NACRE__END_REASON__END_REASON_END_OF_GENERATION", 1 },
@@ -4109,11 +4428,12 @@ static const ProtobufCEnumValue nacre__end_reason__enum_values_by_number[6] =
   { "END_REASON_CANCELLED", "NACRE__END_REASON__END_REASON_CANCELLED", 3 },
   { "END_REASON_CACHE_FULL", "NACRE__END_REASON__END_REASON_CACHE_FULL", 4 },
   { "END_REASON_ENGINE_FAILED", "NACRE__END_REASON__END_REASON_ENGINE_FAILED", 5 },
+  { "END_REASON_UNSUITED", "NACRE__END_REASON__END_REASON_UNSUITED", 6 },
 };
 static const ProtobufCIntRange nacre__end_reason__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex nacre__end_reason__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex nacre__end_reason__enum_values_by_name[7] =
 {
   { "END_REASON_CACHE_FULL", 4 },
   { "END_REASON_CANCELLED", 3 },
@@ -4121,6 +4441,7 @@ static const ProtobufCEnumValueIndex nacre__end_reason__enum_values_by_name[6] =
   { "END_REASON_ENGINE_FAILED", 5 },
   { "END_REASON_LENGTH", 2 },
   { "END_REASON_UNSPECIFIED", 0 },
+  { "END_REASON_UNSUITED", 6 },
 };
 const ProtobufCEnumDescriptor nacre__end_reason__descriptor =
 {
@@ -4129,9 +4450,9 @@ const ProtobufCEnumDescriptor nacre__end_reason__descriptor =
   "EndReason",
   "Nacre__EndReason",
   "nacre",
-  6,
+  7,
   nacre__end_reason__enum_values_by_number,
-  6,
+  7,
   nacre__end_reason__enum_values_by_name,
   1,
   nacre__end_reason__value_ranges,

@@ -143,6 +143,96 @@ void   nacre__proposal__free_unpacked
   assert(message->base.descriptor == &nacre__proposal__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   nacre__sparse_row__init
+                     (Nacre__SparseRow         *message)
+{
+  static const Nacre__SparseRow init_value = NACRE__SPARSE_ROW__INIT;
+  *message = init_value;
+}
+size_t nacre__sparse_row__get_packed_size
+                     (const Nacre__SparseRow *message)
+{
+  assert(message->base.descriptor == &nacre__sparse_row__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__sparse_row__pack
+                     (const Nacre__SparseRow *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__sparse_row__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__sparse_row__pack_to_buffer
+                     (const Nacre__SparseRow *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__sparse_row__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__SparseRow *
+       nacre__sparse_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__SparseRow *)
+     protobuf_c_message_unpack (&nacre__sparse_row__descriptor,
+                                allocator, len, data);
+}
+void   nacre__sparse_row__free_unpacked
+                     (Nacre__SparseRow *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__sparse_row__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__forest_layer__init
+                     (Nacre__ForestLayer         *message)
+{
+  static const Nacre__ForestLayer init_value = NACRE__FOREST_LAYER__INIT;
+  *message = init_value;
+}
+size_t nacre__forest_layer__get_packed_size
+                     (const Nacre__ForestLayer *message)
+{
+  assert(message->base.descriptor == &nacre__forest_layer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__forest_layer__pack
+                     (const Nacre__ForestLayer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__forest_layer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__forest_layer__pack_to_buffer
+                     (const Nacre__ForestLayer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__forest_layer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__ForestLayer *
+       nacre__forest_layer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__ForestLayer *)
+     protobuf_c_message_unpack (&nacre__forest_layer__descriptor,
+                                allocator, len, data);
+}
+void   nacre__forest_layer__free_unpacked
+                     (Nacre__ForestLayer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__forest_layer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   nacre__draft__init
                      (Nacre__Draft         *message)
 {
@@ -276,6 +366,51 @@ void   nacre__draft_row__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &nacre__draft_row__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   nacre__beam_step__init
+                     (Nacre__BeamStep         *message)
+{
+  static const Nacre__BeamStep init_value = NACRE__BEAM_STEP__INIT;
+  *message = init_value;
+}
+size_t nacre__beam_step__get_packed_size
+                     (const Nacre__BeamStep *message)
+{
+  assert(message->base.descriptor == &nacre__beam_step__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t nacre__beam_step__pack
+                     (const Nacre__BeamStep *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &nacre__beam_step__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t nacre__beam_step__pack_to_buffer
+                     (const Nacre__BeamStep *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &nacre__beam_step__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Nacre__BeamStep *
+       nacre__beam_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Nacre__BeamStep *)
+     protobuf_c_message_unpack (&nacre__beam_step__descriptor,
+                                allocator, len, data);
+}
+void   nacre__beam_step__free_unpacked
+                     (Nacre__BeamStep *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &nacre__beam_step__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   nacre__verdict__init
@@ -1092,7 +1227,122 @@ const ProtobufCMessageDescriptor nacre__proposal__descriptor =
   (ProtobufCMessageInit) nacre__proposal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[16] =
+static const ProtobufCFieldDescriptor nacre__sparse_row__field_descriptors[2] =
+{
+  {
+    "token",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__SparseRow, n_token),
+    offsetof(Nacre__SparseRow, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__SparseRow, n_weight),
+    offsetof(Nacre__SparseRow, weight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__sparse_row__field_indices_by_name[] = {
+  0,   /* field[0] = token */
+  1,   /* field[1] = weight */
+};
+static const ProtobufCIntRange nacre__sparse_row__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor nacre__sparse_row__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.SparseRow",
+  "SparseRow",
+  "Nacre__SparseRow",
+  "nacre",
+  sizeof(Nacre__SparseRow),
+  2,
+  nacre__sparse_row__field_descriptors,
+  nacre__sparse_row__field_indices_by_name,
+  1,  nacre__sparse_row__number_ranges,
+  (ProtobufCMessageInit) nacre__sparse_row__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__forest_layer__field_descriptors[3] =
+{
+  {
+    "beam",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ForestLayer, n_beam),
+    offsetof(Nacre__ForestLayer, beam),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__ForestLayer, n_token),
+    offsetof(Nacre__ForestLayer, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "row",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__ForestLayer, n_row),
+    offsetof(Nacre__ForestLayer, row),
+    &nacre__sparse_row__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__forest_layer__field_indices_by_name[] = {
+  0,   /* field[0] = beam */
+  2,   /* field[2] = row */
+  1,   /* field[1] = token */
+};
+static const ProtobufCIntRange nacre__forest_layer__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor nacre__forest_layer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.ForestLayer",
+  "ForestLayer",
+  "Nacre__ForestLayer",
+  "nacre",
+  sizeof(Nacre__ForestLayer),
+  3,
+  nacre__forest_layer__field_descriptors,
+  nacre__forest_layer__field_indices_by_name,
+  1,  nacre__forest_layer__number_ranges,
+  (ProtobufCMessageInit) nacre__forest_layer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[17] =
 {
   {
     "stream",
@@ -1286,6 +1536,18 @@ static const ProtobufCFieldDescriptor nacre__draft__field_descriptors[16] =
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "layer",
+    30,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__Draft, n_layer),
+    offsetof(Nacre__Draft, layer),
+    &nacre__forest_layer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft__field_indices_by_name[] = {
   14,   /* field[14] = drawn */
@@ -1294,6 +1556,7 @@ static const unsigned nacre__draft__field_indices_by_name[] = {
   1,   /* field[1] = epoch */
   3,   /* field[3] = first_node */
   6,   /* field[6] = heard */
+  16,   /* field[16] = layer */
   13,   /* field[13] = margin */
   9,   /* field[9] = microseconds */
   4,   /* field[4] = parent */
@@ -1305,12 +1568,13 @@ static const unsigned nacre__draft__field_indices_by_name[] = {
   5,   /* field[5] = token */
   12,   /* field[12] = top */
 };
-static const ProtobufCIntRange nacre__draft__number_ranges[3 + 1] =
+static const ProtobufCIntRange nacre__draft__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 13, 10 },
   { 20, 15 },
-  { 0, 16 }
+  { 30, 16 },
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor nacre__draft__descriptor =
 {
@@ -1320,10 +1584,10 @@ const ProtobufCMessageDescriptor nacre__draft__descriptor =
   "Nacre__Draft",
   "nacre",
   sizeof(Nacre__Draft),
-  16,
+  17,
   nacre__draft__field_descriptors,
   nacre__draft__field_indices_by_name,
-  3,  nacre__draft__number_ranges,
+  4,  nacre__draft__number_ranges,
   (ProtobufCMessageInit) nacre__draft__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1481,7 +1745,58 @@ const ProtobufCMessageDescriptor nacre__draft_row__descriptor =
   (ProtobufCMessageInit) nacre__draft_row__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__verdict__field_descriptors[6] =
+static const ProtobufCFieldDescriptor nacre__beam_step__field_descriptors[2] =
+{
+  {
+    "parent",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__BeamStep, parent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__BeamStep, n_token),
+    offsetof(Nacre__BeamStep, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned nacre__beam_step__field_indices_by_name[] = {
+  0,   /* field[0] = parent */
+  1,   /* field[1] = token */
+};
+static const ProtobufCIntRange nacre__beam_step__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor nacre__beam_step__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "nacre.BeamStep",
+  "BeamStep",
+  "Nacre__BeamStep",
+  "nacre",
+  sizeof(Nacre__BeamStep),
+  2,
+  nacre__beam_step__field_descriptors,
+  nacre__beam_step__field_indices_by_name,
+  1,  nacre__beam_step__number_ranges,
+  (ProtobufCMessageInit) nacre__beam_step__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor nacre__verdict__field_descriptors[7] =
 {
   {
     "stream",
@@ -1555,8 +1870,21 @@ static const ProtobufCFieldDescriptor nacre__verdict__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "beam",
+    30,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Nacre__Verdict, n_beam),
+    offsetof(Nacre__Verdict, beam),
+    &nacre__beam_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__verdict__field_indices_by_name[] = {
+  6,   /* field[6] = beam */
   3,   /* field[3] = committed */
   1,   /* field[1] = next_epoch */
   5,   /* field[5] = nodes_max */
@@ -1564,12 +1892,13 @@ static const unsigned nacre__verdict__field_indices_by_name[] = {
   0,   /* field[0] = stream */
   2,   /* field[2] = token */
 };
-static const ProtobufCIntRange nacre__verdict__number_ranges[3 + 1] =
+static const ProtobufCIntRange nacre__verdict__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 4, 1 },
   { 9, 4 },
-  { 0, 6 }
+  { 30, 6 },
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor nacre__verdict__descriptor =
 {
@@ -1579,10 +1908,10 @@ const ProtobufCMessageDescriptor nacre__verdict__descriptor =
   "Nacre__Verdict",
   "nacre",
   sizeof(Nacre__Verdict),
-  6,
+  7,
   nacre__verdict__field_descriptors,
   nacre__verdict__field_indices_by_name,
-  3,  nacre__verdict__number_ranges,
+  4,  nacre__verdict__number_ranges,
   (ProtobufCMessageInit) nacre__verdict__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -4,7 +4,7 @@
 /// `JobStarted`, `JobTokens` and `JobDocument` as the data of events `started`, `tokens` and `ended`.
 package struct JobRequest: Codable, Sendable, Equatable {
     package var prompt: String
-    /// autoregressive, speculative, pearl, stream (default) or mtad (lossy).
+    /// autoregressive, speculative, pearl, stream (default), mtad (lossy), beam or dsbd (several texts).
     package var method: String?
     /// Draft length γ, 1 ... 32; absent: the verifier's choice.
     package var gamma: Int?
@@ -36,6 +36,18 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var tau: Double?
     /// Sum up how likely the output is under the target (default false; mtad always does).
     package var likelihood: Bool?
+    /// Of beam and dsbd: beams of the target drawn at each step, 1 ... 16; default 4.
+    package var beams: Int?
+    /// Of dsbd: draws in a layer of the draft forest, 1 ... 16; default 4.
+    package var draftBeams: Int?
+    /// Of dsbd: how likely drafts must yield a step's width, above 0 and at most 1; absent: the width is fixed.
+    package var widthThreshold: Double?
+    /// With `widthThreshold`: the least width, 1 (default) ... 16.
+    package var minBeams: Int?
+    /// Of dsbd: keep one beam after each round, drawn or likeliest; absent: all.
+    package var keepOne: String?
+    /// Of beam and dsbd: texts to answer with, 1 (default) ... 16.
+    package var nBest: Int?
     /// Most output tokens; default 128.
     package var maxTokens: Int?
     /// 0 (default) is greedy.
@@ -57,7 +69,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package static let keys = [
         "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
         "drafters", "helpers", "payload", "candidates",
-        "merge", "tau", "likelihood", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record",
+        "merge", "tau", "likelihood", "beams", "draft_beams", "width_threshold", "min_beams", "keep_one", "n_best",
+        "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record",
         "stream",
     ]
 }
@@ -73,7 +86,8 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// Why a job that ran before is queued again, and what it waits for; absent in all other jobs.
     package var waiting: String?
     package var method: String
-    /// As `JobRequest`'s, with its defaults filled in; so are the next six. `lossy-joint` is that of mtad.
+    /// As `JobRequest`'s, with its defaults filled in; so are the next six. `lossy-joint` is that of mtad, `beams` that
+    /// of beam and dsbd.
     package var rule: String
     package var tree: String
     package var branches: Int
@@ -87,6 +101,14 @@ package struct JobDocument: Codable, Sendable, Equatable {
     /// The output need not be the target's own text, by design of the method; then with the threshold it was held to.
     package var lossy = false
     package var tau: Double?
+    /// Of methods with beams, as `JobRequest`'s.
+    package var beams: Int?
+    package var draftBeams: Int?
+    package var widthThreshold: Double?
+    package var minBeams: Int?
+    package var keepOne: String?
+    /// What a job with beams ended with, best first; the first is `text`. Absent before the end.
+    package var answers: [AnswerDocument]?
     package var seed: UInt64
     package var promptTokens: Int
     package var outputTokens: Int

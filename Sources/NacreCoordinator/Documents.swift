@@ -13,7 +13,7 @@ extension JobDocument {
         let text = record.output.reduce(into: [UInt8]()) { $0 += $1.text } + record.tail
         self.init(
             id: record.id.description, state: JobSummary.state(of: record), outcome: outcome?.name, error: failure,
-            method: speculation.method.name, rule: speculation.method.isLossy ? "lossy-joint" : speculation.rule.name,
+            method: speculation.method.name, rule: Self.rule(of: speculation),
             tree: speculation.shape.description,
             branches: speculation.branches, drafters: speculation.drafters, helpers: speculation.helpers,
             seed: record.specification.seed, promptTokens: record.promptTokens.count, outputTokens: record.output.count,
@@ -22,13 +22,36 @@ extension JobDocument {
             contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
         (candidates, merge) = (speculation.siblings.name, speculation.merge)
-        if speculation.method.isLossy { (lossy, tau) = (true, speculation.tau) }
+        lossy = speculation.isLossy
+        if speculation.method.isLossy { tau = speculation.tau }
+        if speculation.method.usesBeams { describeBeams(speculation, record.answers) }
         draftModels = record.draftModels.sorted()
         sharesCores = record.sharesCores
         policy = record.policy.policy.description
         policySetBy = record.policy.setBy + (record.policy.isAuto ? " (auto)" : "")
         if case .queued = record.state, let setback = record.setback {
             waiting = "\(setback); it goes on when a verifier of the same weights is there"
+        }
+    }
+}
+
+extension JobDocument {
+    private static func rule(of speculation: Speculation) -> String {
+        if speculation.method.isLossy { return "lossy-joint" }
+        return speculation.method.usesBeams ? "beams" : speculation.rule.name
+    }
+
+    private mutating func describeBeams(_ speculation: Speculation, _ found: [JobAnswer]) {
+        beams = speculation.beams.width
+        if case .forest(let draws) = speculation.shape { draftBeams = draws }
+        widthThreshold = speculation.beams.dynamic?.threshold
+        minBeams = speculation.beams.dynamic?.widthMin
+        keepOne = speculation.beams.survivor?.name
+        guard !found.isEmpty else { return }
+        answers = found.map {
+            AnswerDocument(
+                text: String(decoding: $0.text, as: UTF8.self), tokens: $0.answer.tokens.map(\.rawValue),
+                logLikelihood: $0.answer.logLikelihood, ended: $0.answer.hasEnded, copies: $0.answer.copies)
         }
     }
 }

@@ -22,6 +22,7 @@ package struct JobDefaults: Sendable, Equatable {
             request.method == nil && request.gamma == nil && request.policy == nil && request.draftNMax == nil
             && request.draftNMin == nil && request.draftPMin == nil && request.rule == nil && request.tree == nil
             && request.branches == nil && request.payload == nil && request.candidates == nil && request.merge == nil
+            && !request.hasBeams
         guard isOpen else { return }
         request.method = method
         request.gamma = gamma
@@ -33,8 +34,9 @@ package struct JobDefaults: Sendable, Equatable {
     package var complaint: String? {
         var request = JobRequest(prompt: "")
         fill(&request)
-        if let method = method.flatMap(DecodingMethod.init(name:)), method.isLossy {
-            return "method \(method.name) is lossy, and a job is decoded so only if it says so itself: set "
+        if let method = method.flatMap(DecodingMethod.init(name:)), !method.keepsText {
+            let reason = method.isLossy ? "is lossy" : "draws several texts"
+            return "method \(method.name) \(reason), and a job is decoded so only if it says so itself: set "
                 + "autoregressive, speculative, pearl or stream here"
         }
         do throws(JobIntake.Refusal) {

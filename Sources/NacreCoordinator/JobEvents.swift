@@ -35,7 +35,7 @@ struct JobEvents {
                 "started",
                 JobStarted(
                     id: job.description, method: first.specification.speculation.method.name,
-                    lossy: first.specification.speculation.method.isLossy, seed: first.specification.seed))
+                    lossy: first.specification.speculation.isLossy, seed: first.specification.seed))
         }
         var record = first
         var changes = changes.makeAsyncIterator()

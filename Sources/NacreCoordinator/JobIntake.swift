@@ -32,6 +32,13 @@ package enum JobIntake {
         }
         defaults.fill(&request)
         let specification = try check(request, seed: request.seed ?? drawSeed())
+        if specification.speculation.method.usesBeams, request.stream == true {
+            throw Refusal(
+                status: 400,
+                message: "method \(specification.speculation.method.name) has no text before its end, when the best of "
+                    + "its beams is known, so that there is nothing to stream: submit the job without stream and read "
+                    + "it when it is over, or use method stream")
+        }
         return Accepted(specification: specification, isAttached: request.stream ?? false)
     }
 
@@ -74,6 +81,20 @@ package enum JobIntake {
                 message: "stop takes at most \(Limits.stopStringsMax) strings, "
                     + "each of 1 to \(Limits.stopStringBytesMax) bytes")
         }
+        if speculation.method.usesBeams {
+            guard stops.isEmpty else {
+                throw Refusal(
+                    status: 400,
+                    message: "method \(speculation.method.name) ranks whole texts, which a stop string would cut "
+                        + "afterwards: leave stop out, or use method stream")
+            }
+            guard tokensMax <= Limits.beamTokensMax else {
+                throw Refusal(
+                    status: 400,
+                    message: "max_tokens of method \(speculation.method.name) must lie in 1 ... "
+                        + "\(Limits.beamTokensMax), not \(tokensMax)")
+            }
+        }
         return JobSpecification(
             prompt: prompt, speculation: speculation, namesPolicy: policy != nil, sampling: sampling, seed: seed,
             tokensMax: tokensMax, stops: stops)
@@ -83,21 +104,18 @@ package enum JobIntake {
     private static func speculation(
         of request: JobRequest, _ policy: PolicySpecification
     ) throws(Refusal) -> Speculation {
-        func checked(_ value: Int?, _ key: String, _ range: ClosedRange<Int>) throws(Refusal) -> Int? {
-            guard let value, !range.contains(value) else { return value }
-            throw Refusal(
-                status: 400, message: "\(key) must lie in \(range.lowerBound) ... \(range.upperBound), not \(value)")
-        }
         let method =
             try named(request.method, "method", DecodingMethod.init(name:), DecodingMethod.allCases.map(\.name))
             ?? .stream
         try checkLossy(request, method)
+        try checkBeams(request, method)
+        let fallback = try defaultShape(of: method, request)
         return Speculation(
             method,
             gamma: try checked(request.gamma, "gamma", 1...Limits.gammaMax) ?? 0, policy: policy,
             rule: try named(request.rule, "rule", VerifyRuleKind.init(name:), VerifyRuleKind.allCases.map(\.name))
                 ?? .coupled,
-            shape: try request.tree.map(shape) ?? (method.isLossy ? .beamsDefault : .chain),
+            shape: try request.tree.map(shape) ?? fallback,
             branches: try checked(request.branches, "branches", 0...Limits.branchesMax) ?? 0,
             payload: try named(request.payload, "payload", PayloadKind.init(name:), PayloadKind.allCases.map(\.name))
                 ?? .rows,
@@ -107,7 +125,14 @@ package enum JobIntake {
             drafters: try checked(request.drafters, "drafters", 1...Limits.draftersMax) ?? 1,
             helpers: try checked(request.helpers, "helpers", 0...Limits.helpersMax) ?? 0,
             isRecorded: request.record ?? false,
-            tau: request.tau ?? Speculation.tauDefault, measuresLikelihood: request.likelihood ?? false)
+            tau: request.tau ?? Speculation.tauDefault, measuresLikelihood: request.likelihood ?? false,
+            beams: try beams(of: request))
+    }
+
+    static func checked(_ value: Int?, _ key: String, _ range: ClosedRange<Int>) throws(Refusal) -> Int? {
+        guard let value, !range.contains(value) else { return value }
+        throw Refusal(
+            status: 400, message: "\(key) must lie in \(range.lowerBound) ... \(range.upperBound), not \(value)")
     }
 
     /// What only the request tells: a rule that was named, be it the default one, and tau without its method.
@@ -126,7 +151,7 @@ package enum JobIntake {
         }
     }
 
-    private static func named<Value>(
+    static func named<Value>(
         _ name: String?, _ kind: String, _ value: (String) -> Value?, _ known: [String]
     ) throws(Refusal) -> Value? {
         guard let name else { return nil }

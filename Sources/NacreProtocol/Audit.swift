@@ -10,6 +10,12 @@ package struct CachedText: Sendable, Equatable {
     /// Positions filled, of which those beyond `tokens` are void.
     package let filled: Int
 
+    init(sequence: SequenceID, tokens: [TokenID], filled: Int) {
+        self.sequence = sequence
+        self.tokens = tokens
+        self.filled = filled
+    }
+
     init(_ content: TreeCache.Content) {
         sequence = content.sequence
         tokens = content.tokens
@@ -27,11 +33,12 @@ extension VerifierMachine {
     /// What the cache of each job's sequence holds once the pass in flight has ended: these tokens, then what the
     /// sequence's next part in a pass rewinds.
     package var cachedTexts: [CachedText] {
-        jobs.map { job in
-            let cover = job.inFlight?.cover
-            let spine = cover?.drafts.filter { $0.sequences.contains(job.cursor.sequence) }.map(\.token) ?? []
-            return CachedText(job.cursor, of: job.tokens + spine)
-        }
+        jobs.flatMap { job in job.beams?.contents(of: job.tokens) ?? [] }
+            + jobs.map { job in
+                let cover = job.inFlight?.cover
+                let spine = cover?.drafts.filter { $0.sequences.contains(job.cursor.sequence) }.map(\.token) ?? []
+                return CachedText(job.cursor, of: job.tokens + spine)
+            }
             + guests.map { guest in
                 let cover = guest.inFlight?.cover
                 let spine = cover?.drafts.filter { $0.sequences.contains(guest.cursor.sequence) }.map(\.token) ?? []
@@ -45,8 +52,10 @@ extension VerifierMachine {
 extension DrafterMachine {
     /// What the cache of each stream's sequences holds once the pass in flight has ended, likewise.
     package var cachedTexts: [CachedText] {
-        streams.flatMap { _, stream in
-            stream.cache.contents(text: stream.tokens, tree: stream.growth.proposed).map(CachedText.init)
+        streams.flatMap { address, stream in
+            let asks = pass?.first { $0.address == address && $0.rollbacks == stream.rollbacks }?.asks ?? []
+            let own = stream.cache.contents(text: stream.tokens, tree: stream.growth.proposed)
+            return own.map(CachedText.init) + (stream.forest?.contents(stream.tokens, asks) ?? [])
         }
     }
 

@@ -32,6 +32,7 @@ package struct Campaign: Sendable {
             unions   \(tally.united) of several drafters; \(tally.sharedPrefixes) prefixes shared by jobs
             rows     \(tally.drawn) proposals drawn, \(tally.redrawn) with repeats; \(tally.rowsFetched) rows fetched
             lossy    \(tally.jointBlocks) blocks of drafts taken by joint likelihood
+            beams    \(tally.beamJobs) jobs with beams
             merges   \(tally.merging) streams whose hypotheses may meet again
             shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
             outcomes \(tally.prepared) prepared
@@ -58,7 +59,8 @@ package struct Campaign: Sendable {
             ("united", tally.united), ("sharedPrefixes", tally.sharedPrefixes), ("drawn", tally.drawn),
             ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
-            ("sideBySide", tally.sideBySide), ("jointBlocks", tally.jointBlocks), ("alternations", tally.alternations),
+            ("sideBySide", tally.sideBySide), ("jointBlocks", tally.jointBlocks), ("beamJobs", tally.beamJobs),
+            ("alternations", tally.alternations),
             ("inTurns", tally.inTurns), ("inTurnsOfShards", tally.inTurnsOfShards), ("lookedUp", tally.lookedUp),
             ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),

@@ -145,6 +145,7 @@ struct Scenario: Sendable {
             drafters[index].hasModel = division.happens(0.5)
         }
         addLossyJobs()
+        addBeamJobs()
     }
 
     /// Jobs of the lossy method, of a chance of their own too.
@@ -201,7 +202,7 @@ struct Scenario: Sendable {
     private static func speculation(_ sampling: SamplingPolicy, _ chance: inout Chance) -> Speculation {
         while true {
             var speculation = Speculation(
-                chance.pick(DecodingMethod.allCases.filter { !$0.isLossy }),
+                chance.pick(DecodingMethod.allCases.filter(\.keepsText)),
                 gamma: chance.pick([0, 1, 2, 3, 5, 8, 32]),
                 rule: sampling.isGreedy || sampling == certain ? chance.pick(VerifyRuleKind.allCases) : .coupled,
                 payload: chance.pick(PayloadKind.allCases),

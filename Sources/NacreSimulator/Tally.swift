@@ -52,6 +52,8 @@ package struct Tally: Sendable, Equatable {
     package var inTurns = 0
     package var inTurnsOfShards = 0
 
+    /// Jobs with beams that were decoded to their end.
+    package var beamJobs = 0
     /// Blocks of drafts that a lossy method committed.
     package var jointBlocks = 0
 
@@ -80,6 +82,7 @@ package struct Tally: Sendable, Equatable {
         sharedPrefixes += other.sharedPrefixes
         drawn += other.drawn
         jointBlocks += other.jointBlocks
+        beamJobs += other.beamJobs
         rowsFetched += other.rowsFetched
         redrawn += other.redrawn
         merging += other.merging

@@ -8,7 +8,8 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check", abstract: "Compare every way of speculating with plain decoding, token by token.",
         discussion: """
             Starts clusters of its own, one after the other, and runs each combination of the values given; what \
-            does not go together is shown as refused. Method mtad is left out: it is lossy by design. The exit \
+            does not go together is shown as refused. Methods mtad (lossy by design), beam \
+            and dsbd (several texts) are left out. The exit \
             status is 1 if an output differs from plain decoding's for a reason that the engine's noise does not \
             explain, or a job fails. The first difference is shown with the lead, in nats, that plain decoding's \
             token had there. The noise is what the shape of a pass adds on this engine. It is measured in the same \

@@ -50,6 +50,13 @@ struct CheckOptions: ParsableArguments {
                         + "compare token by token",
                     remedy: "leave it out; Scripts/bench-methods reports the perplexity of its output")
             }
+            if let name = methods.split(separator: ",").first(where: { $0 == "beam" || $0 == "dsbd" }) {
+                throw NacreError(
+                    .badUsage,
+                    "method \(name) promises the law of its beams, not plain decoding's tokens, so there is nothing to "
+                        + "compare token by token",
+                    remedy: "leave it out; the law is held by the test suite (docs/methods.md)")
+            }
             grid.methods = try Self.names(methods, "method", of: ["autoregressive", "speculative", "pearl", "stream"])
         }
         if let rules { grid.rules = try Self.names(rules, "rule", of: ["coupled", "rejection", "block"]) }

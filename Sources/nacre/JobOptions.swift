@@ -38,12 +38,13 @@ struct DecodingOptions: ParsableArguments {
     }
 }
 
-/// How a job is speculated on; none of it changes what its text may be, but for the lossy method.
+/// How a job is speculated on; none of it changes what its text may be, but for the lossy method and those with beams.
 struct SpeculationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "autoregressive, speculative, pearl or stream, which all give the target's own text; or mtad, LOSSY by "
-                + "design: likelier text in fewer target passes (default: the coordinator's setting, else stream)."))
+                + "design: likelier text in fewer target passes; or beam sampling of the target, whose best text is "
+                + "known at the end: beam, and dsbd with drafts (default: the coordinator's setting, else stream)."))
     var method: String?
 
     @Option(
@@ -150,6 +151,7 @@ struct JobOptions: ParsableArguments {
     var file: String?
 
     @OptionGroup var speculation: SpeculationOptions
+    @OptionGroup var beams: BeamOptions
     @OptionGroup var decoding: DecodingOptions
 
     @Option(
@@ -169,6 +171,7 @@ struct JobOptions: ParsableArguments {
     func request() throws -> JobRequest {
         var request = JobRequest(prompt: try text())
         speculation.apply(to: &request)
+        beams.apply(to: &request)
         decoding.apply(to: &request)
         request.stop = stop.isEmpty ? nil : try stop.map { try StopText.unescaped($0) }
         return request

@@ -7,7 +7,8 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run a job and stream its text as it is accepted.",
         discussion: """
-            Only the text goes to stdout; Ctrl-C cancels the job.
+            Only the text goes to stdout; Ctrl-C cancels the job. Of methods beam and dsbd the text comes at the end,
+            with --n-best the further ones behind a line that says how likely each is.
 
             Examples:
               nacre run "def fibonacci(n):"
@@ -18,6 +19,8 @@ struct RunCommand: AsyncParsableCommand {
               nacre run "class Stack:" --tree best:16 --branches 8 --drafters 2 --helpers 1
               nacre run "class Stack:" --rule rejection --payload scalar --temperature 0.8
               nacre run "class Stack:" --method mtad --tau 0.3 --temperature 1    # lossy by design
+              nacre run "class Stack:" --method beam --beams 4 --n-best 3 --temperature 1
+              nacre run "class Stack:" --method dsbd --beams 4 --draft-beams 4 --gamma 3 --temperature 1
               nacre run "class Stack:" --record job.trace && nacre replay job.trace
             """)
 
@@ -47,6 +50,11 @@ struct RunCommand: AsyncParsableCommand {
             if json {
                 try terminal.write(json: finished.document)
             } else {
+                for text in JobText.otherAnswers(of: finished.document) {
+                    if !endsLine { try terminal.write("\n") }
+                    try terminal.write(text)
+                    endsLine = text.hasSuffix("\n")
+                }
                 if terminal.isInteractive && !endsLine { try terminal.write("\n") }
                 if terminal.showsProgress { terminal.note(JobText.summary(of: finished.document)) }
             }

@@ -54,6 +54,8 @@ struct MachineLoop {
     /// What was committed at a time, and the text before it.
     private(set) var commits: [(text: [TokenID], tokens: [TokenID])] = []
     private(set) var recordings: [JobRecording] = []
+    /// What jobs with beams answered.
+    private(set) var answers: [JobID: [BeamAnswer]] = [:]
 
     init(_ setting: Setting, seed: UInt64) {
         self.setting = setting
@@ -169,6 +171,12 @@ struct MachineLoop {
             statistics.rounds += ended.statistics.rounds
             statistics.logLikelihood += ended.statistics.logLikelihood
             statistics.tokensScored += ended.statistics.tokensScored
+            statistics.judged += ended.statistics.judged
+            statistics.verified += ended.statistics.verified
+            if let best = ended.answers.first {
+                texts[ended.job] = best.tokens
+                answers[ended.job] = ended.answers
+            }
             openJobs.remove(ended.job)
         case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire): Issue.record("a drafter was lost")

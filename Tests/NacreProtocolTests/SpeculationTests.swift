@@ -41,6 +41,12 @@ import Testing
             #expect(widest.complaint(under: Self.warm) == nil)
             return
         }
+        guard !method.usesBeams else {
+            let shape: DraftShape = method == .dsbd ? .forest(draws: 16) : .chain
+            let whole = Speculation(method, shape: shape, beams: BeamSettings(width: 16, answers: 16))
+            #expect(whole.complaint(under: Self.warm) == nil && !whole.isGoverned && !whole.isLossy)
+            return
+        }
         #expect(Speculation(method).complaint(under: Self.warm) == nil)
         for rule in VerifyRuleKind.allCases where method != .autoregressive {
             #expect(Speculation(method, rule: rule).complaint(under: Self.warm) == nil)
@@ -78,6 +84,39 @@ import Testing
             Refusal(speculation: Speculation(.stream, policy: dropping, rule: .rejection), word: "keep=1"),
             Refusal(speculation: Speculation(.stream, rule: .rejection, shape: tree, merge: 2), word: "rule coupled"),
             Refusal(speculation: Speculation(.mtad), word: "tree beams"),
+            Refusal(speculation: Speculation(.beam), word: "above 0", sampling: .greedy),
+            Refusal(speculation: Speculation(.beam, gamma: 2), word: "method dsbd"),
+            Refusal(speculation: Speculation(.beam, shape: .forest(draws: 2)), word: "method dsbd"),
+            Refusal(
+                speculation: Speculation(.beam, beams: BeamSettings(dynamic: DynamicWidth())), word: "method dsbd"),
+            Refusal(speculation: Speculation(.beam, beams: BeamSettings(survivor: .drawn)), word: "method dsbd"),
+            Refusal(speculation: Speculation(.beam, rule: .block), word: "leave the rule out"),
+            Refusal(speculation: Speculation(.beam, policy: svip), word: "drafts nothing"),
+            Refusal(speculation: Speculation(.beam, isRecorded: true), word: "record another"),
+            Refusal(speculation: Speculation(.beam, helpers: 1), word: "on one verifier"),
+            Refusal(speculation: Speculation(.stream, beams: BeamSettings(width: 2)), word: "beam or dsbd"),
+            Refusal(speculation: Speculation(.stream, shape: .forest(draws: 2)), word: "method dsbd"),
+            Refusal(speculation: Speculation(.dsbd), word: "draft_beams"),
+            Refusal(speculation: Speculation(.dsbd, shape: tree), word: "draft_beams"),
+            Refusal(speculation: Speculation(.dsbd, gamma: 32, shape: .forest(draws: 16)), word: "gamma 16"),
+            Refusal(
+                speculation: Speculation(.dsbd, rule: .rejection, shape: .forest(draws: 2)), word: "leave the rule out"),
+            Refusal(speculation: Speculation(.dsbd, shape: .forest(draws: 2), branches: 2), word: "without branches"),
+            Refusal(speculation: Speculation(.dsbd, shape: .forest(draws: 2), merge: 2), word: "without branches"),
+            Refusal(speculation: Speculation(.dsbd, shape: .forest(draws: 2), drafters: 2), word: "one drafter"),
+            Refusal(speculation: Speculation(.dsbd, shape: .forest(draws: 2), payload: .scalar), word: "payload out"),
+            Refusal(
+                speculation: Speculation(.dsbd, shape: .forest(draws: 2), siblings: .independent),
+                word: "candidates out"),
+            Refusal(speculation: Speculation(.dsbd, policy: svip, shape: .forest(draws: 2)), word: "no policy"),
+            Refusal(
+                speculation: Speculation(
+                    .dsbd, shape: .forest(draws: 2), beams: BeamSettings(dynamic: DynamicWidth(threshold: 1.5))),
+                word: "at most at 1"),
+            Refusal(
+                speculation: Speculation(
+                    .dsbd, shape: .forest(draws: 2), beams: BeamSettings(dynamic: DynamicWidth(widthMin: 17))),
+                word: "smaller min_beams"),
             Refusal(
                 speculation: Speculation(.mtad, rule: .rejection, shape: .beamsDefault), word: "leave the rule out"),
             Refusal(speculation: Speculation(.mtad, shape: .beamsDefault, tau: 1.1), word: "at most at 1"),

@@ -5,6 +5,35 @@ extension Refusal {
     static let jobs: [Refusal] = [
         Refusal(.assignJob, "attempt", "is 0") { $0.number(14, 4) },
         Refusal(.assignJob, "method", "is missing") { $0.number(3, 1) },
+        Refusal(.assignJob, "beams", "are none") { payload in
+            payload.assignJob()
+            payload.part(40) { $0.number(5, 1) }
+        },
+        Refusal(.assignJob, "beams", "have a threshold above 1") { payload in
+            payload.assignJob()
+            payload.part(40) { beams in
+                beams.number(1, 1)
+                beams.number(5, 1)
+                beams.number(3, 1)
+                beams.double(2, 1.5)
+            }
+        },
+        Refusal(.assignJob, "beams.widthMin", "is that of a fixed width") { payload in
+            payload.assignJob()
+            payload.part(40) { beams in
+                beams.number(1, 1)
+                beams.number(5, 1)
+                beams.number(3, 1)
+            }
+        },
+        Refusal(.assignJob, "beams.survivor", "is unknown") { payload in
+            payload.assignJob()
+            payload.part(40) { beams in
+                beams.number(1, 1)
+                beams.number(5, 1)
+                beams.number(4, 3)
+            }
+        },
         Refusal(.assignJob, "gamma", "is too large") { payload in
             payload.assignJob()
             payload.number(15, 33)
@@ -143,7 +172,23 @@ extension Refusal {
         },
         Refusal(.jobEnded, "reason", "is unknown") { payload in
             payload.number(3, 1)
-            payload.number(5, 6)
+            payload.number(5, 7)
+        },
+        Refusal(.jobEnded, "answers", "have no tokens") { payload in
+            payload.ended { _ in }
+            payload.part(30) { $0.number(4, 1) }
+        },
+        Refusal(.jobEnded, "answers", "are likelier than sure") { payload in
+            payload.ended { _ in }
+            payload.part(30) { answer in
+                answer.numbers(1, [1])
+                answer.double(2, 0.5)
+                answer.number(4, 1)
+            }
+        },
+        Refusal(.jobEnded, "answers", "are too many") { payload in
+            payload.ended { _ in }
+            for _ in 0...BeamSettings.answersMax { payload.part(30) { _ in } }
         },
         Refusal(.jobEnded, "detail", "is not UTF-8") { payload in
             payload.number(3, 1)

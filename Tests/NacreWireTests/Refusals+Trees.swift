@@ -26,6 +26,35 @@ extension Refusal {
         Refusal(.draft, "references", "are infinite") { $0.doubles(20, [-.infinity]) },
         Refusal(.draft, "references", "are no number") { $0.doubles(20, [.nan]) },
         Refusal(.draft, "references", "are too many") { $0.doubles(20, Array(repeating: -1, count: 65)) },
+        Refusal(.draft, "layers", "are too many") { payload in
+            for _ in 0...Limits.gammaMax { payload.part(30) { _ in } }
+        },
+        Refusal(.draft, "layers.beams", "are fewer than the tokens") { payload in
+            payload.part(30) { layer in
+                layer.numbers(1, [0])
+                layer.numbers(2, [1, 2])
+            }
+        },
+        Refusal(.draft, "layers.tokens", "are too many") { payload in
+            payload.part(30) { $0.numbers(2, Array(repeating: 1, count: 17)) }
+        },
+        Refusal(.draft, "layers.rows", "have a row without entries") { payload in
+            payload.part(30) { layer in layer.part(3) { _ in } }
+        },
+        Refusal(.verdict, "beams", "are too many") { payload in
+            for _ in 0...16 { payload.part(30) { _ in } }
+        },
+        Refusal(.draftOpen, "shape", "is a forest and a beam search") { payload in
+            payload.draftOpen()
+            payload.part(9) { shape in
+                shape.number(4, 2)
+                shape.number(6, 2)
+            }
+        },
+        Refusal(.draftOpen, "shape.forest", "has too many draws") { payload in
+            payload.draftOpen()
+            payload.part(9) { $0.number(6, 17) }
+        },
         Refusal(.draft, "proposals", "are more than a tree has nodes") { payload in
             payload.number(4, 1_000)
             for node in 0...UInt64(Limits.treeNodesMax) { payload.part(9) { $0.number(1, node) } }

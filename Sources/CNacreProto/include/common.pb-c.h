@@ -128,13 +128,20 @@ struct  Nacre__DraftShape
    */
   uint32_t beams;
   /*
+   * a tree for each beam of the target, of so many draws a layer, at most 16; none of the
+   */
+  uint32_t forest;
+  /*
+   * others then
+   */
+  /*
    * of which the likeliest beam alone is proposed
    */
   protobuf_c_boolean one_path;
 };
 #define NACRE__DRAFT_SHAPE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_shape__descriptor) \
-    , 0,NULL, 0, 0, 0, 0 }
+    , 0,NULL, 0, 0, 0, 0, 0 }
 
 
 /*

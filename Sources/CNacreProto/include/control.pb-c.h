@@ -27,10 +27,12 @@ typedef struct Nacre__PairReport Nacre__PairReport;
 typedef struct Nacre__Heartbeat Nacre__Heartbeat;
 typedef struct Nacre__HeartbeatAck Nacre__HeartbeatAck;
 typedef struct Nacre__Offer Nacre__Offer;
+typedef struct Nacre__BeamSettings Nacre__BeamSettings;
 typedef struct Nacre__AssignJob Nacre__AssignJob;
 typedef struct Nacre__JobRefused Nacre__JobRefused;
 typedef struct Nacre__Commit Nacre__Commit;
 typedef struct Nacre__JobStatistics Nacre__JobStatistics;
+typedef struct Nacre__BeamAnswer Nacre__BeamAnswer;
 typedef struct Nacre__JobEnded Nacre__JobEnded;
 typedef struct Nacre__CancelJob Nacre__CancelJob;
 typedef struct Nacre__Hire Nacre__Hire;
@@ -86,9 +88,17 @@ typedef enum _Nacre__DecodingMethod {
   /*
    * lossy
    */
-  NACRE__DECODING_METHOD__DECODING_METHOD_MTAD = 5
+  NACRE__DECODING_METHOD__DECODING_METHOD_MTAD = 5,
+  NACRE__DECODING_METHOD__DECODING_METHOD_BEAM = 6,
+  NACRE__DECODING_METHOD__DECODING_METHOD_DSBD = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__DECODING_METHOD)
 } Nacre__DecodingMethod;
+typedef enum _Nacre__BeamSurvivor {
+  NACRE__BEAM_SURVIVOR__BEAM_SURVIVOR_ALL = 0,
+  NACRE__BEAM_SURVIVOR__BEAM_SURVIVOR_DRAWN = 1,
+  NACRE__BEAM_SURVIVOR__BEAM_SURVIVOR_LIKELIEST = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__BEAM_SURVIVOR)
+} Nacre__BeamSurvivor;
 typedef enum _Nacre__RefuseReason {
   /*
    * never sent
@@ -108,7 +118,11 @@ typedef enum _Nacre__EndReason {
   NACRE__END_REASON__END_REASON_LENGTH = 2,
   NACRE__END_REASON__END_REASON_CANCELLED = 3,
   NACRE__END_REASON__END_REASON_CACHE_FULL = 4,
-  NACRE__END_REASON__END_REASON_ENGINE_FAILED = 5
+  NACRE__END_REASON__END_REASON_ENGINE_FAILED = 5,
+  /*
+   * this verifier can never run the job; detail says why
+   */
+  NACRE__END_REASON__END_REASON_UNSUITED = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(NACRE__END_REASON)
 } Nacre__EndReason;
 
@@ -419,6 +433,38 @@ struct  Nacre__Offer
 
 
 /*
+ * What methods with beams are told.
+ */
+struct  Nacre__BeamSettings
+{
+  ProtobufCMessage base;
+  /*
+   * beams drawn at each step, 1 to 16
+   */
+  uint32_t width;
+  /*
+   * how likely drafts must yield a width that is settled step by step; 0: it is fixed
+   */
+  double threshold;
+  /*
+   * the least such width; 0 where it is fixed
+   */
+  uint32_t width_min;
+  /*
+   * which beam alone is kept after each round
+   */
+  Nacre__BeamSurvivor survivor;
+  /*
+   * texts to end with, 1 to 16
+   */
+  uint32_t answers;
+};
+#define NACRE__BEAM_SETTINGS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__beam_settings__descriptor) \
+    , 0, 0, 0, NACRE__BEAM_SURVIVOR__BEAM_SURVIVOR_ALL, 0 }
+
+
+/*
  * Frame type 24, coordinator → verifier: places a job. A long context travels in several of these: the same job and
  * attempt, rising context_offset, until context_total tokens are there.
  */
@@ -505,10 +551,14 @@ struct  Nacre__AssignJob
    * sum up ln p of the output
    */
   protobuf_c_boolean likelihood;
+  /*
+   * of methods with beams; else absent
+   */
+  Nacre__BeamSettings *beams;
 };
 #define NACRE__ASSIGN_JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__assign_job__descriptor) \
-    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0, 0 }
+    , 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0,NULL, NACRE__DECODING_METHOD__DECODING_METHOD_UNSPECIFIED, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, 0, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0, 0, NULL }
 
 
 /*
@@ -629,6 +679,35 @@ struct  Nacre__JobStatistics
 
 
 /*
+ * A text that a job with beams ended with.
+ */
+struct  Nacre__BeamAnswer
+{
+  ProtobufCMessage base;
+  /*
+   * at least 1, at most 8,192
+   */
+  size_t n_token;
+  uint32_t *token;
+  /*
+   * the sum of ln p over them, in nats
+   */
+  double log_likelihood;
+  /*
+   * it ends the text; else the budget cut it
+   */
+  protobuf_c_boolean ended;
+  /*
+   * how many of the beams drawn came to it, at least 1
+   */
+  uint32_t copies;
+};
+#define NACRE__BEAM_ANSWER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__beam_answer__descriptor) \
+    , 0,NULL, 0, 0, 0 }
+
+
+/*
  * Frame type 28, verifier → coordinator, the last message about an attempt.
  */
 struct  Nacre__JobEnded
@@ -644,10 +723,15 @@ struct  Nacre__JobEnded
    */
   char *detail;
   Nacre__JobStatistics *statistics;
+  /*
+   * of a job with beams that was decoded to its end, best first, at most 16; none of
+   */
+  size_t n_answer;
+  Nacre__BeamAnswer **answer;
 };
 #define NACRE__JOB_ENDED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__job_ended__descriptor) \
-    , 0, 0, 0, 0, NACRE__END_REASON__END_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL }
+    , 0, 0, 0, 0, NACRE__END_REASON__END_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, 0,NULL }
 
 
 /*
@@ -1079,6 +1163,25 @@ Nacre__Offer *
 void   nacre__offer__free_unpacked
                      (Nacre__Offer *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__BeamSettings methods */
+void   nacre__beam_settings__init
+                     (Nacre__BeamSettings         *message);
+size_t nacre__beam_settings__get_packed_size
+                     (const Nacre__BeamSettings   *message);
+size_t nacre__beam_settings__pack
+                     (const Nacre__BeamSettings   *message,
+                      uint8_t             *out);
+size_t nacre__beam_settings__pack_to_buffer
+                     (const Nacre__BeamSettings   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__BeamSettings *
+       nacre__beam_settings__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__beam_settings__free_unpacked
+                     (Nacre__BeamSettings *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__AssignJob methods */
 void   nacre__assign_job__init
                      (Nacre__AssignJob         *message);
@@ -1154,6 +1257,25 @@ Nacre__JobStatistics *
                       const uint8_t       *data);
 void   nacre__job_statistics__free_unpacked
                      (Nacre__JobStatistics *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__BeamAnswer methods */
+void   nacre__beam_answer__init
+                     (Nacre__BeamAnswer         *message);
+size_t nacre__beam_answer__get_packed_size
+                     (const Nacre__BeamAnswer   *message);
+size_t nacre__beam_answer__pack
+                     (const Nacre__BeamAnswer   *message,
+                      uint8_t             *out);
+size_t nacre__beam_answer__pack_to_buffer
+                     (const Nacre__BeamAnswer   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__BeamAnswer *
+       nacre__beam_answer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__beam_answer__free_unpacked
+                     (Nacre__BeamAnswer *message,
                       ProtobufCAllocator *allocator);
 /* Nacre__JobEnded methods */
 void   nacre__job_ended__init
@@ -1377,6 +1499,9 @@ typedef void (*Nacre__HeartbeatAck_Closure)
 typedef void (*Nacre__Offer_Closure)
                  (const Nacre__Offer *message,
                   void *closure_data);
+typedef void (*Nacre__BeamSettings_Closure)
+                 (const Nacre__BeamSettings *message,
+                  void *closure_data);
 typedef void (*Nacre__AssignJob_Closure)
                  (const Nacre__AssignJob *message,
                   void *closure_data);
@@ -1388,6 +1513,9 @@ typedef void (*Nacre__Commit_Closure)
                   void *closure_data);
 typedef void (*Nacre__JobStatistics_Closure)
                  (const Nacre__JobStatistics *message,
+                  void *closure_data);
+typedef void (*Nacre__BeamAnswer_Closure)
+                 (const Nacre__BeamAnswer *message,
                   void *closure_data);
 typedef void (*Nacre__JobEnded_Closure)
                  (const Nacre__JobEnded *message,
@@ -1428,6 +1556,7 @@ typedef void (*Nacre__JobRecording_Closure)
 extern const ProtobufCEnumDescriptor    nacre__bridge__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__drafting_state__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__decoding_method__descriptor;
+extern const ProtobufCEnumDescriptor    nacre__beam_survivor__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__refuse_reason__descriptor;
 extern const ProtobufCEnumDescriptor    nacre__end_reason__descriptor;
 extern const ProtobufCMessageDescriptor nacre__capacity__descriptor;
@@ -1440,10 +1569,12 @@ extern const ProtobufCMessageDescriptor nacre__pair_report__descriptor;
 extern const ProtobufCMessageDescriptor nacre__heartbeat__descriptor;
 extern const ProtobufCMessageDescriptor nacre__heartbeat_ack__descriptor;
 extern const ProtobufCMessageDescriptor nacre__offer__descriptor;
+extern const ProtobufCMessageDescriptor nacre__beam_settings__descriptor;
 extern const ProtobufCMessageDescriptor nacre__assign_job__descriptor;
 extern const ProtobufCMessageDescriptor nacre__job_refused__descriptor;
 extern const ProtobufCMessageDescriptor nacre__commit__descriptor;
 extern const ProtobufCMessageDescriptor nacre__job_statistics__descriptor;
+extern const ProtobufCMessageDescriptor nacre__beam_answer__descriptor;
 extern const ProtobufCMessageDescriptor nacre__job_ended__descriptor;
 extern const ProtobufCMessageDescriptor nacre__cancel_job__descriptor;
 extern const ProtobufCMessageDescriptor nacre__hire__descriptor;

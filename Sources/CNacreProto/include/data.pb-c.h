@@ -20,9 +20,12 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Nacre__DraftOpen Nacre__DraftOpen;
 typedef struct Nacre__DraftReady Nacre__DraftReady;
 typedef struct Nacre__Proposal Nacre__Proposal;
+typedef struct Nacre__SparseRow Nacre__SparseRow;
+typedef struct Nacre__ForestLayer Nacre__ForestLayer;
 typedef struct Nacre__Draft Nacre__Draft;
 typedef struct Nacre__RowRequest Nacre__RowRequest;
 typedef struct Nacre__DraftRow Nacre__DraftRow;
+typedef struct Nacre__BeamStep Nacre__BeamStep;
 typedef struct Nacre__Verdict Nacre__Verdict;
 typedef struct Nacre__StreamPolicy Nacre__StreamPolicy;
 typedef struct Nacre__DraftClose Nacre__DraftClose;
@@ -188,6 +191,55 @@ struct  Nacre__Proposal
 
 
 /*
+ * A row of q as integer weights.
+ */
+struct  Nacre__SparseRow
+{
+  ProtobufCMessage base;
+  /*
+   * rising ids, at most 1,024
+   */
+  size_t n_token;
+  uint32_t *token;
+  /*
+   * of each, 1 ... 65535
+   */
+  size_t n_weight;
+  uint32_t *weight;
+};
+#define NACRE__SPARSE_ROW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__sparse_row__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+/*
+ * A layer of a draft forest, whole: independent draws of a draft beam of the layer before and its next token.
+ */
+struct  Nacre__ForestLayer
+{
+  ProtobufCMessage base;
+  /*
+   * of each draw, its place among the draws before; of the first layer among the beams
+   */
+  size_t n_beam;
+  uint32_t *beam;
+  /*
+   * as many
+   */
+  size_t n_token;
+  uint32_t *token;
+  /*
+   * one for each different text among those beams that has not ended, in their order
+   */
+  size_t n_row;
+  Nacre__SparseRow **row;
+};
+#define NACRE__FOREST_LAYER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__forest_layer__descriptor) \
+    , 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
  * Frame type 3, drafter → verifier, as it draws, and at least once after each verdict. The nodes of an epoch are numbered
  * in the order in which they are sent.
  */
@@ -254,6 +306,11 @@ struct  Nacre__Draft
   size_t n_drawn;
   float *drawn;
   /*
+   * of a stream of forests, at most 32; then there are no tokens
+   */
+  size_t n_layer;
+  Nacre__ForestLayer **layer;
+  /*
    * of each layer of a beam search in this message, ln q that it is judged by; falling
    */
   size_t n_reference;
@@ -261,7 +318,7 @@ struct  Nacre__Draft
 };
 #define NACRE__DRAFT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft__descriptor) \
-    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0, NACRE__DRAFT_END__DRAFT_END_OPEN, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0, NACRE__DRAFT_END__DRAFT_END_OPEN, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
 /*
@@ -308,6 +365,27 @@ struct  Nacre__DraftRow
 
 
 /*
+ * How a beam came to be since the last verdict.
+ */
+struct  Nacre__BeamStep
+{
+  ProtobufCMessage base;
+  /*
+   * its place among that verdict's beams; at first there is one, the prompt
+   */
+  uint32_t parent;
+  /*
+   * at most 8,192
+   */
+  size_t n_token;
+  uint32_t *token;
+};
+#define NACRE__BEAM_STEP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&nacre__beam_step__descriptor) \
+    , 0, 0,NULL }
+
+
+/*
  * Frame type 4, verifier → drafter, after passes that committed something: token is all that was committed since the last
  * verdict, for positions committed − count ..< committed.
  */
@@ -333,10 +411,15 @@ struct  Nacre__Verdict
    * as in DraftOpen, from now on
    */
   uint32_t nodes_max;
+  /*
+   * of a stream of forests, at most 16: then there are no tokens, and committed is the
+   */
+  size_t n_beam;
+  Nacre__BeamStep **beam;
 };
 #define NACRE__VERDICT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__verdict__descriptor) \
-    , 0, 0, 0,NULL, 0, 0, 0 }
+    , 0, 0, 0,NULL, 0, 0, 0, 0,NULL }
 
 
 /*
@@ -539,6 +622,44 @@ Nacre__Proposal *
 void   nacre__proposal__free_unpacked
                      (Nacre__Proposal *message,
                       ProtobufCAllocator *allocator);
+/* Nacre__SparseRow methods */
+void   nacre__sparse_row__init
+                     (Nacre__SparseRow         *message);
+size_t nacre__sparse_row__get_packed_size
+                     (const Nacre__SparseRow   *message);
+size_t nacre__sparse_row__pack
+                     (const Nacre__SparseRow   *message,
+                      uint8_t             *out);
+size_t nacre__sparse_row__pack_to_buffer
+                     (const Nacre__SparseRow   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__SparseRow *
+       nacre__sparse_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__sparse_row__free_unpacked
+                     (Nacre__SparseRow *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__ForestLayer methods */
+void   nacre__forest_layer__init
+                     (Nacre__ForestLayer         *message);
+size_t nacre__forest_layer__get_packed_size
+                     (const Nacre__ForestLayer   *message);
+size_t nacre__forest_layer__pack
+                     (const Nacre__ForestLayer   *message,
+                      uint8_t             *out);
+size_t nacre__forest_layer__pack_to_buffer
+                     (const Nacre__ForestLayer   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__ForestLayer *
+       nacre__forest_layer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__forest_layer__free_unpacked
+                     (Nacre__ForestLayer *message,
+                      ProtobufCAllocator *allocator);
 /* Nacre__Draft methods */
 void   nacre__draft__init
                      (Nacre__Draft         *message);
@@ -595,6 +716,25 @@ Nacre__DraftRow *
                       const uint8_t       *data);
 void   nacre__draft_row__free_unpacked
                      (Nacre__DraftRow *message,
+                      ProtobufCAllocator *allocator);
+/* Nacre__BeamStep methods */
+void   nacre__beam_step__init
+                     (Nacre__BeamStep         *message);
+size_t nacre__beam_step__get_packed_size
+                     (const Nacre__BeamStep   *message);
+size_t nacre__beam_step__pack
+                     (const Nacre__BeamStep   *message,
+                      uint8_t             *out);
+size_t nacre__beam_step__pack_to_buffer
+                     (const Nacre__BeamStep   *message,
+                      ProtobufCBuffer     *buffer);
+Nacre__BeamStep *
+       nacre__beam_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   nacre__beam_step__free_unpacked
+                     (Nacre__BeamStep *message,
                       ProtobufCAllocator *allocator);
 /* Nacre__Verdict methods */
 void   nacre__verdict__init
@@ -759,6 +899,12 @@ typedef void (*Nacre__DraftReady_Closure)
 typedef void (*Nacre__Proposal_Closure)
                  (const Nacre__Proposal *message,
                   void *closure_data);
+typedef void (*Nacre__SparseRow_Closure)
+                 (const Nacre__SparseRow *message,
+                  void *closure_data);
+typedef void (*Nacre__ForestLayer_Closure)
+                 (const Nacre__ForestLayer *message,
+                  void *closure_data);
 typedef void (*Nacre__Draft_Closure)
                  (const Nacre__Draft *message,
                   void *closure_data);
@@ -767,6 +913,9 @@ typedef void (*Nacre__RowRequest_Closure)
                   void *closure_data);
 typedef void (*Nacre__DraftRow_Closure)
                  (const Nacre__DraftRow *message,
+                  void *closure_data);
+typedef void (*Nacre__BeamStep_Closure)
+                 (const Nacre__BeamStep *message,
                   void *closure_data);
 typedef void (*Nacre__Verdict_Closure)
                  (const Nacre__Verdict *message,
@@ -804,9 +953,12 @@ extern const ProtobufCEnumDescriptor    nacre__close_reason__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_open__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_ready__descriptor;
 extern const ProtobufCMessageDescriptor nacre__proposal__descriptor;
+extern const ProtobufCMessageDescriptor nacre__sparse_row__descriptor;
+extern const ProtobufCMessageDescriptor nacre__forest_layer__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft__descriptor;
 extern const ProtobufCMessageDescriptor nacre__row_request__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_row__descriptor;
+extern const ProtobufCMessageDescriptor nacre__beam_step__descriptor;
 extern const ProtobufCMessageDescriptor nacre__verdict__descriptor;
 extern const ProtobufCMessageDescriptor nacre__stream_policy__descriptor;
 extern const ProtobufCMessageDescriptor nacre__draft_close__descriptor;

@@ -97,6 +97,7 @@ extension CoordinatorClient {
     package func run(
         _ request: JobRequest, onText: (String) throws -> Void = { _ in }
     ) async throws -> FinishedJob {
+        if ["beam", "dsbd"].contains(request.method) { return try await runWhole(request, onText: onText) }
         var margins: [Float?] = []
         for try await event in try await stream(request) {
             switch event {
@@ -112,6 +113,23 @@ extension CoordinatorClient {
             }
         }
         throw NacreError(.failed, "the job's stream ended without its end")
+    }
+
+    /// Runs a job that has no text before its end; it is cancelled if this task is.
+    private func runWhole(_ request: JobRequest, onText: (String) throws -> Void) async throws -> FinishedJob {
+        let id = try await submit(request).id
+        do {
+            let document = try await end(of: id, within: nil)
+            if document.state == "failed" {
+                throw NacreError(.failed, "the job failed: \(document.error ?? "no reason given")")
+            }
+            if !document.text.isEmpty { try onText(document.text) }
+            return FinishedJob(document: document, margins: document.tokens.map { _ in nil })
+        } catch {
+            // In a task of its own, which no cancellation reaches; it is waited for here.
+            _ = await Task { try? await cancel(id) }.value
+            throw error
+        }
     }
 
     /// Waits for the end of a job, whoever submitted it.

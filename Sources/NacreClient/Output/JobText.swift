@@ -13,9 +13,10 @@ package enum JobText {
             parts.append("\(Figures.percent(rate)) of draft tokens accepted (\(mean) per verify)")
         }
         parts.append(job.sharesCores ? "\(job.method) (in turns)" : job.method)
-        if job.rule != "coupled", !job.lossy { parts.append(job.rule) }
-        if job.tree != "chain" { parts.append("tree \(job.tree)") }
-        if job.lossy { parts.append("LOSSY with τ \(Figures.short(job.tau))") }
+        if job.rule != "coupled", !job.lossy, job.beams == nil { parts.append(job.rule) }
+        if job.tree != "chain", job.beams == nil { parts.append("tree \(job.tree)") }
+        parts += beams(of: job)
+        if job.lossy { parts.append(job.tau == nil ? "LOSSY" : "LOSSY with τ \(Figures.short(job.tau))") }
         if let perplexity = statistics.perplexity {
             parts.append("perplexity \(Figures.decimal(perplexity, digits: 2))")
         }
@@ -32,9 +33,33 @@ package enum JobText {
         rows.append(("verifiers", job.verifiers.joined(separator: ",")))
         rows.append(("rounding", job.exact ? "exact" : "inexact"))
         if let waiting = job.waiting { rows.insert(("waiting", waiting), at: 2) }
-        if !terminal.isInteractive { rows.append(("text", job.text)) }
+        if !terminal.isInteractive {
+            rows.append(("text", job.text))
+            for (place, answer) in (job.answers ?? []).enumerated() {
+                rows.append(("answer_\(place + 1)", "\(likelihood(of: answer)) \(answer.text)"))
+            }
+        }
         try write(rows, to: terminal)
-        if terminal.isInteractive { try terminal.write("\n\(job.text)\n") }
+        guard terminal.isInteractive else { return }
+        try terminal.write("\n\(job.text)\n")
+        for text in otherAnswers(of: job) { try terminal.write(text + "\n") }
+    }
+
+    private static func likelihood(of answer: AnswerDocument) -> String {
+        "ln p \(Figures.decimal(answer.meanLogLikelihood, digits: 3)) per token"
+    }
+
+    /// The texts of a job with beams behind the best one, each under a line that says how likely it is.
+    package static func otherAnswers(of job: JobDocument) -> [String] {
+        (job.answers ?? []).enumerated().dropFirst().map { place, answer in
+            "--- \(place + 1): \(likelihood(of: answer))\n" + answer.text
+        }
+    }
+
+    private static func beams(of job: JobDocument) -> [String] {
+        guard let beams = job.beams else { return [] }
+        let width = job.widthThreshold.map { "width by threshold \(Figures.short($0))" } ?? "\(beams) beams"
+        return [width] + (job.draftBeams.map { ["\($0) draws a layer"] } ?? [])
     }
 
     /// What was asked for and what became of it, as names and values; of the rarer settings only what is no default.
@@ -44,7 +69,13 @@ package enum JobText {
             ("method", job.method), ("rule", job.rule), ("tree", job.tree), ("branches", "\(job.branches)"),
             ("drafters", "\(job.drafters)"), ("helpers", "\(job.helpers)"),
         ]
-        if job.lossy { rows.append(("lossy", "yes, tau \(Figures.short(job.tau))")) }
+        if job.lossy { rows.append(("lossy", job.tau == nil ? "yes" : "yes, tau \(Figures.short(job.tau))")) }
+        if let beams = job.beams { rows.append(("beams", "\(beams)")) }
+        if let draws = job.draftBeams { rows.append(("draft_beams", "\(draws)")) }
+        if let threshold = job.widthThreshold {
+            rows.append(("width", "threshold \(Figures.short(threshold)), at least \(job.minBeams ?? 1)"))
+        }
+        if let kept = job.keepOne { rows.append(("keep_one", kept)) }
         if job.candidates != "distinct" { rows.append(("candidates", job.candidates)) }
         if job.merge > 0 { rows.append(("merge", "\(job.merge)")) }
         if job.sharesCores { rows.append(("cores", "shared: drafter and verifier take turns")) }

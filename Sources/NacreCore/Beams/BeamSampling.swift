@@ -27,7 +27,7 @@ package struct BeamSampling: Sendable, Hashable {
         let rows = beams.live.indices.map(row)
         let law = beams.law(rows: rows)
         let pairs = law.sample(width, from: law, index: beams.index, chance: &chance)
-        return beams.advance(by: pairs, of: law, rows: rows).map { pairs[$0] }
+        return beams.advance(by: pairs, of: law, scores: rows).map { pairs[$0] }
     }
 }
 

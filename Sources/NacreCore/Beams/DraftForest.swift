@@ -84,6 +84,40 @@ package struct DraftForest: Sendable, Hashable {
     /// Drafts in all trees: the nodes of the target's pass besides the roots.
     package var count: Int { trees.reduce(0) { $0 + $1.count } }
 
+    /// The forest as it was when it had so many layers.
+    package func prefix(_ count: Int) -> DraftForest {
+        guard count < layers.count else { return self }
+        var part = DraftForest(roots: trees.count, root: trees[0].root, index: index, ends: ends)
+        for (draws, law) in zip(layers, laws).prefix(count) {
+            part.append(draws.map { BeamToken(beam: $0.parent, token: $0.token) }, of: law)
+        }
+        return part
+    }
+
+    /// The layers that surely need no more than so many drafts, and sequences besides one for each root. Of the last of
+    /// them its size alone is asked, not what was drawn: leaving it out for that would bias the beams (ALGORITHMS 0.5).
+    package func layers(withinNodes nodesMax: Int, sequences: Int) -> Int {
+        for layer in layers.indices {
+            let known = trees.flatMap(\.nodes).filter { $0.depth <= layer }.count
+            let draws = layers[layer].count
+            guard known + draws <= nodesMax, leaves(ofDepth: layer) - trees.count + draws <= sequences else {
+                return layer
+            }
+        }
+        return layers.count
+    }
+
+    /// Sequences besides one for each root that a pass over all drafts takes.
+    package var sideBranches: Int { leaves(ofDepth: layers.count) - trees.count }
+
+    private func leaves(ofDepth depth: Int) -> Int {
+        trees.reduce(0) { sum, tree in
+            let nodes = tree.indices.filter { tree[$0].depth <= depth }
+            let parents = Set(nodes.map { tree[$0].parent })
+            return sum + max(1, nodes.count { !parents.contains($0) })
+        }
+    }
+
     /// Draws the next layer; nothing if every draft beam has ended.
     ///
     /// - Parameters:

@@ -7,13 +7,16 @@ import RealModule
 ///     respond(beams.answers(nBest))
 ///
 /// All live beams are equally long. One that ends the text is set aside, and the weights of the others are scaled to
-/// sum to 1 again, so that what is left is drawn among texts that go on.
+/// sum to 1 again, so that what is left is drawn among texts that go on. Once so many draws as `endsMax` have ended
+/// the process is over, and what still goes on is no answer.
 package struct TargetBeams: Sendable, Hashable {
     /// A text behind the prompt.
     package struct Hypothesis: Sendable, Hashable {
         package var tokens: [TokenID] = []
         /// The sum of ln p over its tokens, in nats: cumulative, never scaled by the other beams.
         package var logP = 0.0
+        /// Draws that came to this text.
+        package var copies = 1
 
         /// ln p per token, by which texts of different lengths are compared; 0 for the empty one.
         package var score: Double { tokens.isEmpty ? 0 : logP / Double(tokens.count) }
@@ -35,24 +38,36 @@ package struct TargetBeams: Sendable, Hashable {
     package let ends: Set<TokenID>
     /// Most answers that can be asked for.
     package let answersMax: Int
+    private let endsMax: Int
+    /// Draws that ended a text, repeated ones included.
+    private var endCount = 0
 
     /// - Parameters:
     ///   - index: generated tokens before the beams begin.
     ///   - ends: tokens behind which there is no text.
-    package init(index: Int = 0, ends: Set<TokenID> = [], answersMax: Int = 16) {
+    ///   - endsMax: draws that end a text before all is over; without it all beams must end.
+    package init(index: Int = 0, ends: Set<TokenID> = [], endsMax: Int = .max, answersMax: Int = 16) {
         self.index = index
         self.ends = ends
+        self.endsMax = endsMax
         self.answersMax = answersMax
     }
+
+    /// Nothing more is to be drawn, whatever the budget.
+    package var isOver: Bool { live.isEmpty || endCount >= endsMax }
+
+    /// Draws that the live beams stand for.
+    package var width: Int { live.reduce(0) { $0 + $1.text.copies } }
 
     /// P(i, x) over the live beams; `rows[i]` is the target's law behind beam i, after the sampler transform.
     package func law(rows: [Distribution]) -> JointLaw { JointLaw(weights: live.map(\.weight), rows: rows) }
 
     /// Makes `pairs`, drawn from `law`, the beams; the new weights are proportional to P of the pairs.
     ///
+    /// - Parameter scores: for each beam the law by which its next token's likelihood is told.
     /// - Returns: which of the pairs are live beams now, in order.
     @discardableResult
-    mutating func advance(by pairs: [BeamToken], of law: JointLaw, rows: [Distribution]) -> [Int] {
+    mutating func advance(by pairs: [BeamToken], of law: JointLaw, scores: [Distribution]) -> [Int] {
         let before = live
         live = []
         index += 1
@@ -60,7 +75,8 @@ package struct TargetBeams: Sendable, Hashable {
         for (place, pair) in pairs.enumerated() {
             var text = before[pair.beam].text
             text.tokens.append(pair.token)
-            text.logP += Double.log(rows[pair.beam][pair.token])
+            text.copies = 1
+            text.logP += Double.log(scores[pair.beam][pair.token])
             if ends.contains(pair.token) {
                 finish(text)
             } else {
@@ -74,18 +90,45 @@ package struct TargetBeams: Sendable, Hashable {
     }
 
     private mutating func finish(_ text: Hypothesis) {
-        guard !finished.contains(where: { $0.tokens == text.tokens }) else { return }
+        endCount += 1
+        if let known = finished.firstIndex(where: { $0.tokens == text.tokens }) {
+            finished[known].copies += 1
+            return
+        }
         finished.append(text)
         finished = Self.ranked(finished, answersMax)
     }
 
+    /// Makes beams of one text one beam, that weighs as all of them do: what is drawn next has the same law.
+    ///
+    /// - Returns: for each beam that is left its place among those that there were.
+    package mutating func merge() -> [Int] {
+        var places: [[TokenID]: Int] = [:]
+        var kept: [Int] = []
+        var merged: [Beam] = []
+        for (place, beam) in live.enumerated() {
+            if let known = places[beam.text.tokens] {
+                merged[known].weight += beam.weight
+                merged[known].text.copies += beam.text.copies
+            } else {
+                places[beam.text.tokens] = merged.count
+                merged.append(beam)
+                kept.append(place)
+            }
+        }
+        live = merged
+        return kept
+    }
+
     // MARK: - Answers
 
-    /// The `count` best different texts, finished or not, by cumulative log-likelihood per token; best first.
+    /// The `count` best different texts by cumulative log-likelihood per token, best first: finished ones, and unless
+    /// enough have finished those that go on.
     package func answers(_ count: Int) -> [Hypothesis] {
-        var seen: Set<[TokenID]> = []
-        let texts = (finished + live.map(\.text)).filter { seen.insert($0.tokens).inserted }
-        return Self.ranked(texts, min(count, answersMax))
+        var different = self
+        _ = different.merge()
+        let open = endCount >= endsMax ? [] : different.live.map(\.text)
+        return Self.ranked(finished + open, min(count, answersMax))
     }
 
     /// Of equally good ones the earlier first.
@@ -117,6 +160,7 @@ package struct TargetBeams: Sendable, Hashable {
             case .likeliest: Int(law.likeliest(1)[0].rawValue)
             }
         live = [Beam(text: live[kept].text, weight: 1)]
+        live[0].text.copies = 1
         return kept
     }
 }

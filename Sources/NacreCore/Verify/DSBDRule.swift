@@ -40,14 +40,16 @@ package struct DSBDRule: Sendable, Hashable {
     ///     there is room for tokens, less one.
     ///   - row: the target's law behind a node of the forest, after the sampler transform. Asked for the nodes that
     ///     are reached, more than once where beams hold the same text.
+    ///   - score: the law there by which likelihoods are told, if that is another; not 0 where `row` is not.
     package func advance<Source: ChanceSource>(
-        _ beams: inout TargetBeams, over forest: DraftForest, chance: inout Source, row: (BeamPlace) -> Distribution
+        _ beams: inout TargetBeams, over forest: DraftForest, chance: inout Source, row: (BeamPlace) -> Distribution,
+        score: ((BeamPlace) -> Distribution)? = nil
     ) -> DSBDVerdict {
         precondition(forest.trees.count == beams.live.count, "\(forest.trees.count) trees, \(beams.live.count) beams")
         var verdict = DSBDVerdict()
         /// For each live beam the draft beam that it is.
         var drafts = Array(beams.live.indices)
-        for layer in 0...forest.layers.count where !beams.live.isEmpty {
+        for layer in 0...forest.layers.count where !beams.isOver {
             let places = forest.beams(before: layer)
             let rows = drafts.map { row(places[$0]) }
             let p = beams.law(rows: rows)
@@ -57,13 +59,15 @@ package struct DSBDRule: Sendable, Hashable {
                 judged.width = layerWidth(p: p, q: q, draws: forest.layers[layer].count)
                 judged.test(forest.layers[layer], behind: drafts, p: p, q: q, index: beams.index, chance: &chance)
                 verdict.kept.append(judged.kept)
+                verdict.tested.append(judged.tested)
             } else {
                 judged.width = lastWidth(beams)
             }
             verdict.widths.append(judged.width)
             let missing = judged.width - judged.kept.count
             let pairs = judged.pairs + p.sample(missing, from: judged.rest, index: beams.index, chance: &chance)
-            let live = beams.advance(by: pairs, of: p, rows: rows)
+            let scores = score.map { score in drafts.map { score(places[$0]) } } ?? rows
+            let live = beams.advance(by: pairs, of: p, scores: scores)
             verdict.beams = live.map { DSBDVerdict.Beam(place: places[drafts[pairs[$0].beam]], token: pairs[$0].token) }
             if missing > 0 { break }
             drafts = live.map { judged.kept[$0] }
@@ -81,7 +85,7 @@ package struct DSBDRule: Sendable, Hashable {
     private func lastWidth(_ beams: TargetBeams) -> Int {
         switch width {
         case .fixed(let width): width
-        case .dynamic(let rule): max(rule.widthMin, beams.live.count)
+        case .dynamic(let rule): max(rule.widthMin, beams.width)
         }
     }
 }
@@ -98,6 +102,8 @@ package struct DSBDVerdict: Sendable, Hashable {
 
     /// For each layer judged its draws that stand, by number, in the order of drawing.
     package fileprivate(set) var kept: [[Int]] = []
+    /// For each layer judged how many of its draws were tested.
+    package fileprivate(set) var tested: [Int] = []
     /// Beams asked for at each step, the one behind the last layer included.
     package fileprivate(set) var widths: [Int] = []
     /// The live beams, in their order.
@@ -108,6 +114,7 @@ package struct DSBDVerdict: Sendable, Hashable {
 private struct Judged {
     var width = 0
     var kept: [Int] = []
+    var tested = 0
     /// The kept draws as pairs of a live beam and its token.
     var pairs: [BeamToken] = []
     /// P′: what the failed draws since the last one that passed left of P.
@@ -120,6 +127,7 @@ private struct Judged {
     ) {
         for (number, draw) in draws.enumerated() {
             guard kept.count < width else { return }
+            tested += 1
             let place = ChancePlace(index, .accept, sibling: number)
             // A draw behind a beam that fell has probability 0 under the restricted law, and fails.
             let pair = drafts.firstIndex(of: draw.parent).map { BeamToken(beam: $0, token: draw.token) }

@@ -63,11 +63,12 @@ extension CoordinatorMachine {
 
     mutating func receive(
         _ ended: JobEnded, from link: LinkID, at now: Instant, into effects: inout [Effect]
-    ) {
+    ) throws(ProtocolFault) {
         guard isCurrent(ended.job, ended.attempt, on: link) else {
             staleMessages += 1
             return
         }
+        try take(ended, from: link, at: now)
         jobs[ended.job]?.add(ended.statistics)
         if case .ending(_, _, let outcome, _) = jobs[ended.job]?.state {
             finish(ended.job, outcome, at: now, into: &effects)
@@ -87,9 +88,31 @@ extension CoordinatorMachine {
                 retry(ended.job, reason: reason, at: now, into: &effects)
             }
             if jobs[ended.job]?.isOver == false { notBefore[ended.job] = now + Instant.milliseconds(200) }
+        case .unsuited: finish(ended.job, .failed(ended.detail), at: now, into: &effects)
         case .engineFailed:
             retry(ended.job, reason: "the target's engine failed (\(ended.detail))", at: now, into: &effects)
         }
+    }
+
+    /// Takes the answers of a job with beams, which has put out nothing before: the first is its output.
+    private mutating func take(_ ended: JobEnded, from link: LinkID, at now: Instant) throws(ProtocolFault) {
+        guard let job = jobs[ended.job], case .running = job.state else { return }
+        let isDone = ended.reason == .endOfGeneration || ended.reason == .length
+        guard isDone && job.specification.speculation.method.usesBeams else {
+            guard ended.answers.isEmpty else { throw ProtocolFault("JobEnded with answers that nobody asked for") }
+            return
+        }
+        guard let best = ended.answers.first, let digest = nodes[link]?.hello.vocabularyDigest,
+            let vocabulary = vocabularies[digest]
+        else { throw ProtocolFault("JobEnded of a job with beams holds no answer") }
+        guard ended.answers.allSatisfy({ job.length + $0.tokens.count <= job.lengthMax }) else {
+            throw ProtocolFault("JobEnded with answers beyond the job's \(job.lengthMax) tokens")
+        }
+        jobs[ended.job]?.answers = ended.answers.map { JobAnswer($0, vocabulary) }
+        let output = Commit(
+            job: ended.job, attempt: ended.attempt, start: job.length, tokens: best.tokens,
+            margins: best.tokens.map { _ in .infinity })
+        _ = jobs[ended.job]?.append(output, vocabulary, at: now)
     }
 
     mutating func cancel(_ id: JobID, at now: Instant, into effects: inout [Effect]) {

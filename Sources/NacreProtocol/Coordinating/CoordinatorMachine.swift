@@ -173,7 +173,7 @@ package struct CoordinatorMachine: Machine, Sendable {
             recorded.append(recording.job)
             if recorded.count > configuration.recordingsMax { jobs[recorded.removeFirst()]?.recording = nil }
         case .jobEnded(let ended):
-            receive(ended, from: link, at: now, into: &effects)
+            try receive(ended, from: link, at: now, into: &effects)
         case .jobRefused(let refused):
             guard isCurrent(refused.job, refused.attempt, on: link) else { return }
             hired[refused.job] = nil

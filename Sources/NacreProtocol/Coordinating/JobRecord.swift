@@ -62,6 +62,18 @@ package struct OutputToken: Sendable, Equatable {
     package var text: [UInt8]
 }
 
+/// A text that a job with beams ended with.
+package struct JobAnswer: Sendable, Equatable {
+    package let answer: BeamAnswer
+    package let text: [UInt8]
+
+    init(_ answer: BeamAnswer, _ vocabulary: Vocabulary) {
+        var assembler = TextAssembler(stops: [])
+        self.answer = answer
+        text = answer.tokens.reduce(into: []) { $0 += assembler.append(vocabulary.text(of: $1)) } + assembler.finish()
+    }
+}
+
 /// One job's whole story. Output only grows: what a client saw is a prefix of what it will see.
 package struct JobRecord: Sendable {
     package enum State: Sendable, Equatable {
@@ -90,6 +102,8 @@ package struct JobRecord: Sendable {
     package internal(set) var firstToken: Instant?
     package internal(set) var ended: Instant?
     package internal(set) var statistics = JobStatistics()
+    /// Of a job with beams what it ended with, best first; the first is its output.
+    package internal(set) var answers: [JobAnswer] = []
     /// What happened in the last attempt; only the youngest jobs keep theirs.
     package internal(set) var trace: [JobTrace.Event] = []
     /// How its drafts did in the last attempt, if it was recorded; only the youngest of those jobs keep theirs.

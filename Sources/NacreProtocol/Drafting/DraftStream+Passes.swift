@@ -8,6 +8,8 @@ extension DraftStream {
         package var nodes: [ForestNode] = []
         /// One for each node that asks for a score, in order.
         package var expansions: [TreeGrowth.Expansion] = []
+        /// Of a stream of forests.
+        package var asks: [ForestRound.Ask] = []
     }
 
     /// Expansions of one stream in one pass.
@@ -17,11 +19,13 @@ extension DraftStream {
         case .fixed: 16
         case .best: 4
         case .beams(let width, _): width
+        case .forest: 0
         }
     }
 
     /// What to evaluate next, within `room` nodes: the text as far as it is not cached, then nodes to draft below.
     package mutating func work(room: Int, free: inout [SequenceID]) -> Work {
+        guard forest == nil else { return forestWork(room: room, free: &free) }
         var work = Work()
         cache.beginPass()
         if uncached == 0, growth.isRootOpen { cache.repeatLast(of: length) }
@@ -165,6 +169,7 @@ extension DraftStream {
     /// What is to be said now: drafts that were not sent yet, and whether more will come; `nil` if nothing is new.
     package mutating func message(as stream: StreamID, microseconds: Int) -> Draft? {
         guard hasContext else { return nil }
+        guard forest == nil else { return forestMessage(as: stream, microseconds: microseconds) }
         let tree = growth.tree
         let end = end
         let news = numbers.count..<tree.count

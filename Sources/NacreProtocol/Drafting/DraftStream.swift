@@ -62,6 +62,8 @@ package struct DraftStream: Sendable {
     var measured: [NodeIndex?: DraftMeasure] = [:]
     /// Where the policy decides token by token.
     var pace: TokenPace?
+    /// The forest that is drafted in place of a tree, if one is.
+    package internal(set) var forest: ForestRound?
     /// The beam search that grows the tree, if one does.
     var beams: BeamRound?
     /// Where drafts, or some of them, come without a model.
@@ -99,8 +101,9 @@ package struct DraftStream: Sendable {
         growth = TreeGrowth(root: root, plan: .bestFirst(.init(nodesMax: 0, width: 1)), endTokens: endTokens)
         cache = TreeCache(trunk: sequence)
         restart(at: root)
+        forest = ForestRound(open, trunk: sequence, contextMax: contextMax, ends: endTokens)
         // Beams are compared by the model's own probabilities, which what is looked up has not.
-        if !lookups.isEmpty, beams == nil { lookup = StreamLookup(lookups, isAlone: !hasModel) }
+        if !lookups.isEmpty, beams == nil, forest == nil { lookup = StreamLookup(lookups, isAlone: !hasModel) }
         adopt(open.policy)
     }
 
@@ -108,7 +111,10 @@ package struct DraftStream: Sendable {
     package var hasContext: Bool { tokens.count >= contextTotal }
     /// Tokens of the text that are not cached.
     package var uncached: Int { tokens.count - cache.cached(upTo: length).rawValue }
-    package var canDraft: Bool { hasContext && !growth.isComplete && !isPaused }
+    package var canDraft: Bool {
+        if let forest { return hasContext && (unreadPrompt > 0 || !forest.isComplete) }
+        return hasContext && !growth.isComplete && !isPaused
+    }
 
     /// Takes the next part of the context.
     package mutating func receive(_ open: DraftOpen) throws(ProtocolFault) {
@@ -135,6 +141,7 @@ package struct DraftStream: Sendable {
                 return .bestFirst(.init(nodesMax: 0, width: 1))
             }
             return .fixed(part)
+        case .forest: return .bestFirst(.init(nodesMax: 0, width: 1))
         case .beams(let width, let onePath):
             return .beams(width: width, depth: min(depth, TreeShape.nodesMax / width), byChoice: onePath)
         case .best(_, let width):
@@ -160,7 +167,8 @@ package struct DraftStream: Sendable {
     package mutating func receive(
         _ verdict: Verdict, releases: inout [CacheEdit], free: inout [SequenceID]
     ) throws(ProtocolFault) {
-        guard hasContext, length + verdict.tokens.count == verdict.committed else {
+        guard forest == nil else { return try receiveForest(verdict, releases: &releases, free: &free) }
+        guard hasContext, verdict.beams.isEmpty, length + verdict.tokens.count == verdict.committed else {
             throw ProtocolFault(
                 "Verdict commits up to \(verdict.committed) with \(verdict.tokens.count) tokens, at \(length)")
         }
@@ -242,6 +250,7 @@ package struct DraftStream: Sendable {
 
     /// What is cached can be relied on no more.
     package mutating func forgetCache(releases: inout [CacheEdit], free: inout [SequenceID]) {
+        forest?.reset(releases: &releases, free: &free)
         cache.reset(releases: &releases, free: &free)
     }
 }

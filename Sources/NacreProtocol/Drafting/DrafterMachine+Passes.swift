@@ -50,7 +50,7 @@ extension DrafterMachine {
             shares.append(
                 Share(
                     address: streams[index].address, rollbacks: streams[index].stream.rollbacks,
-                    expansions: work.expansions))
+                    expansions: work.expansions, asks: work.asks))
         }
         guard !next.nodes.isEmpty else {
             releases = next.edits
@@ -71,8 +71,8 @@ extension DrafterMachine {
                 microsecondsPerToken == 0 ? elapsed : (microsecondsPerToken * 7 + elapsed) / 8
             var scores = scores[...]
             for share in shares {
-                let own = scores.prefix(share.expansions.count)
-                scores = scores.dropFirst(share.expansions.count)
+                let own = scores.prefix(share.rows)
+                scores = scores.dropFirst(share.rows)
                 deliver(own, to: share, microseconds: elapsed, into: &effects)
             }
         case .cacheFull:
@@ -97,7 +97,11 @@ extension DrafterMachine {
     private mutating func deliver(
         _ scores: ArraySlice<Score>, to share: Share, microseconds: Int, into effects: inout [Effect]
     ) {
-        guard let index = index(of: share.address), !scores.isEmpty else { return }
+        guard let index = index(of: share.address) else { return }
+        guard streams[index].stream.forest == nil else {
+            return deliverForest(scores, to: share, at: index, microseconds: microseconds, into: &effects)
+        }
+        guard !scores.isEmpty else { return }
         announce(index, microsecondsPerToken: microsecondsPerToken, into: &effects)
         guard streams[index].stream.rollbacks == share.rollbacks else { return }
         for (score, expansion) in zip(scores, share.expansions) {
@@ -105,6 +109,25 @@ extension DrafterMachine {
             streams[index].stream.take(united, for: expansion)
         }
         say(index, microseconds: microseconds, into: &effects)
+    }
+
+    /// A stream of forests is ready with its prompt, be there anything to draft yet or not: which beams there are is
+    /// told it then.
+    mutating func announceForests(into effects: inout [Effect]) {
+        for index in streams.indices where streams[index].stream.hasPrompt {
+            guard !(pass ?? []).contains(where: { $0.address == streams[index].address }) else { continue }
+            announce(index, microsecondsPerToken: max(1, microsecondsPerToken), into: &effects)
+        }
+    }
+
+    private mutating func deliverForest(
+        _ scores: ArraySlice<Score>, to share: Share, at index: Int, microseconds: Int, into effects: inout [Effect]
+    ) {
+        streams[index].stream.concludeForest()
+        if streams[index].stream.rollbacks == share.rollbacks {
+            streams[index].stream.takeForest(scores, for: share.asks)
+        }
+        if streams[index].stream.isReady { say(index, microseconds: microseconds, into: &effects) }
     }
 
     mutating func end(_ address: StreamAddress, _ reason: CloseReason, into effects: inout [Effect]) {

@@ -65,6 +65,9 @@ package struct DrafterMachine: Machine, Sendable {
         var address: StreamAddress
         var rollbacks: Int
         var expansions: [TreeGrowth.Expansion]
+        var asks: [ForestRound.Ask] = []
+
+        var rows: Int { expansions.count + asks.count { $0.hasRow } }
     }
 
     let configuration: Configuration
@@ -109,6 +112,7 @@ package struct DrafterMachine: Machine, Sendable {
             conclude(outcome, into: &effects)
         }
         lookUp(into: &effects)
+        announceForests(into: &effects)
         plan(into: &effects)
         speak(into: &effects)
     }
@@ -214,7 +218,7 @@ package struct DrafterMachine: Machine, Sendable {
             effects.append(.send(link, .draftClose(DraftClose(stream: open.stream, reason: .contextTooLong))))
             return
         }
-        if !configuration.hasModel, case .beams = open.shape {
+        if !configuration.hasModel, open.shape.needsModel {
             effects.append(.send(link, .draftClose(DraftClose(stream: open.stream, reason: .unsuited))))
             return
         }
@@ -241,6 +245,7 @@ package struct DrafterMachine: Machine, Sendable {
     mutating func closeStream(_ address: StreamAddress) {
         guard let index = index(of: address) else { return }
         var stream = streams.remove(at: index).stream
+        stream.forest?.cache.releaseAll(free: &freeSequences, edits: &releases)
         stream.cache.releaseAll(releases: &releases, free: &freeSequences)
         if configuration.lookups.contains(.suffix) { memory.outputs.remember(Array(stream.output)) }
     }

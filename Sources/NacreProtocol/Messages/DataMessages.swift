@@ -124,6 +124,11 @@ package struct Draft: Sendable, Equatable {
     package var microseconds: UInt32
     /// Of a beam search, for each layer of this message what its nodes are compared with (`JointDraft.references`).
     package var references: [Double] = []
+    /// Of a draft forest the next layers, whole; then there are no `tokens`, and `root` is the length of the beams.
+    package var layers: [DraftForest.Layer] = []
+
+    /// Drafts that the message holds.
+    package var count: Int { layers.reduce(tokens.count) { $0 + $1.draws.count } }
 
     package init(
         stream: StreamID, epoch: Epoch, heard: Epoch, root: Position, firstNode: Int, tokens: [TokenID],
@@ -173,6 +178,19 @@ package struct DraftRow: Sendable, Equatable {
     }
 }
 
+/// How a beam came to be since the last verdict.
+package struct BeamStep: Sendable, Hashable {
+    /// The beam that it goes on, by its place in that verdict; at first there is one, the text that the stream opened
+    /// with.
+    package var parent: Int
+    package var tokens: [TokenID]
+
+    package init(parent: Int, tokens: [TokenID]) {
+        self.parent = parent
+        self.tokens = tokens
+    }
+}
+
 /// What the target decided. `tokens` are the newly committed ones, for positions `committed − tokens.count ..<
 /// committed`.
 package struct Verdict: Sendable, Equatable {
@@ -184,6 +202,9 @@ package struct Verdict: Sendable, Equatable {
     package var positionLimit: Position
     /// As `DraftOpen.nodesMax`, from now on.
     package var nodesMax: Int
+    /// Of a stream of forests the beams that the next one stands on, by what they were at the last verdict; then there
+    /// are no `tokens`, and `committed` is the length of each.
+    package var beams: [BeamStep] = []
 
     package init(
         stream: StreamID, nextEpoch: Epoch, tokens: [TokenID], committed: Position, positionLimit: Position,

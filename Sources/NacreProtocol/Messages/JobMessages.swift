@@ -2,7 +2,7 @@ package import NacreCore
 
 // Between coordinator and verifier, about one job.
 
-/// How the verifier paces drafting and verifying. The tokens are the same for all of them but `mtad`.
+/// How the verifier paces drafting and verifying. The tokens are the same for those that `keepsText`.
 package enum DecodingMethod: UInt32, Sendable, CaseIterable {
     case autoregressive = 1
     case speculative = 2
@@ -10,9 +10,19 @@ package enum DecodingMethod: UInt32, Sendable, CaseIterable {
     case stream = 4
     /// Joint decoding (`LossyMTADRule`): lossy by design.
     case mtad = 5
+    /// Beam sampling of the target (`BeamSampling`).
+    case beam = 6
+    /// The same, drafted (`DSBDRule`).
+    case dsbd = 7
 
-    /// Whether what comes out may differ from the target's own text.
+    /// Whether its rule is one that gives up the target's law.
     package var isLossy: Bool { self == .mtad }
+
+    /// Whether texts are drawn as beams, and the best of them is the answer.
+    package var usesBeams: Bool { self == .beam || self == .dsbd }
+
+    /// Whether what comes out is the target's own text, token for token under one seed.
+    package var keepsText: Bool { !isLossy && !usesBeams }
 
     package var name: String {
         switch self {
@@ -21,6 +31,8 @@ package enum DecodingMethod: UInt32, Sendable, CaseIterable {
         case .pearl: "pearl"
         case .stream: "stream"
         case .mtad: "mtad"
+        case .beam: "beam"
+        case .dsbd: "dsbd"
         }
     }
 
@@ -128,6 +140,8 @@ package enum EndReason: UInt32, Sendable, CaseIterable {
     /// The verifier's KV cache cannot hold the job.
     case cacheFull = 4
     case engineFailed = 5
+    /// This verifier can never run the job; `detail` says why.
+    case unsuited = 6
 }
 
 /// What one attempt cost and gained.
@@ -181,6 +195,24 @@ package struct JobStatistics: Sendable, Equatable {
     package init() {}
 }
 
+/// A text that a job with beams ended with.
+package struct BeamAnswer: Sendable, Equatable {
+    package var tokens: [TokenID]
+    /// The sum of ln p over its tokens under the target, temperature applied and nothing else, in nats.
+    package var logLikelihood: Double
+    /// It ends the text; else the budget cut it.
+    package var hasEnded: Bool
+    /// How many of the beams drawn came to it.
+    package var copies: Int
+
+    package init(tokens: [TokenID], logLikelihood: Double, hasEnded: Bool, copies: Int = 1) {
+        self.copies = copies
+        self.tokens = tokens
+        self.logLikelihood = logLikelihood
+        self.hasEnded = hasEnded
+    }
+}
+
 /// The last message about an attempt.
 package struct JobEnded: Sendable, Equatable {
     package var job: JobID
@@ -190,6 +222,9 @@ package struct JobEnded: Sendable, Equatable {
     /// For people; empty when the reason says it all.
     package var detail: String
     package var statistics: JobStatistics
+    /// Of a job with beams that was decoded to its end, best first; the first is its output. Nothing of it was
+    /// committed before.
+    package var answers: [BeamAnswer] = []
 
     package init(
         job: JobID, attempt: Attempt, length: Position, reason: EndReason, detail: String, statistics: JobStatistics

@@ -18,6 +18,8 @@ package enum Limits {
     package static let promptTokensMax = 32_768
     package static let outputTokensMax = 32_768
     package static let gammaMax = 32
+    /// Output tokens of a job with beams: all its answers fit into a frame.
+    package static let beamTokensMax = 8_192
     /// Draft positions in flight beyond the committed length.
     package static let windowPositionsMax = 256
     /// Drafts of one message, of one shard, and of one job's tree in a pass; as many draws, repeated ones included.

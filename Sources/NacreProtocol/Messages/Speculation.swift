@@ -25,8 +25,10 @@ package struct Speculation: Sendable, Hashable {
     package var isRecorded: Bool
     /// τ of a lossy method: how much less likely than to the drafter a block may be to the target; (0, 1].
     package var tau: Double
-    /// Sum up ln p of the output; a lossy method always does.
+    /// Sum up ln p of the output; a lossy method, and one with beams, always does.
     package var measuresLikelihood: Bool
+    /// Of a method with beams; else the default.
+    package var beams: BeamSettings
 
     package static let tauDefault = LossyMTADRule().threshold
 
@@ -35,7 +37,7 @@ package struct Speculation: Sendable, Hashable {
         rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
         drafters: Int = 1, helpers: Int = 0, isRecorded: Bool = false, tau: Double = Speculation.tauDefault,
-        measuresLikelihood: Bool = false
+        measuresLikelihood: Bool = false, beams: BeamSettings = BeamSettings()
     ) {
         self.method = method
         self.gamma = gamma
@@ -51,6 +53,7 @@ package struct Speculation: Sendable, Hashable {
         self.isRecorded = isRecorded
         self.tau = tau
         self.measuresLikelihood = measuresLikelihood
+        self.beams = beams
     }
 
     /// Whether drafts are draws from q, which the rule divides by. Greedy there is nothing to draw; and what is chosen
@@ -72,7 +75,7 @@ package struct Speculation: Sendable, Hashable {
     package var isGoverned: Bool {
         if case .fixed = shape { return false }
         // What a lossy method accepts is no sign of what pays, and whoever asks for one asks for more than speed.
-        return gamma == 0 && method != .autoregressive && !method.isLossy
+        return gamma == 0 && method != .autoregressive && method.keepsText
     }
 
     /// What is wrong with the policy, in words for the person who chose it.
@@ -81,6 +84,10 @@ package struct Speculation: Sendable, Hashable {
         if method == .autoregressive { return "method autoregressive drafts nothing: a policy means nothing to it" }
         if method.isLossy {
             return "method mtad drafts one beam search of gamma layers a round: give gamma, or no policy"
+        }
+        if method == .beam { return "method beam drafts nothing: a policy means nothing to it" }
+        if method == .dsbd {
+            return "method dsbd drafts a forest of gamma layers a round: give gamma, or no policy"
         }
         if gamma > 0 { return "gamma fixes the draft length: give gamma or a policy, not both" }
         if shape != .chain || branches > 0 {
@@ -91,7 +98,7 @@ package struct Speculation: Sendable, Hashable {
 
     /// What does not go together, in words for the person who asked for it; `nil` if it is usable.
     package func complaint(under sampling: SamplingPolicy) -> String? {
-        if let complaint = lossyComplaint { return complaint }
+        if let complaint = lossyComplaint ?? beamsComplaint(under: sampling) { return complaint }
         if measuresLikelihood && (rule != .coupled && !sampling.isGreedy || helpers > 0) {
             return "likelihoods are read off the rows that choose tokens: use rule coupled without helpers"
         }
@@ -211,6 +218,9 @@ package enum DraftShape: Sendable, Hashable, CustomStringConvertible {
     case best(nodesMax: Int, width: Int)
     /// All drafts of a beam search of so many beams, or the path of the likeliest one alone (`DraftBeams`).
     case beams(width: Int, onePath: Bool)
+    /// A tree for each beam of the target, so many draws a layer in all of them together (`DraftForest`). No person
+    /// writes it: it goes with its method.
+    case forest(draws: Int)
 
     package static let widthMax = 16
     private static let widthDefault = 4
@@ -267,6 +277,7 @@ package enum DraftShape: Sendable, Hashable, CustomStringConvertible {
         case .chain: "chain"
         case .beams(let width, let onePath): "\(onePath ? "path" : "beams"):\(width)"
         case .fixed(let shape): shape.description
+        case .forest(let draws): "forest:\(draws)"
         case .best(0, Self.widthDefault): "best"
         case .best(let nodes, let width): nodes == 0 ? "best" : "best:\(nodes)x\(width)"
         }

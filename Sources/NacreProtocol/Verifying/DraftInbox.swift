@@ -27,12 +27,12 @@ package struct DraftInbox: Sendable {
 
     package private(set) var epoch: Epoch
     /// The drafts behind the last committed token that the drafter has; of no use while `ahead` is not empty.
-    private var tree: DraftTree
+    var tree: DraftTree
     /// How the children of the tree's nodes were drawn, where they were.
-    private var proposals: [NodeIndex?: ProposedTree.Proposal] = [:]
+    var proposals: [NodeIndex?: ProposedTree.Proposal] = [:]
     /// Nodes of `tree` by their number + 1, and the number + 1 of the node that its root was; 0 the epoch's root.
-    private var nodes: [Int: NodeIndex] = [:]
-    private var rootNumber = 0
+    var nodes: [Int: NodeIndex] = [:]
+    var rootNumber = 0
     /// Nodes of the epoch so far.
     private var count = 0
     /// The committed length that the epoch stands on.
@@ -55,6 +55,9 @@ package struct DraftInbox: Sendable {
     package private(set) var microseconds: UInt64 = 0
     /// `nil` where the job is not recorded.
     private var log: DecisionLog?
+    /// Of a stream of forests the one of this epoch, and those of epochs that were offered.
+    var forest: ExpectedForest?
+    var forests: [Epoch: ExpectedForest] = [:]
 
     /// Verdicts a drafter may leave unanswered before it is too slow to be worth more.
     package static let offersMax = 4_096
@@ -97,12 +100,13 @@ package struct DraftInbox: Sendable {
             draft.measures.isEmpty || draft.measures.count == draft.tokens.count
         else { throw ProtocolFault("Draft of \(draft.tokens.count) tokens with \(draft.parents.count) parents") }
         var judgement = Judgement()
+        try takeLayers(draft, vocabularySize)
         for index in draft.tokens.indices {
             try take(index, of: draft, vocabularySize, &judgement)
         }
         try lay(draft.proposals)
         try note(draft.references)
-        received += draft.tokens.count
+        received += draft.count
         microseconds += UInt64(draft.microseconds)
         end = draft.end
         return judgement
@@ -116,6 +120,7 @@ package struct DraftInbox: Sendable {
         root = offer.root
         count = 0
         rootNumber = 0
+        guard forest == nil else { return enterForest() }
         ahead = Array(committed[root.rawValue...])
         clear(at: root)
     }
@@ -182,43 +187,6 @@ package struct DraftInbox: Sendable {
         log?.arrived(node, measure)
     }
 
-    /// Notes how drafts of this message were drawn.
-    private mutating func lay(_ news: [Draft.Proposal]) throws(ProtocolFault) {
-        guard !news.isEmpty else { return }
-        for proposal in news {
-            let parent = proposal.node == rootNumber ? nil : nodes[proposal.node]
-            guard proposal.node == rootNumber || parent != nil else { continue }
-            let draws = proposal.draws.map { nodes[$0 + 1] }
-            // A child that was committed before it came is the root now; its siblings are void.
-            guard !draws.isEmpty, draws.allSatisfy({ $0 != nil }) else { continue }
-            guard proposals[parent] == nil else { throw ProtocolFault("two proposals for node \(proposal.node)") }
-            proposals[parent] = ProposedTree.Proposal(proposal.payload, draws: draws.compactMap(\.self))
-        }
-        do throws(PayloadFault) {
-            _ = try proposed(index: 0)
-        } catch {
-            throw ProtocolFault("Draft: \(error.description)")
-        }
-    }
-
-    /// The drafts with what says how they were drawn: those without any word are functions of the text.
-    ///
-    /// - Parameter index: of the generated token that the root's children stand for.
-    /// - Throws: what a drafter can do wrong; not once `receive` has taken the drafts.
-    package func proposed(index: Int) throws(PayloadFault) -> ProposedTree {
-        var whole = proposals
-        for (node, draft) in zip(tree.indices, tree.nodes) where proposals[draft.parent] == nil {
-            whole[draft.parent, default: ProposedTree.Proposal(.deterministic)].draws.append(node)
-        }
-        return try ProposedTree(tree, index: index, whole, drawsMax: Self.nodesMax)
-    }
-
-    /// The number by which the drafter knows a node; `nil` is the root.
-    package func number(of node: NodeIndex?) -> Int {
-        guard let node else { return rootNumber }
-        return nodes.first { $0.value == node }?.key ?? 0
-    }
-
     // MARK: - Verdicts
 
     /// The job committed `tokens` behind what it had.
@@ -271,12 +239,6 @@ package struct DraftInbox: Sendable {
         lastOffered = lastOffered.next
         offers.append(Offer(epoch: lastOffered, root: committed))
         return lastOffered
-    }
-
-    /// The row that a scalar came from has arrived.
-    package mutating func resolve(_ node: NodeIndex?, to row: WeightRow) {
-        guard let proposal = proposals[node], case .scalar(_, let draw) = proposal.payload else { return }
-        proposals[node]?.payload = .row(row, draw)
     }
 
     // MARK: - What there is

@@ -48,6 +48,8 @@ package struct JobVerification: Sendable {
     /// Until when `held` waits for a helper's scores.
     package var heldUntil: Instant?
     package var awaitedRow: AwaitedRow?
+    /// `nil` unless the method has beams: then they take the place of the text that grows.
+    package internal(set) var beams: BeamRun?
     package var statistics = JobStatistics()
     /// What of them its pair has counted.
     var counted = JobStatistics()
@@ -76,6 +78,11 @@ package struct JobVerification: Sendable {
         nextEpoch = Epoch(rawValue: (assignment.attempt.rawValue & 0xF) << 20)
     }
 
+    mutating func beginBeams(ends: Set<TokenID>) {
+        guard speculation.method.usesBeams else { return }
+        beams = BeamRun(speculation, trunk: cursor.sequence, ends: ends)
+    }
+
     package var length: Position { Position(rawValue: tokens.count) }
     package var remaining: Int { lengthMax - length }
     package var hasContext: Bool { tokens.count >= contextTotal }
@@ -86,6 +93,26 @@ package struct JobVerification: Sendable {
         cursor.valid + 1 + leadMax < length
     }
     package var isReadyToDecode: Bool { hasContext && !isPrefilling && held == nil && awaitedRow == nil }
+
+    /// Whether it has a scored part in the pass in flight.
+    var isInFlight: Bool { inFlight != nil || beams?.inFlight != nil }
+
+    /// The pass in flight was refused whole.
+    mutating func retract(to position: Position) {
+        cursor.retract(to: position)
+        if beams?.inFlight != nil { beams?.cache.retract() }
+        inFlight = nil
+        beams?.inFlight = nil
+    }
+
+    /// The pass is over: its verdict is next.
+    mutating func hold(_ scores: [Score]) {
+        if let part = inFlight { held = (part, scores) }
+        if let part = beams?.inFlight { beams?.held = (part, scores) }
+        inFlight = nil
+        beams?.inFlight = nil
+        beams?.cache.conclude()
+    }
 
     /// Whether rows of the target's law are needed, or its own choices will do. Greedy, every rule takes exactly the
     /// drafts that equal the target's argmax (ALGORITHMS L0).
@@ -192,6 +219,8 @@ package struct HiredDrafter: Sendable {
     var isBeside = false
     /// A verdict, and before it a policy, that wait for the end of a pass.
     var isVerdictDue = false
+    /// How the beams came to be since its last verdict; `nil` if it knows them.
+    package var beamSteps: [BeamStep]?
     var policyDue: PolicySpecification?
     package var inbox: DraftInbox
     /// The context was sent.

@@ -30,7 +30,7 @@ package struct PairKey: Sendable, Hashable {
     /// Whether anything is learnt of it.
     var isGoverned: Bool {
         if case .fixed = shape { return false }
-        return draftModel != nil && method != .autoregressive && !method.isLossy && gamma == 0
+        return draftModel != nil && method != .autoregressive && method.keepsText && gamma == 0
     }
 }
 

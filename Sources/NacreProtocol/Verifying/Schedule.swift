@@ -12,7 +12,8 @@ package enum Schedule: Sendable, Equatable {
     package init(_ speculation: Speculation) {
         let gamma = speculation.gamma
         switch speculation.method {
-        case .autoregressive: self = .autoregressive
+        case .autoregressive, .beam: self = .autoregressive
+        case .dsbd: self = .speculative(SpeculativeSchedule(gamma: gamma == 0 ? 3 : gamma, shape: speculation.shape))
         // In turns: what is verified is a whole beam search.
         case .speculative, .mtad:
             self = .speculative(SpeculativeSchedule(gamma: gamma == 0 ? 4 : gamma, shape: speculation.shape))

@@ -79,10 +79,13 @@ extension VerifierMachine {
             beginPacing(index)
             let job = jobs[index]
             let allowance = allowance(of: job, isReady: false)
-            let limit = max(drafter.inbox.positionLimit, allowance.limit)
+            // Beams that have left the prompt are told of in a verdict.
+            let isLate = job.beamLength > job.length
+            let limit = isLate ? job.length : max(drafter.inbox.positionLimit, allowance.limit)
             jobs[index].drafters[hired].inbox = DraftInbox(
                 epoch: job.nextEpoch, root: job.length, positionLimit: limit,
                 isRecorded: job.recorder != nil)
+            beginForest(index, of: hired)
             jobs[index].drafters[hired].isOpen = true
             if drafter.sharesCores { jobs[index].drafters[hired].attentionSince = now }
             jobs[index].drafters[hired].unread = unread(at: drafter.address)
@@ -172,19 +175,21 @@ extension VerifierMachine {
             draft, committed: text, vocabularySize: configuration.vocabularySize)
         if hired == 0 { jobs[index].record(judgement) }
         recordDecisions(index, of: hired)
-        if !draft.tokens.isEmpty {
+        if draft.count > 0 {
             jobs[index].trace.note(
-                .draft, lane: hired, from: now + -Int(draft.microseconds), to: now, count: draft.tokens.count)
+                .draft, lane: hired, from: now + -Int(draft.microseconds), to: now, count: draft.count)
         }
         let standing = jobs[index].drafters[hired].inbox.drafts.count
         // Only what can be judged is a sign of work, or that nothing is owed: words must not hold a job up.
-        if standing > before || judgement != DraftInbox.Judgement() || !jobs[index].drafters[hired].inbox.owes {
+        if standing > before || !draft.layers.isEmpty || judgement != DraftInbox.Judgement()
+            || !jobs[index].drafters[hired].inbox.owes
+        {
             jobs[index].drafters[hired].attentionSince = now
         }
         count(draft, of: index, at: now)
         let drafter = jobs[index].drafters[hired]
         jobs[index].drafters[hired].pace.arrived(
-            standing: standing, end: draft.end, computed: Int(draft.microseconds), tokens: draft.tokens.count,
+            standing: standing, end: draft.end, computed: Int(draft.microseconds), tokens: draft.count,
             isCatchingUp: drafter.isCatchingUp, at: now)
         guard drafter.isCatchingUp, draft.heard == drafter.inbox.lastEpoch else { return }
         if drafter.delaysOthers { disturb(by: drafter) }

@@ -7,10 +7,12 @@ extension VerifierMachine {
     mutating func plan(at now: Instant, into effects: inout [Effect]) {
         guard pass == nil, !areCoresLent(at: now) else { return }
         let reading = readers()
-        let turns = decodingTurns(leaving: reading.isEmpty ? 0 : min(configuration.prefillShare, readingMin))
+        let reserved = reading.isEmpty ? 0 : min(configuration.prefillShare, readingMin)
+        let beamTurns = beamTurns(leaving: reserved)
+        let turns = decodingTurns(leaving: reserved, beside: beamTurns)
         let isAlone = reading.isEmpty && !guests.contains { $0.shard != nil || $0.unread > 0 }
-        guard !turns.isEmpty || !isAlone else { return }
-        if turns.count == 1, isAlone, let until = worthWaiting(turns[0].index, at: now) {
+        guard !turns.isEmpty || !beamTurns.isEmpty || !isAlone else { return }
+        if turns.count == 1, beamTurns.isEmpty, isAlone, let until = worthWaiting(turns[0].index, at: now) {
             effects.append(.wake(at: until))
             return
         }
@@ -20,6 +22,7 @@ extension VerifierMachine {
         for index in reading { sharePrefix(index, edits: &next.edits) }
         var shares: [PassShare] = []
         var free = branchSequences
+        for turn in beamTurns { shares.append(add(turn, free: &free, to: &next)) }
         for turn in turns {
             shares.append(add(turn, branches: &free, to: &next))
             share(turn, at: now, into: &effects)
@@ -34,7 +37,7 @@ extension VerifierMachine {
             let rest = jobs[index].length - jobs[index].cursor.valid
             // The row of the last token decides the first output token. Where no drafts can be here before that is
             // known, it needs no pass more; else the last token is left for the first pass that decodes.
-            if rest <= room, jobs[index].drafters.allSatisfy(\.sharesCores) {
+            if rest <= room, jobs[index].drafters.allSatisfy(\.sharesCores), jobs[index].beams == nil {
                 room -= rest
                 shares.append(finishReading(index, to: &next))
                 continue
@@ -46,7 +49,7 @@ extension VerifierMachine {
             shares.append(read(Array(part), of: index, to: &next))
         }
         prefillTurn += 1
-        if !turns.isEmpty, isAlone { pad(&next, with: free.last) }
+        if !turns.isEmpty || !beamTurns.isEmpty, isAlone { pad(&next, with: free.last) }
         guard !next.nodes.isEmpty else {
             // Whoever reads waits for another to read the same: cannot be all of them.
             (releases, adoptions) = (next.edits, next.adoptions)
@@ -244,8 +247,7 @@ extension VerifierMachine {
     /// Nothing of the pass was evaluated.
     private mutating func retract(_ share: PassShare) {
         if let index = job(of: share) {
-            jobs[index].cursor.retract(to: share.from)
-            jobs[index].inFlight = nil
+            jobs[index].retract(to: share.from)
         }
         if let guest = guest(of: share) {
             guests[guest].cursor.retract(to: share.from)
@@ -273,7 +275,7 @@ extension VerifierMachine {
         } else {
             configuration.cost.record(nodes: passNodes, microseconds: Double(ended - started))
         }
-        for index in jobs.indices where jobs[index].isReadyToDecode && jobs[index].inFlight == nil {
+        for index in jobs.indices where jobs[index].isReadyToDecode && !jobs[index].isInFlight {
             jobs[index].statistics.queueMicroseconds += UInt64(max(0, ended - started))
         }
         for share in shares where share.rows > 0 {
@@ -281,14 +283,13 @@ extension VerifierMachine {
             scores = scores.dropFirst(share.rows)
             if let guest = guest(of: share) {
                 answer(guest, rows, microseconds: ended - started, into: &effects)
-            } else if let index = job(of: share), let part = jobs[index].inFlight {
-                jobs[index].inFlight = nil
+            } else if let index = job(of: share), jobs[index].isInFlight {
                 // What reading took is no part of a round: that is charged what a pass of its own would have been.
                 let alone = Int(configuration.cost.microseconds(nodes: 1))
                 jobs[index].clock.record(
                     started: share.isReading ? max(started, ended + -alone) : started, ended: ended)
                 jobs[index].trace.note(.pass, from: started, to: ended, count: share.rows)
-                jobs[index].held = (part, rows)
+                jobs[index].hold(rows)
             } else {
                 // It is gone: nobody will settle its branches.
                 releases += share.branches.map { .release($0) }

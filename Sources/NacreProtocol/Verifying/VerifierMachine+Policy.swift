@@ -197,7 +197,7 @@ extension VerifierMachine {
             switch job.speculation.method {
             case .pearl: .lockStep
             case .stream: .stream
-            case .speculative, .autoregressive, .mtad: .turns
+            case .speculative, .autoregressive, .mtad, .beam, .dsbd: .turns
             }
         return RoundConditions(
             pacing, cost: configuration.cost,

@@ -52,7 +52,7 @@ extension VerifierMachine {
     mutating func count(_ draft: Draft, of index: Int, at now: Instant) {
         let overlap = activity.passed(in: Int(draft.microseconds), before: now)
         withPair(pairKey(of: jobs[index]), at: now) { pair in
-            pair.counts.drafted += UInt64(draft.tokens.count)
+            pair.counts.drafted += UInt64(draft.count)
             pair.counts.draftMicroseconds += UInt64(draft.microseconds)
             pair.counts.overlapMicroseconds += overlap
         }
@@ -91,12 +91,15 @@ extension VerifierMachine {
     private func state(
         of pair: DraftingPair, _ own: [JobVerification]
     ) -> (state: DraftingState, reason: String, ratio: Double) {
-        if pair.key.method == .autoregressive { return (.plain, "the method drafts nothing", 0) }
+        if pair.key.method == .autoregressive || pair.key.method == .beam {
+            return (.plain, "the method drafts nothing", 0)
+        }
         if pair.key.policy.draftsNothing { return (.resting, "policy \(pair.key.policy) turns drafts off", 0) }
         guard pair.key.draftModel != nil else {
             return (.noDrafter, "no drafter is ready: plain decoding until there is one", 0)
         }
         if pair.key.method.isLossy { return (.fixed, "a lossy method keeps its beam search, whatever it costs", 0) }
+        if pair.key.method.usesBeams { return (.fixed, "a draft forest is kept, whatever it costs", 0) }
         if pair.key.gamma > 0 { return (.fixed, "gamma \(pair.key.gamma) is kept, whatever it costs", 0) }
         if case .fixed = pair.key.shape { return (.fixed, "the tree is kept, whatever it costs", 0) }
         if !own.isEmpty, own.allSatisfy({ restsByModel($0) }) {

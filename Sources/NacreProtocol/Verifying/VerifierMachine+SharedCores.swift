@@ -58,7 +58,7 @@ extension VerifierMachine {
     }
 
     private func isPastFirstToken(_ job: JobVerification) -> Bool {
-        !job.isPrefilling && job.length.rawValue > job.contextTotal
+        !job.isPrefilling && job.beamLength.rawValue > job.contextTotal
     }
 
     func lends(to drafter: HiredDrafter, of job: JobVerification, at now: Instant) -> Bool {
@@ -122,8 +122,8 @@ extension JobVerification {
 
     /// Takes turns while a drafter shares the verifier's cores; else goes as it was asked to.
     mutating func settleMethod(sharesCores: Bool) {
-        // The lossy method takes turns anyway, and has a rule of its own.
-        let isBound = askedMethod == .autoregressive || askedMethod.isLossy
+        // Methods of another output take turns anyway, and have rules of their own.
+        let isBound = askedMethod == .autoregressive || !askedMethod.keepsText
         let method = sharesCores && !isBound ? .speculative : askedMethod
         guard method != speculation.method else { return }
         speculation.method = method

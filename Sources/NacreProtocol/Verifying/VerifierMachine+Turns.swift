@@ -5,10 +5,12 @@ extension VerifierMachine {
     /// The jobs whose method gives them a turn, each with the drafts that take part. When not even a node for each has
     /// room, those that have waited longest go first (`FairShare`).
     ///
-    /// - Parameter reserved: nodes of the pass that are not for those who decode.
-    mutating func decodingTurns(leaving reserved: Int) -> [JobTurn] {
-        let nodesMax = configuration.nodesMax - reserved
-        let ready = jobs.indices.filter { jobs[$0].isReadyToDecode }
+    /// - Parameters:
+    ///   - reserved: nodes of the pass that are not for those who decode.
+    ///   - beams: what jobs with beams have in the pass.
+    mutating func decodingTurns(leaving reserved: Int, beside beams: [BeamTurn]) -> [JobTurn] {
+        let nodesMax = configuration.nodesMax - beams.reduce(reserved) { $0 + $1.nodes }
+        let ready = jobs.indices.filter { jobs[$0].isReadyToDecode && jobs[$0].beams == nil }
         let lead = ready.map { jobs[$0].length - jobs[$0].cursor.valid }
         let inTurn = FairShare.turns(
             mandatory: lead, waited: ready.map { jobs[$0].share.waited }, nodesMax: nodesMax)
@@ -16,7 +18,7 @@ extension VerifierMachine {
         var flexible: [(turn: Int, most: Int)] = []
         var room = nodesMax - inTurn.reduce(0) { $0 + lead[$1] }
         // One branch stays for what fills the pass up.
-        var branches = max(0, configuration.branches - 1)
+        var branches = max(0, beams.reduce(unreservedBranches) { $0 - $1.branches })
         for place in inTurn {
             let job = jobs[ready[place]]
             let drafts = job.drafts

@@ -18,6 +18,7 @@ extension VerifierMachine {
 
     /// Tells the job's drafters what was committed since the last verdict, unless drafts rest.
     mutating func tellDrafters(_ index: Int, at now: Instant, into effects: inout [Effect]) {
+        guard jobs[index].beams == nil else { return tellForest(index, at: now, into: &effects) }
         let rests = rests(jobs[index])
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
@@ -106,7 +107,7 @@ extension VerifierMachine {
         let nodes =
             switch job.speculation.shape {
             case _ where rests: ahead
-            case .chain, .beams: ahead
+            case .chain, .beams, .forest: ahead
             case .fixed(let shape): shape.nodes
             case .best(let nodes, _): nodes > 0 ? nodes : treeSize(for: job, window)
             }

@@ -121,9 +121,12 @@ package struct VerifierMachine: Machine, Sendable {
 
     package var jobCount: Int { jobs.count }
 
-    /// Ids of side branches: free at every pass, since each pass begins with what the verdicts on the last one left.
+    /// Ids of side branches: free at every pass, since each pass begins with what the verdicts on the last one left,
+    /// but for those that beams are in.
     var branchSequences: [SequenceID] {
-        (0..<Int32(configuration.branches)).map { SequenceID(rawValue: Int32(configuration.sequences) + $0) }
+        let held = Set(jobs.flatMap { $0.beams?.cache.branches ?? [] })
+        return (0..<Int32(configuration.branches))
+            .map { SequenceID(rawValue: Int32(configuration.sequences) + $0) }.filter { !held.contains($0) }
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
@@ -165,6 +168,8 @@ package struct VerifierMachine: Machine, Sendable {
             dismissSilentDrafters(at: now, into: &effects)
         }
         judgeHeld(at: now, into: &effects)
+        judgeBeams(at: now, into: &effects)
+        tellForests(at: now, into: &effects)
         hire(at: now, into: &effects)
         lendCores(at: now, into: &effects)
         plan(at: now, into: &effects)
@@ -217,6 +222,13 @@ package struct VerifierMachine: Machine, Sendable {
             refuse(assignment, .contextTooLong, into: &effects)
             return
         }
+        let fault = beamsFault(assignment.speculation)
+        if fault == nil, assignment.speculation.method.usesBeams,
+            unreservedBranches < assignment.speculation.beamsMax
+        {
+            refuse(assignment, .noRoom, into: &effects)
+            return
+        }
         // Jobs of one's own come before texts held for others.
         if freeSequences.isEmpty, !guests.isEmpty { endGuest(guests.count - 1, .noRoom, into: &effects) }
         guard let sequence = freeSequences.popLast() else {
@@ -224,6 +236,8 @@ package struct VerifierMachine: Machine, Sendable {
             return
         }
         jobs.append(JobVerification(assignment, sequence: sequence))
+        if let fault { return end(at: jobs.count - 1, .unsuited, detail: fault, into: &effects) }
+        jobs[jobs.count - 1].beginBeams(ends: configuration.endTokens)
         if !configuration.canRewind { jobs[jobs.count - 1].schedule = .autoregressive }
         bind(jobs.count - 1, to: assignment.offers, at: now, into: &effects)
         if assignment.speculation.helpers > 0 { jobs[jobs.count - 1].leadMax = leadMax }
@@ -251,17 +265,19 @@ package struct VerifierMachine: Machine, Sendable {
     }
 
     /// Ends a job and tells the coordinator why.
-    mutating func end(at index: Int, _ reason: EndReason, detail: String = "", into effects: inout [Effect]) {
+    mutating func end(
+        at index: Int, _ reason: EndReason, detail: String = "", answers: [BeamAnswer] = [],
+        into effects: inout [Effect]
+    ) {
         let job = jobs[index]
         let trace = JobTrace(job: job.job, attempt: job.attempt, events: job.trace.events)
         effects.append(.toCoordinator(.jobTrace(trace)))
         if let recording = recording(of: job) { effects.append(.toCoordinator(.jobRecording(recording))) }
-        effects.append(
-            .toCoordinator(
-                .jobEnded(
-                    JobEnded(
-                        job: job.job, attempt: job.attempt, length: job.length, reason: reason, detail: detail,
-                        statistics: job.finalStatistics))))
+        var ended = JobEnded(
+            job: job.job, attempt: job.attempt, length: job.length + (answers.first?.tokens.count ?? 0),
+            reason: reason, detail: detail, statistics: job.finalStatistics)
+        ended.answers = answers
+        effects.append(.toCoordinator(.jobEnded(ended)))
         remove(at: index, into: &effects)
     }
 
@@ -269,7 +285,9 @@ package struct VerifierMachine: Machine, Sendable {
         facts = nil
         for drafter in jobs[index].drafters { release(drafter, .jobEnded, into: &effects) }
         dismissHelpers(of: jobs[index], into: &effects)
-        let sequence = jobs.remove(at: index).cursor.sequence
+        let job = jobs.remove(at: index)
+        releases += job.beams?.cache.branches.map { .release($0) } ?? []
+        let sequence = job.cursor.sequence
         releases.append(.release(sequence))
         freeSequences.append(sequence)
     }

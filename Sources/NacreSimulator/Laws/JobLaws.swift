@@ -9,10 +9,13 @@ struct JobLaws {
     private struct Case {
         let job: Scenario.Job
         let oracle: Oracle
+        /// Of a job of method beam.
+        let beams: [[TokenID]]?
         var tokens: [TokenID] = []
         var text: [UInt8] = []
         var outcome: JobOutcome?
-        var isLossy: Bool { job.specification.speculation.method.isLossy }
+        /// It has no text that it must have, token for token, as it goes on.
+        var isLossy: Bool { !job.specification.speculation.method.keepsText }
         /// The client cancelled while nothing was decided.
         var mustBeCancelled = false
         var mayBeCancelled = false
@@ -27,7 +30,9 @@ struct JobLaws {
         isCalm = scenario.isCalm
         let contextMax = scenario.verifiers[0].node.contextMax
         cases = scenario.jobs.map {
-            Case(job: $0, oracle: Oracle($0.specification, model: target, contextMax: contextMax))
+            Case(
+                job: $0, oracle: Oracle($0.specification, model: target, contextMax: contextMax),
+                beams: beamOracle($0.specification, model: target, contextMax: contextMax))
         }
     }
 
@@ -109,7 +114,7 @@ struct JobLaws {
             guard own.mayBeCancelled else { return (.outcome, "\(record.id) was cancelled by nobody") }
         case .endOfGeneration, .length, .stopString:
             if own.mustBeCancelled { return (.outcome, "\(record.id) was cancelled, then ended: \(outcome.name)") }
-            if own.isLossy { return judgeLossyEnd(outcome, of: record, own) }
+            if own.isLossy { return judgeLossyEnd(outcome, of: record, own) ?? judgeBeams(record, own) }
             guard outcome == own.oracle.outcome, own.tokens == own.oracle.tokens, own.text == own.oracle.text else {
                 return (
                     .outcome,
@@ -136,10 +141,29 @@ struct JobLaws {
         return isTrue ? nil : (.outcome, "\(record.id) ended (\(outcome.name)) with \(own.tokens)")
     }
 
+    /// Beams that nobody drafts for are a function of the seed, whatever went wrong on the way.
+    private func judgeBeams(_ record: JobRecord, _ own: Case) -> Breach? {
+        let speculation = own.job.specification.speculation
+        guard speculation.method.usesBeams else { return nil }
+        guard record.answers.first?.answer.tokens == own.tokens, record.answers.count <= speculation.beams.answers
+        else {
+            return (.outcome, "\(record.id) ended with \(own.tokens), its answers are \(record.answers)")
+        }
+        guard speculation.method == .beam, let expected = own.beams else { return nil }
+        let answers = record.answers.map(\.answer.tokens)
+        return answers == expected
+            ? nil : (.outcome, "\(record.id) answers \(answers); its beams end with \(expected)")
+    }
+
     func add(to tally: inout Tally) {
         for own in cases {
             tally.jobs += 1
             tally.tokens += own.tokens.count
+            if own.job.specification.speculation.method.usesBeams,
+                own.outcome == .endOfGeneration || own.outcome == .length
+            {
+                tally.beamJobs += 1
+            }
             if let outcome = own.outcome { tally.outcomes[outcome.name, default: 0] += 1 }
         }
     }

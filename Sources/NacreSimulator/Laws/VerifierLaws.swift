@@ -63,8 +63,8 @@ struct VerifierLaws {
         let gamma = speculation.gamma > 0 ? speculation.gamma : speculation.isPaced ? Limits.gammaMax : 4
         var ahead =
             switch speculation.method {
-            case .autoregressive: 0
-            case .speculative, .mtad: gamma
+            case .autoregressive, .beam: 0
+            case .speculative, .mtad, .dsbd: gamma
             // A second drafter may join in the middle of a window.
             case .pearl: 2 * gamma - 1
             case .stream: Limits.windowPositionsMax
@@ -93,7 +93,8 @@ struct VerifierLaws {
                 return (.cache, "\(name) has a row for token \(score.index) on \(Array(text)), which is no job's text")
             }
             ends[score.key, default: false] =
-                ends[score.key] == true || owners.contains { $0.tokens.count == text.count }
+                ends[score.key] == true
+                || owners.contains { $0.tokens.count == text.count || $0.assignment.speculation.method.usesBeams }
         }
         guard ends.values.allSatisfy(\.self) else {
             return (.cache, "\(name) has rows of a job, none at its text's end")

@@ -86,6 +86,7 @@ extension Verdict {
         wire.pointee.committed = try writer.number(committed.rawValue, "committed")
         wire.pointee.position_limit = try writer.number(positionLimit.rawValue, "positionLimit")
         wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
+        try writer.pack(beams, into: wire)
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -97,6 +98,7 @@ extension Verdict {
             positionLimit: try fields.position(wire.position_limit, "positionLimit"),
             nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax))
         try fields.within(committed.rawValue, offset: 0, part: tokens.count, "tokens")
+        beams = try fields.beams(wire)
     }
 }
 

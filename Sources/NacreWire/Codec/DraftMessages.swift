@@ -23,6 +23,7 @@ extension Draft {
         wire.pointee.n_proposal = proposals.count
         wire.pointee.proposal = list
         packMeasures(into: wire, writer)
+        try writer.pack(layers, into: wire)
         wire.pointee.n_reference = references.count
         wire.pointee.reference = writer.copy(references)
         wire.pointee.microseconds = microseconds
@@ -46,6 +47,7 @@ extension Draft {
         proposals = try readProposals(wire, fields)
         measures = try Draft.measures(wire, fields)
         references = try Draft.references(wire, fields)
+        layers = try fields.layers(wire)
     }
 
     private static func references(_ wire: Nacre__Draft, _ fields: FieldReader) throws(WireError) -> [Double] {

@@ -133,6 +133,7 @@ extension JobEnded {
         wire.pointee.reason = Nacre__EndReason(rawValue: reason.rawValue)
         wire.pointee.detail = writer.prose(detail, bytesMax: Limits.detailBytesMax)
         wire.pointee.statistics = statistics.pack(writer)
+        try writer.pack(answers, into: wire)
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -143,6 +144,7 @@ extension JobEnded {
             reason: try fields.choice(wire.reason.rawValue, "reason"),
             detail: try fields.prose(wire.detail, "detail", bytesMax: Limits.detailBytesMax),
             statistics: try JobStatistics(fields.part(wire.statistics, "statistics"), fields))
+        answers = try fields.answers(wire)
     }
 }
 

@@ -19,6 +19,8 @@ extension FieldWriter {
         case .beams(let width, let onePath):
             wire.pointee.beams = try number(width, "shape.beams")
             wire.pointee.one_path = onePath ? 1 : 0
+        case .forest(let draws):
+            wire.pointee.forest = try number(draws, "shape.forest")
         }
         return wire
     }
@@ -33,6 +35,12 @@ extension FieldWriter {
 extension FieldReader {
     func shape(_ pointer: UnsafeMutablePointer<Nacre__DraftShape>?) throws(WireError) -> DraftShape {
         guard let wire = pointer?.pointee else { return .chain }
+        if wire.forest > 0 {
+            guard wire.n_width == 0, wire.nodes_max == 0, wire.width_max == 0, wire.beams == 0 else {
+                throw invalid("shape", "is a draft forest and another tree at once")
+            }
+            return .forest(draws: try count(wire.forest, "shape.forest", max: DraftShape.widthMax))
+        }
         if wire.beams > 0 {
             guard wire.n_width == 0, wire.nodes_max == 0, wire.width_max == 0 else {
                 throw invalid("shape", "is a beam search and another tree at once")
@@ -160,6 +168,7 @@ extension Speculation {
         // The default too: a verifier of another release might have another.
         wire.pointee.tau = method.isLossy ? tau : 0
         wire.pointee.likelihood = measuresLikelihood ? 1 : 0
+        wire.pointee.beams = method.usesBeams ? try beams.pack(writer) : nil
     }
 
     init(_ wire: Nacre__AssignJob, _ fields: FieldReader) throws(WireError) {
@@ -175,6 +184,8 @@ extension Speculation {
             // A peer that does not say means the one that every job has had.
             drafters: max(1, try fields.count(wire.drafters, "drafters", max: Limits.draftersMax)),
             helpers: try fields.count(wire.helpers, "helperCount", max: Limits.helpersMax),
-            isRecorded: wire.record != 0, tau: try fields.tau(wire.tau), measuresLikelihood: wire.likelihood != 0)
+            isRecorded: wire.record != 0, tau: try fields.tau(wire.tau), measuresLikelihood: wire.likelihood != 0,
+            beams: try wire.beams.map { wire throws(WireError) in try BeamSettings(wire.pointee, fields) }
+                ?? BeamSettings())
     }
 }

@@ -98,6 +98,10 @@ final class TestCluster {
         try await Command.run("nacre", arguments + ["--coordinator", "\(http)"], input: input)
     }
 
+    func nacre(arguments: [String]) async throws -> CommandResult {
+        try await Command.run("nacre", arguments + ["--coordinator", "\(http)"])
+    }
+
     /// Starts `nacre` against this cluster. It is killed with the last use of what is returned.
     func start(_ arguments: String...) throws -> Command {
         try Command("nacre", arguments + ["--coordinator", "\(http)"])

@@ -99,6 +99,12 @@ extension MessageGenerator {
 
     private mutating func verdict() -> Verdict {
         let tokens = tokens(number(0...(Limits.windowPositionsMax + 1)))
+        if next() % 6 == 0 {
+            var verdict = Verdict(
+                stream: stream(), nextEpoch: epoch(), tokens: [], committed: position(), positionLimit: position())
+            verdict.beams = beamSteps()
+            return verdict
+        }
         return Verdict(
             stream: stream(), nextEpoch: epoch(), tokens: tokens, committed: position(tokens.count...Int(Int32.max)),
             positionLimit: position(), nodesMax: number(0...Limits.treeNodesMax))
@@ -207,9 +213,11 @@ extension MessageGenerator {
         statistics.shardsUsed = word64()
         statistics.logLikelihood = -Double(number(0...1_000_000)) / 64
         statistics.tokensScored = word64()
-        return JobEnded(
+        var ended = JobEnded(
             job: job(), attempt: attempt(), length: position(), reason: choice(EndReason.self),
             detail: text(Limits.detailBytesMax), statistics: statistics)
+        if next() % 3 == 0 { ended.answers = beamAnswers() }
+        return ended
     }
 
     private mutating func vocabularyChunk() -> VocabularyChunk {

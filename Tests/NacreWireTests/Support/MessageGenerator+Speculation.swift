@@ -18,6 +18,11 @@ extension MessageGenerator {
                 ? [] : proposals(tokens.indices.map { isChain ? firstNode + $0 : parents[$0] }, firstNode),
             end: choice(DraftEnd.self), microseconds: word32())
         if next() % 2 == 0 { draft.measures = tokens.map { _ in measure() } }
+        if next() % 6 == 0 {
+            (draft.tokens, draft.parents, draft.probabilities, draft.proposals, draft.measures) = ([], [], [], [], [])
+            draft.layers = (0..<number(1...3)).map { _ in layer() }
+            return draft
+        }
         if next() % 4 == 0 { draft.references = (0..<number(1...6)).map { _ in -Double(number(0...40)) / 8 } }
         return draft
     }
@@ -68,7 +73,8 @@ extension MessageGenerator {
     }
 
     mutating func shape() -> DraftShape {
-        switch next() % 5 {
+        switch next() % 6 {
+        case 5: return .forest(draws: number(1...DraftShape.widthMax))
         case 0: return .chain
         case 4: return .beams(width: number(1...DraftShape.widthMax), onePath: next() % 2 == 0)
         case 1:
@@ -96,7 +102,42 @@ extension MessageGenerator {
                     shape: .beams(width: width, onePath: next() % 2 == 0),
                     tau: Double(number(1...8)) / 8)
             }
+            if drawn.method.usesBeams {
+                let draws = number(1...DraftShape.widthMax)
+                drawn = Speculation(drawn.method, beams: beamSettings())
+                if drawn.method == .dsbd { drawn.shape = .forest(draws: draws) } else { drawn.beams.dynamic = nil }
+                if drawn.method == .beam { drawn.beams.survivor = nil }
+            }
             if drawn.complaint(under: sampling) == nil { return drawn }
+        }
+    }
+
+    private mutating func beamSettings() -> BeamSettings {
+        BeamSettings(
+            width: number(1...DraftShape.widthMax),
+            dynamic: next() % 2 == 0 ? nil : DynamicWidth(threshold: 0.75, widthMin: number(1...4)),
+            survivor: [nil, .drawn, .likeliest][number(0...2)], answers: number(1...BeamSettings.answersMax))
+    }
+
+    private mutating func layer() -> DraftForest.Layer {
+        DraftForest.Layer(
+            draws: (0..<number(1...DraftShape.widthMax)).map { _ in
+                BeamToken(beam: number(0...DraftShape.widthMax), token: tokens(1)[0])
+            },
+            rows: (0..<number(1...4)).map { _ in row() })
+    }
+
+    mutating func beamSteps() -> [BeamStep] {
+        (0..<number(1...DraftShape.widthMax)).map { _ in
+            BeamStep(parent: number(0...DraftShape.widthMax), tokens: tokens(number(1...8)))
+        }
+    }
+
+    mutating func beamAnswers() -> [BeamAnswer] {
+        (0..<number(1...BeamSettings.answersMax)).map { _ in
+            BeamAnswer(
+                tokens: tokens(number(1...40)), logLikelihood: -Double(number(0...4_000)) / 8,
+                hasEnded: next() % 2 == 0, copies: number(1...DraftShape.widthMax))
         }
     }
 
