@@ -30,8 +30,8 @@ import Testing
             let row = try #require(
                 try await cluster.nacre("nodes").output.split(separator: "\n").first { $0.hasPrefix("verifier-1\t") })
             let columns = row.split(separator: "\t", omittingEmptySubsequences: false)
-            #expect(columns.count == 15 && columns[11] == "2" && columns[12].hasPrefix("1:"), "\(row)")
-            #expect(columns[13] == "exact" && columns[14] == "-", "nothing was measured to decide by")
+            #expect(columns.count == 16 && columns[11] == "2" && columns[12].hasPrefix("1:"), "\(row)")
+            #expect(columns[13] == "exact" && columns[14] == "-" && columns[15] == "-", "\(row)")
             try await cluster.withClient { coordinator in
                 let finished = try await coordinator.runAll(requests, atOnce: 4)
                 for (number, job) in finished.enumerated() {
