@@ -91,7 +91,8 @@ struct PolicyTests {
 
     @Test("adaedl moves λ as the update says")
     func adaedlUpdate() throws {
-        var policy = AdaEDL(try PolicySpecification(parsing: "adaedl:lambda=0.4").parameters, key: StreamKey(rawValue: 0))
+        var policy = AdaEDL(
+            try PolicySpecification(parsing: "adaedl:lambda=0.4").parameters, key: StreamKey(rawValue: 0))
         // ρ: .9 → .7, .85, .925, .9625 against a target of .9.
         let rounds = [(4, 2, false, 0.401), (4, 4, true, 0.402), (4, 4, true, 0.402), (4, 4, false, 0.401)]
         for (drafted, accepted, hitLimit, lambda) in rounds {
