@@ -13,20 +13,10 @@ package struct PositionalAcceptance: Sendable, Hashable {
     private var overall: AcceptanceEstimator
     private var accepted = Array(repeating: 0.0, count: positionsMax)
     private var judged = Array(repeating: 0.0, count: positionsMax)
-    /// What a position's rate is expected to be over that of all.
-    private var shape = Array(repeating: 1.0, count: positionsMax)
 
     /// - Parameters: as those of `AcceptanceEstimator`.
     package init(priorAlpha alpha: Double = 0.6, worthTokens tokens: Double = 4) {
         overall = AcceptanceEstimator(priorAlpha: alpha, worthTokens: tokens)
-    }
-
-    /// Of a new text, expected to be like those that `others` learnt from: their rate, worth few tokens, and by position
-    /// as much above or below it as theirs. Behind a draft that stands another one is likelier to than after a rejection,
-    /// and a text that only ever had short rounds could not learn that.
-    package init(like others: PositionalAcceptance) {
-        self.init(priorAlpha: others.alpha)
-        shape = (0..<Self.positionsMax).map { others[$0] / others.alpha }
     }
 
     /// α̂ of all positions together.
@@ -43,8 +33,7 @@ package struct PositionalAcceptance: Sendable, Hashable {
     /// α̂ at `position`, 0 the first draft of a round; within 0.02 ... 0.98 as `alpha`.
     package subscript(position: Int) -> Double {
         let place = min(position, Self.positionsMax - 1)
-        let expected = min(1, alpha * shape[place])
-        let mean = (expected * Self.priorTokens + accepted[place]) / (Self.priorTokens + judged[place])
+        let mean = (alpha * Self.priorTokens + accepted[place]) / (Self.priorTokens + judged[place])
         return min(max(mean, AcceptanceEstimator.range.lowerBound), AcceptanceEstimator.range.upperBound)
     }
 

@@ -59,7 +59,7 @@ struct SimulatedJob {
         self.salt = salt
         self.policy = policy
         governor = pair.governor ?? Governor(isHeld: policy.specification == .goodput)
-        acceptance = PositionalAcceptance(like: pair.acceptance)
+        acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha)
     }
 
     var isFinished: Bool { committed.count >= text.count }

@@ -149,8 +149,6 @@ package struct Governor: Sendable {
     package var order: Order {
         switch state {
         case .full: Order(mayDraft: true, isShortened: false)
-        // A held one is not longer but for a look now and then, which it must be let have.
-        case .shortened where isHeld: Order(mayDraft: true, isShortened: false)
         case .shortened, .probing: Order(mayDraft: true, isShortened: true)
         case .resting, .checking: Order(mayDraft: false, isShortened: false)
         }

@@ -44,7 +44,7 @@ package struct JobPace: Sendable {
     mutating func join(_ pair: DraftingPair, decoding: Int) {
         isTold = !pair.order(ofLoad: decoding).mayDraft
         undrafted = 0
-        if judged == 0 { acceptance = PositionalAcceptance(like: pair.acceptance) }
+        if judged == 0 { acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha) }
     }
 
     /// Nothing of its own is known yet.
@@ -77,7 +77,7 @@ package struct JobPace: Sendable {
     /// The drafts that the policy wants in the next round, at least one, by the text's own acceptance, which is that of
     /// `conditions` from here on.
     mutating func wanted(_ conditions: inout RoundConditions, isPaced: Bool) -> Int {
-        let own = acceptance ?? PositionalAcceptance(like: conditions.acceptance)
+        let own = acceptance ?? PositionalAcceptance(priorAlpha: conditions.acceptance.alpha)
         acceptance = own
         conditions.acceptance = own
         let wanted = isPaced ? policy.draftLength(conditions) : conditions.best.drafts
