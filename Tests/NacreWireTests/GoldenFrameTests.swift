@@ -39,6 +39,10 @@ struct GoldenFrameTests {
         }
         let (message, frame) = try hello(.mixed)
         try check(frame, of: message, as: "hello-bridge")
+        // The tag of field 17 in two bytes, and the number that stands for the bridge.
+        for (bridge, number) in [(BridgeKind.tli, 1), (.slem, 2), (.slrs, 3), (.mixed, 4)] as [(BridgeKind, UInt8)] {
+            #expect(try hello(bridge).1.firstRange(of: [0x88, 0x01, number]) != nil, "\(bridge)")
+        }
         let plain = try hello(.none).1
         #expect(plain.count < frame.count, "a field that is not there says that there is no bridge")
     }
