@@ -46,4 +46,30 @@ import Testing
         for _ in 0..<4 { try answer(&rig) }
         #expect(rig.cache.texts.keys.filter { $0.rawValue >= 4 }.count <= 3)
     }
+
+    /// The jobs that a full cache ends now.
+    private func ended(_ rig: inout VerifierRig) -> [UInt64] {
+        rig.end(.cacheFull).compactMap {
+            guard case .toCoordinator(.jobEnded(let ended)) = $0, ended.reason == .cacheFull else { return nil }
+            return ended.job.low
+        }
+    }
+
+    @Test("The youngest job gives way, beams or not, unless beams hold more than one text may")
+    func victims() throws {
+        for (order, victim) in [([1, 2], 2), ([2, 1], 1)] as [([UInt64], UInt64)] {
+            var rig = VerifierRig(branches: 8)
+            for job in order {
+                rig.step(Self.assignment(job == 1 ? Self.beam(4) : Speculation(.autoregressive), job: job))
+            }
+            for _ in 0..<3 { try answer(&rig) }
+            #expect(ended(&rig) == [victim], "\(order)")
+        }
+        // Four beams take some seventeen cells for seven tokens and the prompt; a text has twelve.
+        var rig = VerifierRig(branches: 8, contextMax: 12)
+        rig.step(Self.assignment(Self.beam(4), tokensMax: 10))
+        rig.step(Self.assignment(Speculation(.autoregressive), tokensMax: 10, job: 2))
+        for _ in 0..<8 { try answer(&rig) }
+        #expect(ended(&rig) == [1] && rig.machine.jobCount == 1)
+    }
 }
