@@ -72,4 +72,15 @@ import Testing
         for _ in 0..<8 { try answer(&rig) }
         #expect(ended(&rig) == [1] && rig.machine.jobCount == 1)
     }
+
+    @Test("A beam's token outside the vocabulary is the fault of the verifier that names it")
+    func foreignToken() {
+        for (token, isFault) in [(99, false), (100, true)] as [(TokenID, Bool)] {
+            var rig = DrafterRig(branches: 4)
+            rig.open(0, shape: .forest(draws: 2))
+            var verdict = Verdict(stream: 0, nextEpoch: 1, tokens: [], committed: 3, positionLimit: 5)
+            verdict.beams = [BeamStep(parent: 0, tokens: [token])]
+            #expect(rig.step(.received(1, .verdict(verdict))).contains("goodbye protocolError") == isFault)
+        }
+    }
 }
