@@ -88,7 +88,11 @@ extension CoordinatorMachine {
                 retry(ended.job, reason: reason, at: now, into: &effects)
             }
             if jobs[ended.job]?.isOver == false { notBefore[ended.job] = now + Instant.milliseconds(200) }
-        case .unsuited: finish(ended.job, .failed(ended.detail), at: now, into: &effects)
+        case .unsuited:
+            // Another verifier may be larger; `place` says that none is.
+            jobs[ended.job]?.noteUnsuited(link, ended.detail)
+            requeue(ended.job)
+            effects.append(.changed(ended.job))
         case .engineFailed:
             retry(ended.job, reason: "the target's engine failed (\(ended.detail))", at: now, into: &effects)
         }
