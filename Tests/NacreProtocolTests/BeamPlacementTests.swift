@@ -65,4 +65,26 @@ private typealias Rig = CoordinatorRig
         rig.wait(200)
         #expect(rig.placed?.link == 1)
     }
+
+    @Test("more answers than were asked for, or ends that are none, are a fault of the verifier")
+    func answers() {
+        func answer(_ tokens: [TokenID], hasEnded: Bool) -> BeamAnswer {
+            BeamAnswer(tokens: tokens, logLikelihood: -1, hasEnded: hasEnded)
+        }
+        // 2 ends the text.
+        let ways: [(answers: [BeamAnswer], isFault: Bool)] = [
+            ([answer([0, 1], hasEnded: false)], false), ([answer([0, 2], hasEnded: true)], false),
+            ([answer([0, 1], hasEnded: false), answer([1, 1], hasEnded: false)], true),
+            ([answer([0, 1], hasEnded: true)], true), ([answer([0, 2], hasEnded: false)], true),
+            ([answer([2, 0], hasEnded: false)], true),
+        ]
+        for (answers, isFault) in ways {
+            var rig = Rig()
+            rig.join(1, .verifier)
+            rig.submit(Self.beams)
+            rig.end(1, 1, answers[0].hasEnded ? .endOfGeneration : .length, answers: answers)
+            #expect((rig.record?.isOver == true) == !isFault, "\(answers)")
+            #expect(rig.machine.nodes.isEmpty == isFault, "\(answers)")
+        }
+    }
 }

@@ -112,6 +112,12 @@ extension CoordinatorMachine {
         guard ended.answers.allSatisfy({ job.length + $0.tokens.count <= job.lengthMax }) else {
             throw ProtocolFault("JobEnded with answers beyond the job's \(job.lengthMax) tokens")
         }
+        guard ended.answers.count <= job.specification.speculation.beams.answers,
+            ended.answers.allSatisfy({ answer in
+                answer.tokens.firstIndex(where: vocabulary.endsGeneration)
+                    == (answer.hasEnded ? answer.tokens.count - 1 : nil)
+            })
+        else { throw ProtocolFault("JobEnded with other answers than were asked for, or of texts that end elsewhere") }
         jobs[ended.job]?.answers = ended.answers.map { JobAnswer($0, vocabulary) }
         let output = Commit(
             job: ended.job, attempt: ended.attempt, start: job.length, tokens: best.tokens,
