@@ -10,8 +10,9 @@ struct BenchCommand: AsyncParsableCommand {
             Starts a cluster of its own on this machine, warms up, and takes every sample in each way before the next
             sample, another way first each time. A sample is as many prompts as there are jobs at once; its rate is by
             the clock on the wall, from the first token of the first job to the end of the last. Ratios are to plain
-            decoding of the same prompts in the same repetition. Medians and quartiles of all samples are shown. The
-            exit status is 1 if an output differs from plain decoding's.
+            decoding of the same prompts in the same repetition. Medians and quartiles of all samples are shown. One
+            sample more comes first for each number of jobs, in which the cluster learns what that load is like: its
+            ratio is shown by itself, as first_ratio. The exit status is 1 if an output differs from plain decoding's.
 
             Method mtad is lossy by design: its rate is of another text, and its output is compared with nothing.
 

@@ -87,15 +87,15 @@ package struct BenchmarkReport: Sendable, Codable {
     /// The figures, a line for each cell.
     package var table: Table {
         var table = Table(
-            "jobs", "method", "tokens_per_s", "quartiles", "ratio", "quartiles", "accepted", "mean_accepted",
-            "verifier_busy", "samples", "output")
+            "jobs", "method", "tokens_per_s", "quartiles", "ratio", "quartiles", "first_ratio", "accepted",
+            "mean_accepted", "verifier_busy", "samples", "output")
         for cell in cells {
             table.add(
                 "\(cell.jobs)", cell.name, Figures.decimal(cell.tokensPerSecond?.median, digits: 1),
                 Figures.range(cell.tokensPerSecond, digits: 1), Figures.decimal(cell.ratio?.median, digits: 2),
-                Figures.range(cell.ratio, digits: 2), Figures.percent(cell.acceptanceRate),
-                Figures.decimal(cell.meanAcceptedTokens, digits: 2), Figures.percent(cell.verifierBusy),
-                "\(cell.rates.count)", cell.identity)
+                Figures.range(cell.ratio, digits: 2), Figures.decimal(cell.firstRatio, digits: 2),
+                Figures.percent(cell.acceptanceRate), Figures.decimal(cell.meanAcceptedTokens, digits: 2),
+                Figures.percent(cell.verifierBusy), "\(cell.rates.count)", cell.identity)
         }
         return table
     }
