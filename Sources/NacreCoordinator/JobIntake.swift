@@ -91,7 +91,8 @@ package enum JobIntake {
             guard request.ignoreEos != true else {
                 throw Refusal(
                     status: 400,
-                    message: "method \(speculation.method.name) takes a text that ends for a finished beam, so that none "
+                    message:
+                        "method \(speculation.method.name) takes a text that ends for a finished beam, so that none "
                         + "goes on behind its end: leave ignore_eos out, or use method stream")
             }
             guard tokensMax <= Limits.beamTokensMax else {

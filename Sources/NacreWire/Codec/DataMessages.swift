@@ -56,7 +56,8 @@ extension DraftOpen {
             siblings: try fields.siblings(wire.siblings),
             merge: try fields.count(wire.merge, "merge", max: Limits.mergeMax),
             policy: try fields.policy(wire.policy, "policy"), isMeasured: wire.measured != 0,
-            ignoresEnds: wire.ignore_ends != 0, nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax), contextTotal: total,
+            ignoresEnds: wire.ignore_ends != 0,
+            nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax), contextTotal: total,
             contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(
                 wire.context, wire.n_context, "context", max: Limits.contextChunkTokens))
