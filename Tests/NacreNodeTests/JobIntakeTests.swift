@@ -51,7 +51,7 @@ import Testing
             (#""rule": "rejection", "drafters": 2, "temperature": 1"#, "use rule coupled, or one drafter"),
             (#""candidates": "independant""#, "did you mean 'independent'?"),
             (#""merge": 17"#, "merge must lie in 0 ... 16"),
-            (#""method": "beam", "ignore_eos": true"#, "leave ignore_eos out"),
+            (#""method": "beam", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
             (#""method": "dsbd", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
             (#""branch": 3"#, "did you mean 'branches'?"),
         ])

@@ -55,8 +55,10 @@ import Testing
                 #expect(text == plain && text.count == 32)
                 #expect(text.dropLast().contains { setting.ends.contains($0) }, "no end to go on behind")
             }
+            // The last token of a commit is the target's own, all before it are drafts.
             let isBehind = loop.commits.contains { commit in
-                commit.tokens.dropLast(2).contains { setting.ends.contains($0) }
+                let text = commit.text.suffix(1) + commit.tokens
+                return zip(text, commit.tokens.dropLast()).contains { before, _ in setting.ends.contains(before) }
             }
             #expect(isBehind || speculation.method == .autoregressive, "no draft behind an end was accepted")
         }

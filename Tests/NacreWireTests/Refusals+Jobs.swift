@@ -35,7 +35,7 @@ extension Refusal {
             }
         },
         Refusal(.assignJob, "ignoreEnds", "is set of a method with beams") { payload in
-            payload.number(3, 1)
+            payload.assignJob()
             payload.number(14, 6)
             payload.number(44, 1)
         },
