@@ -69,8 +69,10 @@ struct APITests {
     @Test("a job is posted, listed, read, followed from any point on, and its text is the same every time")
     func life() async throws {
         try await TestCluster.with { cluster in
-            let body =
-                #"{"prompt": "import os\n", "max_tokens": 90, "temperature": 0.7, "min_p": 0.1, "seed": 5, "ignore_eos": true}"#
+            let body = #"""
+                {"prompt": "import os\n", "max_tokens": 90, "temperature": 0.7, "min_p": 0.1, "seed": 5,
+                 "ignore_eos": true}
+                """#
             let posted = try await Self.curl("--data", body, path: "/v1/jobs", of: cluster)
             #expect(posted.status == 201)
             let id = try posted.decoded(JobDocument.self).id
