@@ -8,7 +8,7 @@ extension Scenario {
         let most = verifiers.map { min($0.node.branches - 1, $0.node.nodesMax / 2) }.min() ?? 0
         guard most > 0 else { return }
         for index in jobs.indices where chance.happens(0.2) {
-            let width = chance.int(1...min(4, most))
+            let width = chance.int(1...min(chance.pick([4, 4, DraftShape.widthMax]), most))
             var speculation = Speculation(.beam, beams: BeamSettings(width: width, answers: chance.int(1...3)))
             if chance.happens(0.7) {
                 speculation.method = .dsbd

@@ -43,11 +43,11 @@ struct CoordinatorRig {
 
     mutating func submit(
         _ speculation: Speculation = Speculation(.stream), tokensMax: Int = 8, stops: [String] = [],
-        job: JobID = CoordinatorRig.job
+        job: JobID = CoordinatorRig.job, ignoresEnds: Bool = false
     ) {
         let specification = JobSpecification(
             prompt: [97], speculation: speculation, sampling: .greedy, seed: 1, tokensMax: tokensMax,
-            stops: stops.map { Array($0.utf8) })
+            stops: stops.map { Array($0.utf8) }, ignoresEnds: ignoresEnds)
         step(.submit(job, specification))
         for case .send(let link, .tokenize(let tokenize)) in effects {
             step(.received(link, .tokenized(Tokenized(request: tokenize.request, tokens: [0], error: ""))))
@@ -64,9 +64,13 @@ struct CoordinatorRig {
                 .commit(Commit(job: job, attempt: attempt, start: start, tokens: tokens, margins: margins))))
     }
 
-    mutating func end(_ link: LinkID, _ attempt: Attempt, _ reason: EndReason) {
-        let ended = JobEnded(
-            job: Self.job, attempt: attempt, length: 0, reason: reason, detail: "", statistics: JobStatistics())
+    mutating func end(
+        _ link: LinkID, _ attempt: Attempt, _ reason: EndReason, detail: String = "", answers: [BeamAnswer] = [],
+        job: JobID = CoordinatorRig.job
+    ) {
+        var ended = JobEnded(
+            job: job, attempt: attempt, length: 0, reason: reason, detail: detail, statistics: JobStatistics())
+        ended.answers = answers
         step(.received(link, .jobEnded(ended)))
     }
 

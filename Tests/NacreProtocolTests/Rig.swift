@@ -20,6 +20,8 @@ struct VerifierRig {
 
     var machine: VerifierMachine
     var cache = CacheModel()
+    /// The cache if the pass in flight finds no room.
+    private var refused = CacheModel()
     var now: Instant = 0
     /// The pass in flight.
     private(set) var pass: EnginePass?
@@ -49,6 +51,8 @@ struct VerifierRig {
         for effect in new {
             guard case .evaluate(let next) = effect else { continue }
             #expect(pass == nil, "two passes at once")
+            refused = cache
+            refused.edit(next)
             cache.run(next)
             pass = next
         }
@@ -94,19 +98,22 @@ struct VerifierRig {
     @discardableResult
     mutating func end(_ outcome: PassOutcome) -> [VerifierMachine.Effect] {
         pass = nil
+        if case .cacheFull = outcome { cache = refused }
         return step(.passed(outcome))
     }
 
     /// Assigns a job with the prompt [1, 2] and opens a ready stream before its first decoding pass.
-    mutating func begin(_ method: DecodingMethod, gamma: Int, tokensMax: Int = 100) {
-        begin(Speculation(method, gamma: gamma), tokensMax: tokensMax)
+    mutating func begin(_ method: DecodingMethod, gamma: Int, tokensMax: Int = 100, ignoresEnds: Bool = false) {
+        begin(Speculation(method, gamma: gamma), tokensMax: tokensMax, ignoresEnds: ignoresEnds)
     }
 
     /// The same with so many drafters as the job asks for.
     mutating func begin(
-        _ speculation: Speculation, sampling: SamplingPolicy = .greedy, tokensMax: Int = 100
+        _ speculation: Speculation, sampling: SamplingPolicy = .greedy, tokensMax: Int = 100, ignoresEnds: Bool = false
     ) {
-        step(.control(.assignJob(VerifierRig.assignment(speculation, sampling: sampling, tokensMax: tokensMax))))
+        var assignment = VerifierRig.assignment(speculation, sampling: sampling, tokensMax: tokensMax)
+        assignment.ignoresEnds = ignoresEnds
+        step(.control(.assignJob(assignment)))
         for number in 1...speculation.drafters { greet("drafter:\(number)") }
         for pen in pens.indices { ready(pen) }
         // Without drafters the pass that reads the prompt decides too.

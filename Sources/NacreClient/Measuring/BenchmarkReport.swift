@@ -20,6 +20,8 @@ package struct BenchmarkReport: Sendable, Codable {
     package let prompts: Int
     package let repetitions: Int
     package let maxTokens: Int
+    /// Whether jobs went on behind tokens that end a text, so that all outputs are `maxTokens` long.
+    package let ignoreEos: Bool
     package let temperature: Double
     package private(set) var cells: [BenchmarkCell] = []
     package private(set) var refusals: [Benchmark.Refusal] = []
@@ -43,6 +45,7 @@ package struct BenchmarkReport: Sendable, Codable {
         prompts = benchmark.prompts.count
         repetitions = benchmark.repetitions
         maxTokens = benchmark.template.maxTokens ?? 0
+        ignoreEos = benchmark.template.ignoreEos ?? false
         temperature = benchmark.template.temperature ?? 0
     }
 
@@ -53,6 +56,9 @@ package struct BenchmarkReport: Sendable, Codable {
         timelines += outcome.timelines
         self.seconds += seconds
     }
+
+    /// How long outputs are.
+    package var length: String { Figures.outputLength(maxTokens, ignoreEos: ignoreEos) }
 
     package var outputs: Int { cells.reduce(0) { $0 + $1.outputs } }
     package var differing: Int { cells.reduce(0) { $0 + $1.differing } }

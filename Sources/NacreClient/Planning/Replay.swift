@@ -139,7 +139,7 @@ enum Planning {
                     .badUsage, "method mtad is lossy, and lossy methods are not simulated",
                     remedy: "give one of \(known.joined(separator: ", ")); Scripts/bench-methods measures mtad")
             }
-            if ["beam", "dsbd"].contains(name) {
+            if JobRequest.beamMethods.contains(name) {
                 throw NacreError(
                     .badUsage, "method \(name) draws several texts, and methods with beams are not simulated",
                     remedy: "give one of \(known.joined(separator: ", ")); Scripts/bench-methods measures \(name)")

@@ -112,6 +112,8 @@ extension JobVerification {
         guard var run = beams else { return [] }
         if run.stems.isEmpty { run.stems = [BeamCache.Stem(sequence: cursor.sequence, length: cursor.valid)] }
         run.cache.beginPass()
+        // What a pass that was refused had forked is nobody's stem.
+        run.cache.keep(run.stems, free: &free, edits: &next.edits)
         let owners = run.stems.map { stem in
             guard let owner = run.cache.open(stem, claims: run.stems, free: &free, edits: &next.edits) else {
                 preconditionFailure("no sequence for a beam of a job that has \(speculation.beamsMax) reserved")

@@ -25,6 +25,14 @@ extension VerifierMachine {
             "\(speculation.beamsMax) beams are more than the \(max(0, most)) that a verifier here can hold: use fewer"
     }
 
+    /// The job whose beams hold the most cells, if those are more than one text may have: there is a context's worth
+    /// for each job.
+    var widestJob: Int? {
+        let cells = jobs.map { $0.promptLength.rawValue + ($0.beams?.beams.cells ?? 0) }
+        guard let most = cells.max(), most > configuration.contextMax else { return nil }
+        return cells.lastIndex(of: most)
+    }
+
     /// Side branches that no job with beams has reserved.
     var unreservedBranches: Int {
         configuration.branches - 1
