@@ -1,8 +1,8 @@
 import RealModule
 
-/// What one verifier tells another of a row of the target's law, for beams to be drawn from: the tokens that the sampler
-/// transform leaves, with their probabilities under the scoring law (`SamplingPolicy.jointScoring`). Of top-k that is k
-/// numbers; without a filter it is the whole row.
+/// What one verifier tells another of a row of the target's law, for beams to be drawn from: the tokens that the
+/// sampler transform leaves, with their probabilities under the scoring law (`SamplingPolicy.jointScoring`). Of top-k
+/// that is k numbers; without a filter it is the whole row.
 ///
 ///     send(BeamRow(DraftBeams.Row(scoring: law, sampling)))
 ///     let row = try received.row(vocabularySize: 4_096, sampling)       // the same row, there

@@ -34,7 +34,7 @@ package struct ScoreOpen: Sendable, Equatable {
 }
 
 /// Drafts to score behind a text: `tokens` replace what the helper has from `keep` on, the drafts stand on their end.
-/// Without drafts only the text moves on, and nothing is answered; but where rows are wanted, by the one behind the text.
+/// Without drafts only the text moves on, and nothing is answered; where rows are wanted, the one behind the text.
 package struct ScoreShard: Sendable, Equatable {
     package var stream: StreamID
     package var shard: UInt32

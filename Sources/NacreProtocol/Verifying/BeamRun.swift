@@ -198,14 +198,10 @@ extension JobVerification {
         run.held = nil
         let sampling = sampling
         var rows: [BeamPlace: DraftBeams.Row] = [:]
+        let lentRows = part.lent.compactMapValues { shard($0)?.rows }
         func row(_ place: BeamPlace) -> DraftBeams.Row {
             if let known = rows[place] { return known }
-            if let lent = part.lent[place.tree] {
-                guard let row = shard(lent)?.rows?[place.node.map { $0.rawValue + 1 } ?? 0] else {
-                    preconditionFailure("a lent tree without its rows")
-                }
-                return row
-            }
+            if let lent = lentRows[place.tree] { return lent[place.node.map { $0.rawValue + 1 } ?? 0] }
             guard case .law(let law) = scores[part.row(behind: place)] else {
                 preconditionFailure("a beam of the pass without its law")
             }
