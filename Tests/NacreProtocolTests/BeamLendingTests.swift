@@ -129,4 +129,26 @@ import Testing
         #expect(throws: PayloadFault.self) { try part.row(vocabularySize: 5, SamplingPolicy(temperature: 1)) }
         #expect(throws: Never.self) { try part.row(vocabularySize: 5, sampling) }
     }
+
+    @Test("Rows that take several messages are put together again", arguments: [1, 2, 3, 4, 7, 100])
+    func pieces(entriesMax: Int) throws {
+        let sampling = SamplingPolicy(temperature: 1, topK: 3)
+        let rows = [
+            BeamRow(tokens: [0, 2, 3], probabilities: [0.5, 0.25, 0.125]), BeamRow(tokens: [4], probabilities: [1]),
+            BeamRow(tokens: [1, 2], probabilities: [0.5, 0.5]),
+        ]
+        var helper = ScoreHelper(address: "h", stream: 1, wantsRows: true)
+        var drafts = DraftTree(root: 4)
+        _ = drafts.append(4, under: drafts.append(2, under: nil, probability: 1), probability: 1)
+        helper.shard = ScoreHelper.Shard(number: 5, base: 4, drafts: drafts, sent: 0)
+        let parts = Scores.parts(of: rows, stream: 1, shard: 5, microseconds: 1, entriesMax: entriesMax)
+        #expect(parts.count == (6 + entriesMax - 1) / entriesMax)
+        for part in parts {
+            #expect(helper.shard?.rows == nil)
+            try helper.receiveRows(part, at: 9, vocabularySize: 5, sampling)
+        }
+        let expected = try rows.map { row throws(PayloadFault) in try row.row(vocabularySize: 5, sampling) }
+        #expect(helper.shard?.rows == expected)
+        #expect(helper.response == 9)
+    }
 }

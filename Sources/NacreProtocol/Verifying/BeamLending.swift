@@ -146,7 +146,7 @@ extension GuestStream {
 
 extension Scores {
     /// Rows in as many messages as they need.
-    static func parts(
+    package static func parts(
         of rows: [BeamRow], stream: StreamID, shard: UInt32, microseconds: Int,
         entriesMax: Int = Limits.lawEntriesMax
     ) -> [Scores] {
