@@ -33,6 +33,10 @@ struct HelperLoop {
 }
 
 extension MachineLoop {
+    var helperOffers: [Offer] {
+        helpers.indices.filter { !helpers[$0].isGone }.map { Offer(address: "h\($0)", incarnation: 3) }
+    }
+
     mutating func step(_ number: Int, _ input: VerifierMachine.Input) {
         for effect in helpers[number].step(input, at: now) { perform(effect, ofHelper: number) }
     }

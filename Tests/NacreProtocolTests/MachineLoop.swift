@@ -14,6 +14,8 @@ struct MachineLoop {
         /// Tokens of a job; more than the law is compared of, so that no round is cut short there.
         var length = 6
         var ends: Set<TokenID> = []
+        /// Jobs go on behind them.
+        var ignoresEnds = false
         /// Sequences for side branches, of verifier and drafters.
         var branches = 16
         var nodesMax = 64
@@ -131,9 +133,7 @@ struct MachineLoop {
                             promptLength: Position(rawValue: count), contextTotal: count, contextOffset: 0,
                             context: setting.prompt,
                             offers: drafters.indices.map { Offer(address: "\($0)", incarnation: 2) },
-                            helpers: helpers.indices.filter { !helpers[$0].isGone }.map {
-                                Offer(address: "h\($0)", incarnation: 3)
-                            })))),
+                            helpers: helperOffers, ignoresEnds: setting.ignoresEnds)))),
             in: Int(dice.next() % 400))
     }
 
