@@ -83,7 +83,7 @@ package struct JobVerification: Sendable {
 
     mutating func beginBeams(ends: Set<TokenID>) {
         guard speculation.method.usesBeams else { return }
-        beams = BeamRun(speculation, trunk: cursor.sequence, ends: ends)
+        beams = BeamRun(speculation, trunk: cursor.sequence, ends: ignoresEnds ? [] : ends)
     }
 
     package var length: Position { Position(rawValue: tokens.count) }
