@@ -100,7 +100,8 @@ import Testing
             let logits = (0..<40).map { _ in Float(dice.next() % 1_000) / 100 }
             for sampling in [
                 SamplingPolicy(temperature: 1), SamplingPolicy(temperature: 0.6, topK: 5),
-                SamplingPolicy(temperature: 1.4, topP: 0.7), SamplingPolicy(temperature: 1, topK: 20, topP: 0.9, minP: 0.05),
+                SamplingPolicy(temperature: 1.4, topP: 0.7),
+                SamplingPolicy(temperature: 1, topK: 20, topP: 0.9, minP: 0.05),
             ] {
                 var scratch = CoupledScratch()
                 let row = DraftBeams.Row(

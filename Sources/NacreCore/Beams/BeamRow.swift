@@ -27,7 +27,8 @@ package struct BeamRow: Sendable, Hashable {
     ///
     /// - Throws: `.row` if this is no part of a law over so many tokens.
     package func row(vocabularySize: Int, _ sampling: SamplingPolicy) throws(PayloadFault) -> DraftBeams.Row {
-        guard !tokens.isEmpty, tokens.count == probabilities.count, Int(tokens[tokens.count - 1].rawValue) < vocabularySize,
+        guard !tokens.isEmpty, tokens.count == probabilities.count,
+            Int(tokens[tokens.count - 1].rawValue) < vocabularySize,
             zip(tokens, tokens.dropFirst()).allSatisfy({ $0 < $1 }), probabilities.allSatisfy({ $0 > 0 })
         else { throw .row("a row of a law has tokens that rise below \(vocabularySize), each with a probability") }
         var dense = Array(repeating: 0.0, count: vocabularySize)

@@ -1,4 +1,4 @@
-import NacreCore
+package import NacreCore
 
 // A job's beams divided among verifiers of one target. Each takes the trees below some of the beams; every row comes to
 // the job's home, which alone judges, selects and draws. So the law is that of one verifier, whoever scores what: rows
@@ -117,7 +117,8 @@ extension VerifierMachine {
             let helper = jobs[index].helpers[place]
             // At first it may have the prompt to read.
             let patience =
-                helper.response == 0 ? configuration.primingMax : max(configuration.silenceMax, 4 * Int(helper.response))
+                helper.response == 0
+                ? configuration.primingMax : max(configuration.silenceMax, 4 * Int(helper.response))
             if now < shard.sent + patience {
                 if rows == .complete { rows = .awaited }
                 continue

@@ -177,7 +177,9 @@ extension JobVerification {
     mutating func noteReading() {
         guard var run = beams, let part = run.held?.part else { return }
         run.held = nil
-        for tree in run.stems.indices { run.stems[tree] = part.stem(BeamPlace(tree: tree, node: nil)) ?? run.stems[tree] }
+        for tree in run.stems.indices {
+            run.stems[tree] = part.stem(BeamPlace(tree: tree, node: nil)) ?? run.stems[tree]
+        }
         beams = run
     }
 

@@ -101,7 +101,8 @@ extension Scores {
             throw fields.invalid("rowProbabilities", "has \(wire.n_row_probability) items for \(tokens.count) tokens")
         }
         guard wire.n_row_size <= Limits.treeNodesMax + 1 else {
-            throw fields.invalid("rowSizes", "has \(wire.n_row_size) items, at most \(Limits.treeNodesMax + 1) are allowed")
+            throw fields.invalid(
+                "rowSizes", "has \(wire.n_row_size) items, at most \(Limits.treeNodesMax + 1) are allowed")
         }
         let probabilities = Array(UnsafeBufferPointer(start: wire.row_probability, count: tokens.count))
         // Written so that NaN fails.
