@@ -19,14 +19,16 @@ extension Scenario {
                 }
                 if chance.happens(0.2) { speculation.beams.survivor = chance.pick([.drawn, .likeliest]) }
             }
+            speculation.helpers = chance.pick([0, 0, 1, 2])
             jobs[index].specification.speculation = speculation
             jobs[index].specification.namesPolicy = false
             jobs[index].specification.stops = []
             if jobs[index].specification.sampling.isGreedy {
                 jobs[index].specification.sampling = SamplingPolicy(temperature: 1)
             }
-            // Beams do not share what they have drawn.
-            let cells = width * jobs[index].specification.tokensMax + most * 8
+            // Beams do not share what they have drawn, nor what another verifier scores of them the prompt.
+            var cells = width * jobs[index].specification.tokensMax + most * 8
+            if speculation.helpers > 0 { cells += width * (jobs[index].specification.tokensMax + 64) }
             for verifier in verifiers.indices { verifiers[verifier].node.contextCells += cells }
         }
     }

@@ -35,7 +35,8 @@ struct BeamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Of --method beam and dsbd: texts to answer with, likeliest per token first, 1 to 16 (default 1).",
+            "Of --method beam and dsbd: texts to answer with, likeliest per token first, 1 to 16 (default 1). Other "
+                + "methods have one text: submit the prompt with several seeds.",
             valueName: "n"))
     var nBest: Int?
 

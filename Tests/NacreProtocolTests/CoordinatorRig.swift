@@ -82,7 +82,7 @@ struct CoordinatorRig {
     }
 
     /// Verifier 1 lacks a drafter for its job; returns the addresses that it is offered.
-    mutating func hire(lost: Incarnation = 0) -> [String] {
+    mutating func hire(lost: Incarnation...) -> [String] {
         step(.received(1, .hire(Hire(job: Self.job, attempt: 1, lost: lost))))
         return offers
     }

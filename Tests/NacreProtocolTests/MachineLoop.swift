@@ -24,20 +24,25 @@ struct MachineLoop {
         var hasModel = true
         /// Where the drafters have another vocabulary.
         var bridge: ToyBridge?
+        /// Verifiers that may score for the first, and after how many messages from each it is gone.
+        var helpers = 0
+        var helperMessages = Int.max
         /// Drops draws that are improbable, which no drafter may.
         var isIllegal = false
     }
 
-    private enum Event {
+    enum Event {
         case verifier(VerifierMachine.Input)
         case drafter(Int, DrafterMachine.Input)
+        case helper(Int, VerifierMachine.Input)
     }
 
     private static let link: LinkID = 1
     let setting: Setting
-    private var now: Instant = 0
+    private(set) var now: Instant = 0
     private var verifier: VerifierMachine
-    private var drafters: [DrafterMachine]
+    var helpers: [HelperLoop] = []
+    var drafters: [DrafterMachine]
     private var target: ReferenceEngine
     private var draftEngines: [ReferenceEngine] = []
     private var bridgedEngines: [BridgedEngine<ReferenceEngine>] = []
@@ -45,7 +50,7 @@ struct MachineLoop {
     private var eventCount = 0
     /// When the last message of each link arrives, by drafter; the links back come after those out.
     private var arrivals: [Instant]
-    private var dice: Dice
+    var dice: Dice
     private var texts: [JobID: [TokenID]] = [:]
     private var openJobs: Set<JobID> = []
     /// The illegal drafter's streams whose epoch was cut, and how many of its nodes went out.
@@ -71,6 +76,7 @@ struct MachineLoop {
                 contextMax: contextMax, nodesMax: most, endTokens: setting.ends, canRewind: true,
                 branches: setting.branches,
                 cost: StepCostModel(nodesMax: most, priorFixed: 1_000, perNode: 20)))
+        helpers = (0..<setting.helpers).map { _ in HelperLoop(setting, contextMax: contextMax) }
         drafters = (0..<drafterCount).map { number in
             var configuration = DrafterMachine.Configuration(
                 node: "d\(number)", incarnation: 2, vocabularyDigest: 7, vocabularySize: vocabulary, sequences: 2,
@@ -90,7 +96,7 @@ struct MachineLoop {
         } else {
             draftEngines = (0..<drafterCount).map { engine(setting.language.draft($0)) }
         }
-        arrivals = Array(repeating: 0, count: 2 * drafterCount)
+        arrivals = Array(repeating: 0, count: 2 * (drafterCount + setting.helpers))
     }
 
     /// The texts of jobs with these keys, two of which run at a time.
@@ -98,7 +104,7 @@ struct MachineLoop {
         for pair in stride(from: keys.lowerBound, to: keys.upperBound, by: 2) {
             for key in pair..<min(pair + 2, keys.upperBound) { assign(key) }
             var steps = 0
-            while !openJobs.isEmpty, steps < 20_000, let next = pop() {
+            while !openJobs.isEmpty, steps < 20_000, let next = queue.popLast() {
                 steps += 1
                 now = next.at
                 perform(next.event)
@@ -127,23 +133,21 @@ struct MachineLoop {
                             promptLength: Position(rawValue: count), contextTotal: count, contextOffset: 0,
                             context: setting.prompt,
                             offers: drafters.indices.map { Offer(address: "\($0)", incarnation: 2) },
-                            ignoresEnds: setting.ignoresEnds)))),
+                            helpers: helperOffers, ignoresEnds: setting.ignoresEnds)))),
             in: Int(dice.next() % 400))
     }
 
-    private mutating func schedule(_ event: Event, in microseconds: Int) { schedule(event, at: now + microseconds) }
+    mutating func schedule(_ event: Event, in microseconds: Int) { schedule(event, at: now + microseconds) }
 
-    private mutating func schedule(_ event: Event, at time: Instant) {
+    mutating func schedule(_ event: Event, at time: Instant) {
         eventCount += 1
         // The next event is the last of the array.
         let place = queue.lastIndex { ($0.at, $0.number) > (time, eventCount) }.map { $0 + 1 } ?? 0
         queue.insert((time, eventCount, event), at: place)
     }
 
-    private mutating func pop() -> (at: Instant, number: Int, event: Event)? { queue.popLast() }
-
     /// A message on its way: links keep the order, and what it says decides nothing about when it comes.
-    private mutating func send(_ event: Event, on link: Int) {
+    mutating func send(_ event: Event, on link: Int) {
         let arrival = max(arrivals[link], now + Int(20 + dice.next() % 600))
         arrivals[link] = arrival
         schedule(event, at: arrival)
@@ -159,6 +163,7 @@ struct MachineLoop {
             var effects: [DrafterMachine.Effect] = []
             drafters[number].step(input, at: now, into: &effects)
             for effect in effects { perform(effect, of: number) }
+        case .helper(let number, let input): step(number, input)
         }
     }
 
@@ -176,6 +181,8 @@ struct MachineLoop {
             statistics.tokensScored += ended.statistics.tokensScored
             statistics.judged += ended.statistics.judged
             statistics.verified += ended.statistics.verified
+            statistics.shardsSent += ended.statistics.shardsSent
+            statistics.shardsUsed += ended.statistics.shardsUsed
             if let best = ended.answers.first {
                 texts[ended.job] = best.tokens
                 answers[ended.job] = ended.answers
@@ -184,6 +191,13 @@ struct MachineLoop {
         case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire): Issue.record("a drafter was lost")
         case .toCoordinator: break
+        case .dial(let address) where address.hasPrefix("h"):
+            let number = Int(address.dropFirst()) ?? 0
+            schedule(.helper(number, .hostOpened(Self.link)), in: 1)
+            schedule(.verifier(.dialed(address: address)), in: 2)
+        case .toDrafter(let address, let message) where address.hasPrefix("h"):
+            let number = Int(address.dropFirst()) ?? 0
+            send(.helper(number, .host(Self.link, message)), on: 2 * drafters.count + number)
         case .dial(let address):
             let number = Int(address) ?? 0
             schedule(.drafter(number, .opened(Self.link)), in: 1)
@@ -232,7 +246,7 @@ struct MachineLoop {
         }
     }
 
-    private func evaluate(
+    func evaluate(
         _ pass: EnginePass, _ engine: inout ReferenceEngine, _ beliefs: [CachedText]
     ) -> [Score]? {
         do throws(EngineError) {
@@ -272,11 +286,12 @@ struct MachineLoop {
 
     /// Once the last messages have come, nothing is left of any job.
     private mutating func checkTidiness() {
-        while let next = pop() {
+        while let next = queue.popLast() {
             now = next.at
             perform(next.event)
         }
         #expect(verifier.jobCount == 0 && verifier.freeSequenceCount == 2)
+        for helper in helpers where !helper.isGone { #expect(helper.machine.freeSequenceCount == helper.sequences) }
         for drafter in drafters {
             #expect(drafter.streamCount == 0 && drafter.freeSequenceCount == 2 + setting.branches)
         }

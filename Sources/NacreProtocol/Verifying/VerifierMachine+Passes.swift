@@ -22,7 +22,7 @@ extension VerifierMachine {
         for index in reading { sharePrefix(index, edits: &next.edits) }
         var shares: [PassShare] = []
         var free = branchSequences
-        for turn in beamTurns { shares.append(add(turn, free: &free, to: &next)) }
+        for turn in beamTurns { shares.append(add(turn, at: now, free: &free, to: &next, into: &effects)) }
         for turn in turns {
             shares.append(add(turn, branches: &free, to: &next))
             share(turn, at: now, into: &effects)
