@@ -119,8 +119,10 @@ class Nodes:
     def nodes(self):
         return json.loads(self.call("nodes"))["nodes"]
 
-    def job(self, prompt, *options, tokens):
-        return json.loads(self.call("run", "--max-tokens", str(tokens), *options, "-", input=prompt))
+    def job(self, prompt, *options, tokens, ignore_eos=True):
+        """A job of so many tokens; without ignore_eos of at most so many, for methods whose texts end."""
+        length = ["--max-tokens", str(tokens), *(["--ignore-eos"] if ignore_eos else [])]
+        return json.loads(self.call("run", *length, *options, "-", input=prompt))
 
     def together(self, texts, *options, tokens):
         """The jobs of all prompts at once, and their tokens per second, all together, by the clock on the wall."""

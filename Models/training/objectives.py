@@ -93,6 +93,76 @@ def over(logits, x, n):
     return -(1 - excess).log().sum() / max(1, len(excess))
 
 
+class OwnWords:
+    """What ends loops that `Unloop` leaves: on its own text the model imitates its teacher, itself as it was before, of whom repetition is
+    discounted and who comes to an end in time. The text is the student's, written anew as it learns (on-policy
+    distillation, Agarwal et al. 2024, arXiv:2306.13649), so that it learns what to do where it is about to loop.
+
+    Discounted is each token that would complete an n-gram again, by so many nats for each time that it did; the end of
+    text gains with the length, up to LATE nats, and so comes where the teacher takes it for possible: after a
+    statement. Places where the discount moves much probability count more. A third of the rows are lines of the corpus
+    repeated, into which the student need not fall any more. Likelihood of the corpus goes on beside.
+    """
+
+    NGRAM, LENGTH = 6, 160
+    DISCOUNT, LATE = 3.5, 3.0  # nats
+    PLACES = 6.0
+    WRITE, EVERY, POOL = 48, 10, 240  # texts at once, steps between, texts that are kept
+    OWN = 2.0  # weight beside the likelihood
+
+    def __init__(self, teacher, text, loops, prompts, rows):
+        self.teacher = copy.deepcopy(teacher).bfloat16().eval()
+        self.text, self.loops, self.prompts, self.rows = text, loops, prompts, rows
+        self.texts, self.shares, self.words = None, [], ""
+
+    @torch.no_grad()
+    def write(self, model, step):
+        length = (8, 12, 16, 24, 32, 48)[step // self.EVERY % 6]
+        with torch.autocast(DEVICE, enabled=False):
+            prompts = self.prompts(step, self.WRITE, length).to(DEVICE)
+            temperature = torch.zeros(self.WRITE, device=DEVICE)
+            temperature[::4] = 0.5
+            texts, _ = generate(copy.deepcopy(model).bfloat16(), prompts, self.LENGTH - length, temperature)
+        ended = (texts[:, length:] == 0).cumsum(1) > 0
+        again = ((repeats(texts)[0][:, length:] > 1) & ~ended).any(1)[temperature == 0]  # what evaluate.py calls a loop
+        self.shares.append((again.float().mean().item(), ended.any(1).float().mean().item()))
+        loop, end = (sum(s) / len(s) for s in zip(*self.shares[-6:]))
+        self.words = f"{loop:.2f} of texts loop, {end:.2f} end"
+        self.texts = torch.cat((self.texts, texts))[-self.POOL:] if self.texts is not None else texts
+
+    def __call__(self, model, step, share):
+        if self.texts is None or step % self.EVERY == 0:
+            self.write(model, step)
+        text, tokens, _ = self.text(model, step, share)
+        own = self.rows * 2 // 3
+        pick = np.random.default_rng([4, step]).integers(len(self.texts), size=own)
+        x = torch.cat((self.texts[torch.from_numpy(pick).to(DEVICE)],
+                       self.loops(step, self.rows - own, self.LENGTH).to(DEVICE)))
+        with torch.no_grad():
+            teacher = compiled(self.teacher)(x[:, :-1]).float()
+            time = torch.arange(teacher.shape[1], device=DEVICE) / teacher.shape[1]
+            teacher[..., 0] += self.LATE * time
+            p = (teacher - self.DISCOUNT * completions(x, self.NGRAM, teacher.shape[-1])).log_softmax(-1)
+            moved = (teacher.softmax(-1) - p.exp()).clamp(min=0).sum(-1)
+            # Behind the end of a text others begin: not judged. The token 0 that texts begin with is no end.
+            first = (x[:, :1] == 0).long()
+            weight = (1 + self.PLACES * moved) * ((x[:, :-1] == 0).cumsum(1) <= first)
+        q = compiled(model)(x[:, :-1]).float().log_softmax(-1)
+        loss = ((p.exp() * (p - q)).sum(-1) * weight).sum() / weight.sum()
+        words = f"({self.words}; text {text:.3f}, own {loss:.3f}, moved {moved.mean():.3f})"
+        return text + self.OWN * loss, tokens + x.numel(), words
+
+
+def completions(x, n, vocab):
+    """[batch, time - 1, vocab]: how often each token has followed the n - 1 tokens up to each position before."""
+    grams = x.unfold(1, n - 1, 1)[:, :-1]  # end at n - 2 ... time - 2
+    same = (grams[:, :, None] == grams[:, None]).all(-1).tril(-1).float()
+    following = x[:, n - 1:]
+    out = torch.zeros(x.shape[0], x.shape[1] - 1, vocab, device=x.device)
+    out[:, n - 2:].scatter_add_(2, following[:, None].expand(-1, same.shape[1], -1), same)
+    return out
+
+
 class Distil:
     """Imitates the teacher: along the corpus until share = begin, which is always new text, then on the teacher's own
     text, where a drafter works (DistillSpec, Zhou et al. 2024): `shards` of (tokens, ids, logits) as teach.py writes

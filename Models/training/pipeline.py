@@ -13,7 +13,7 @@ import vocabulary
 import weights
 from data import SHORT_CHARACTERS, Beginnings, Both, Windows, encode, stream, units, write
 from model import Llama
-from objectives import Distil, NextToken, Unloop
+from objectives import Distil, NextToken, OwnWords, Unloop
 from presets import PRESETS, SHARES
 from prompts import Loops, Prompts
 from teach import Shards, teach
@@ -110,16 +110,21 @@ class Pipeline:
         text = NextToken(self.mixed(LENGTH, p.batch, 0), self.mixed(2 * LENGTH, p.batch // 2, 1))
         prompts = Prompts(tokens, tokenizer, 1)
 
-        def short(length, batch, seed):
-            """The same, and a third more of functions and classes that end within the length of a text."""
-            return Both(self.mixed(length, batch // 3 * 2, seed),
-                        Beginnings(self.tokens("target", "short"), length, batch // 3, seed))
-
-        finish = NextToken(short(LENGTH, p.batch // 2, 2), short(2 * LENGTH, p.batch // 4, 3), switch=0.75)
+        finish = NextToken(self.short(LENGTH, p.batch // 2, 2), self.short(2 * LENGTH, p.batch // 4, 3), switch=0.75)
         loops = Loops(self.tokens("target", "units"), prompts.newline, 1)
         unloop = Unloop(text, finish, loops, prompts, rows=p.batch, begin=UNLOOP_FROM)
-        return train(Stage("target", self.seconds["target"], p.rate, floor=0.1), lambda: self.begin("target"),
-                     self.out / "target.pt", unloop)[0]
+        first, notes = train(Stage("target", self.seconds["target"], p.rate, floor=0.1), lambda: self.begin("target"),
+                             self.out / "target-first.pt", unloop)
+        text = NextToken(self.short(LENGTH, p.batch // 2, 2), self.short(2 * LENGTH, p.batch // 4, 3), switch=0.8)
+        own = OwnWords(first, text, loops, prompts, rows=p.batch * 7 // 8)
+        return train(Stage("own words", self.seconds["own"], 0.3 * p.rate, flat=0.3, floor=0.05), lambda: (first, notes),
+                     self.out / "target.pt", own)[0]
+
+    def short(self, length, batch, seed):
+        """Equal parts of text in its course, of functions and classes, and of those that end within the length."""
+        return Both(Windows(self.tokens("target"), length, batch // 3, seed),
+                    Beginnings(self.tokens("target", "units"), length, batch // 3, seed),
+                    Beginnings(self.tokens("target", "short"), length, batch // 3, seed))
 
     def drafter(self, target, shards):
         def start():

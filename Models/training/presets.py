@@ -24,4 +24,4 @@ PRESETS = {
 }
 
 # Of the time budget. What is left is for the corpus, the vocabularies and the evaluation.
-SHARES = dict(target=0.575, teach=0.10, drafter=0.20, other=0.05)
+SHARES = dict(target=0.375, own=0.20, teach=0.10, drafter=0.20, other=0.05)

@@ -2327,7 +2327,7 @@ const ProtobufCMessageDescriptor nacre__beam_settings__descriptor =
   (ProtobufCMessageInit) nacre__beam_settings__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[27] =
+static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[28] =
 {
   {
     "job_hi",
@@ -2653,6 +2653,18 @@ static const ProtobufCFieldDescriptor nacre__assign_job__field_descriptors[27] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ignore_ends",
+    44,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__AssignJob, ignore_ends),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__assign_job__field_indices_by_name[] = {
   2,   /* field[2] = attempt */
@@ -2665,6 +2677,7 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   12,   /* field[12] = gamma */
   19,   /* field[19] = helper */
   17,   /* field[17] = helpers */
+  27,   /* field[27] = ignore_ends */
   0,   /* field[0] = job_hi */
   1,   /* field[1] = job_lo */
   4,   /* field[4] = key */
@@ -2683,14 +2696,15 @@ static const unsigned nacre__assign_job__field_indices_by_name[] = {
   20,   /* field[20] = siblings */
   24,   /* field[24] = tau */
 };
-static const ProtobufCIntRange nacre__assign_job__number_ranges[5 + 1] =
+static const ProtobufCIntRange nacre__assign_job__number_ranges[6 + 1] =
 {
   { 1, 0 },
   { 8, 6 },
   { 14, 11 },
   { 30, 24 },
   { 40, 26 },
-  { 0, 27 }
+  { 44, 27 },
+  { 0, 28 }
 };
 const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
 {
@@ -2700,10 +2714,10 @@ const ProtobufCMessageDescriptor nacre__assign_job__descriptor =
   "Nacre__AssignJob",
   "nacre",
   sizeof(Nacre__AssignJob),
-  27,
+  28,
   nacre__assign_job__field_descriptors,
   nacre__assign_job__field_indices_by_name,
-  5,  nacre__assign_job__number_ranges,
+  6,  nacre__assign_job__number_ranges,
   (ProtobufCMessageInit) nacre__assign_job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -773,7 +773,7 @@ void   nacre__score_close__free_unpacked
   assert(message->base.descriptor == &nacre__score_close__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[21] =
+static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[22] =
 {
   {
     "stream",
@@ -1027,6 +1027,18 @@ static const ProtobufCFieldDescriptor nacre__draft_open__field_descriptors[21] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ignore_ends",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__DraftOpen, ignore_ends),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__draft_open__field_indices_by_name[] = {
   3,   /* field[3] = attempt */
@@ -1035,6 +1047,7 @@ static const unsigned nacre__draft_open__field_indices_by_name[] = {
   10,   /* field[10] = context_offset */
   9,   /* field[9] = context_total */
   4,   /* field[4] = epoch */
+  21,   /* field[21] = ignore_ends */
   1,   /* field[1] = job_hi */
   2,   /* field[2] = job_lo */
   6,   /* field[6] = key */
@@ -1051,11 +1064,12 @@ static const unsigned nacre__draft_open__field_indices_by_name[] = {
   17,   /* field[17] = siblings */
   0,   /* field[0] = stream */
 };
-static const ProtobufCIntRange nacre__draft_open__number_ranges[2 + 1] =
+static const ProtobufCIntRange nacre__draft_open__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 11, 9 },
-  { 0, 21 }
+  { 24, 21 },
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
 {
@@ -1065,10 +1079,10 @@ const ProtobufCMessageDescriptor nacre__draft_open__descriptor =
   "Nacre__DraftOpen",
   "nacre",
   sizeof(Nacre__DraftOpen),
-  21,
+  22,
   nacre__draft_open__field_descriptors,
   nacre__draft_open__field_indices_by_name,
-  2,  nacre__draft_open__number_ranges,
+  3,  nacre__draft_open__number_ranges,
   (ProtobufCMessageInit) nacre__draft_open__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -31,8 +31,7 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var candidates: String?
     /// Hypotheses that meet again in their last so many tokens are continued once, 0 (default: never) ... 16.
     package var merge: Int?
-    /// Of mtad: how much less likely than to the drafter a block may be to the target, above 0 and at most 1; default
-    /// 0.5.
+    /// Of mtad: how much less likely than to the drafter a block may be to the target, in (0, 1]; default 0.5.
     package var tau: Double?
     /// Sum up how likely the output is under the target (default false; mtad always does).
     package var likelihood: Bool?
@@ -58,6 +57,8 @@ package struct JobRequest: Codable, Sendable, Equatable {
     /// Absent: the coordinator draws one and returns it.
     package var seed: UInt64?
     package var stop: [String]?
+    /// A token that ends the text is one as any other, of which the text shows nothing; default false.
+    package var ignoreEos: Bool?
     /// Keep how drafts do, position by position, for `GET /v1/jobs/{id}/record`; default false.
     package var record: Bool?
     /// Answer with the event stream at once; the job is cancelled if the client goes away.
@@ -68,10 +69,9 @@ package struct JobRequest: Codable, Sendable, Equatable {
     /// Every key the API knows, for naming the nearest one to a misspelt key.
     package static let keys = [
         "prompt", "method", "gamma", "policy", "draft_n_max", "draft_n_min", "draft_p_min", "rule", "tree", "branches",
-        "drafters", "helpers", "payload", "candidates",
-        "merge", "tau", "likelihood", "beams", "draft_beams", "width_threshold", "min_beams", "keep_one", "n_best",
-        "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "record",
-        "stream",
+        "drafters", "helpers", "payload", "candidates", "merge", "tau", "likelihood", "beams", "draft_beams",
+        "width_threshold", "min_beams", "keep_one", "n_best", "max_tokens", "temperature", "top_k", "top_p", "min_p",
+        "seed", "stop", "ignore_eos", "record", "stream",
     ]
 }
 

@@ -88,6 +88,13 @@ package enum JobIntake {
                     message: "method \(speculation.method.name) ranks whole texts, which a stop string would cut "
                         + "afterwards: leave stop out, or use method stream")
             }
+            guard request.ignoreEos != true else {
+                throw Refusal(
+                    status: 400,
+                    message:
+                        "method \(speculation.method.name) takes a text that ends for a finished beam, so that none "
+                        + "goes on behind its end: leave ignore_eos out, or use method stream")
+            }
             guard tokensMax <= Limits.beamTokensMax else {
                 throw Refusal(
                     status: 400,
@@ -97,7 +104,7 @@ package enum JobIntake {
         }
         return JobSpecification(
             prompt: prompt, speculation: speculation, namesPolicy: policy != nil, sampling: sampling, seed: seed,
-            tokensMax: tokensMax, stops: stops)
+            tokensMax: tokensMax, stops: stops, ignoresEnds: request.ignoreEos ?? false)
     }
 
     /// How the job is speculated on: each value by itself.

@@ -33,6 +33,7 @@ package struct Campaign: Sendable {
             rows     \(tally.drawn) proposals drawn, \(tally.redrawn) with repeats; \(tally.rowsFetched) rows fetched
             lossy    \(tally.jointBlocks) blocks of drafts taken by joint likelihood
             beams    \(tally.beamJobs) jobs with beams
+            ends     \(tally.beyondEnds) tokens behind ends that jobs ignore
             merges   \(tally.merging) streams whose hypotheses may meet again
             shards   \(tally.shards) drafts scored by other verifiers, \(tally.shardsUsed) used
             outcomes \(tally.prepared) prepared
@@ -60,6 +61,7 @@ package struct Campaign: Sendable {
             ("rowsFetched", tally.rowsFetched), ("redrawn", tally.redrawn), ("merging", tally.merging),
             ("shards", tally.shards), ("shardsUsed", tally.shardsUsed), ("prepared", tally.prepared),
             ("sideBySide", tally.sideBySide), ("jointBlocks", tally.jointBlocks), ("beamJobs", tally.beamJobs),
+            ("beyondEnds", tally.beyondEnds),
             ("alternations", tally.alternations),
             ("inTurns", tally.inTurns), ("inTurnsOfShards", tally.inTurnsOfShards), ("lookedUp", tally.lookedUp),
             ("messages", tally.messages),

@@ -69,7 +69,7 @@ struct Oracle {
             if let stop = Oracle.firstStop(in: bytes, specification.stops) {
                 bytes.removeSubrange(stop...)
                 outcome = .stopString
-            } else if token == Language.end {
+            } else if token == Language.end, !specification.ignoresEnds {
                 outcome = .endOfGeneration
             } else if context.count == lengthMax {
                 outcome = .length

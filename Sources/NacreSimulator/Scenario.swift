@@ -146,6 +146,11 @@ struct Scenario: Sendable {
         }
         addLossyJobs()
         addBeamJobs()
+        // Of a chance of its own as well. A finished beam has no text behind its end.
+        var ending = Chance(seed: seed ^ 0xE0D)
+        for index in jobs.indices where ending.happens(0.25) {
+            jobs[index].specification.ignoresEnds = !jobs[index].specification.speculation.method.usesBeams
+        }
     }
 
     /// Jobs of the lossy method, of a chance of their own too.

@@ -54,6 +54,8 @@ package struct Tally: Sendable, Equatable {
 
     /// Jobs with beams that were decoded to their end.
     package var beamJobs = 0
+    /// Tokens that jobs put out behind one that ends a text.
+    package var beyondEnds = 0
     /// Blocks of drafts that a lossy method committed.
     package var jointBlocks = 0
 
@@ -83,6 +85,7 @@ package struct Tally: Sendable, Equatable {
         drawn += other.drawn
         jointBlocks += other.jointBlocks
         beamJobs += other.beamJobs
+        beyondEnds += other.beyondEnds
         rowsFetched += other.rowsFetched
         redrawn += other.redrawn
         merging += other.merging

@@ -10,8 +10,10 @@ struct BenchCommand: AsyncParsableCommand {
             Starts a cluster of its own on this machine, warms up, and takes every sample in each way before the next
             sample, another way first each time. A sample is as many prompts as there are jobs at once; its rate is by
             the clock on the wall, from the first token of the first job to the end of the last. Ratios are to plain
-            decoding of the same prompts in the same repetition. Medians and quartiles of all samples are shown. The
-            exit status is 1 if an output differs from plain decoding's.
+            decoding of the same prompts in the same repetition. Medians and quartiles of all samples are shown. One
+            sample more comes first for each number of jobs, in which the cluster learns what that load is like: its
+            ratio is shown by itself, as first_ratio. The exit status is 1 if an output differs from plain decoding's.
+            Every output is --tokens long: a token that ends the text does not end the job, unless with --stop-at-eos.
 
             Method mtad is lossy by design: its rate is of another text, and its output is compared with nothing.
 
@@ -24,6 +26,7 @@ struct BenchCommand: AsyncParsableCommand {
               nacre bench --methods all --temperature 0.8
               nacre bench --methods speculative:gamma=2,speculative:gamma=4,pearl,stream --repeat 5
               nacre bench --lookup suffix --prompts prompts.txt
+              nacre bench --tokens 256 --stop-at-eos
               nacre bench --methods stream,speculative --policies svip,adaedl:lambda=0.4 --json figures.json
               nacre bench --coordinator 127.0.0.1:7401 --prompts prompts.txt --tokens 128
             """)
@@ -143,6 +146,7 @@ struct BenchCommand: AsyncParsableCommand {
         try terminal.line("")
         try terminal.line("\(result.identity); \(result.machine)")
         try terminal.line("\(result.target) with drafts of \(result.draft); a sample is a group of prompts, once")
+        try terminal.line(result.length)
     }
 }
 
@@ -155,8 +159,15 @@ struct MeasuringOptions: ParsableArguments {
             valueName: "path"))
     var prompts: String?
 
-    @Option(help: ArgumentHelp("Most output tokens of a job (default 64).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Output tokens of a job: jobs go on behind tokens that end the text, so that all samples are as long "
+                + "(default 64).",
+            valueName: "n"))
     var tokens = 64
+
+    @Flag(help: "Let jobs end where their text ends; --tokens is then the most.")
+    var stopAtEos = false
 
     @Option(help: "0 is greedy (default 0).")
     var temperature: Double?
@@ -191,6 +202,7 @@ struct MeasuringOptions: ParsableArguments {
         request.temperature = temperature
         // Any will do, if it is everyone's.
         request.seed = seed ?? 7
+        request.ignoreEos = stopAtEos ? nil : true
         return request
     }
 

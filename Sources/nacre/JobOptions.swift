@@ -27,6 +27,12 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: "64-bit seed: the same seed gives the same tokens, whatever the lossless method (default: drawn).")
     var seed: UInt64?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Go on behind tokens that end the text, which show as nothing, until --max-tokens, --stop or the context "
+                + "ends the job; not with beam and dsbd."))
+    var ignoreEos = false
+
     func apply(to request: inout JobRequest) {
         request.gamma = gamma
         request.maxTokens = maxTokens
@@ -35,6 +41,7 @@ struct DecodingOptions: ParsableArguments {
         request.topP = topP
         request.minP = minP
         request.seed = seed
+        request.ignoreEos = ignoreEos ? true : nil
     }
 }
 

@@ -11,7 +11,8 @@ struct TuneCommand: AsyncParsableCommand {
             Tries every method under policies of several parameters, in alternation with plain decoding, on the tuning
             half of Nacre's prompts. All ways are measured a little, the better half of them a little more, and so on;
             the last three share what is left of the time. It ends when that is spent, or when the best is clear, and
-            says in what share of resamples it leads. Ctrl-C shows the best so far. The settings are for the
+            says in what share of resamples it leads. Every output is --tokens long: a token that ends the text does not
+            end the job, unless with --stop-at-eos. Ctrl-C shows the best so far. The settings are for the
             coordinator: nacre up --config FILE, or nacre-coordinator --config FILE. In a pipe: a line for each way,
             separated by tabs.
 

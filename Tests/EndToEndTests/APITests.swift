@@ -69,7 +69,10 @@ struct APITests {
     @Test("a job is posted, listed, read, followed from any point on, and its text is the same every time")
     func life() async throws {
         try await TestCluster.with { cluster in
-            let body = #"{"prompt": "import os\n", "max_tokens": 90, "temperature": 0.7, "min_p": 0.1, "seed": 5}"#
+            let body = #"""
+                {"prompt": "import os\n", "max_tokens": 90, "temperature": 0.7, "min_p": 0.1, "seed": 5,
+                 "ignore_eos": true}
+                """#
             let posted = try await Self.curl("--data", body, path: "/v1/jobs", of: cluster)
             #expect(posted.status == 201)
             let id = try posted.decoded(JobDocument.self).id
@@ -98,6 +101,7 @@ struct APITests {
     private static func text(of count: Int, _ cluster: TestCluster) async throws -> String {
         var request = JobRequest(prompt: "import os\n")
         (request.maxTokens, request.temperature, request.minP, request.seed) = (max(1, count), 0.7, 0.1, 5)
+        request.ignoreEos = true
         return count == 0 ? "" : try await cluster.withClient { try await $0.run(request).document.text }
     }
 

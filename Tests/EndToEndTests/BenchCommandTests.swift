@@ -21,6 +21,7 @@ import Testing
             let report = try JSON.decode(
                 BenchmarkReport.self, from: Array(try Data(contentsOf: URL(filePath: json))))
             #expect(report.cells.count == 8 && report.differing == 0 && report.refusals.isEmpty)
+            #expect(report.ignoreEos && report.cells.allSatisfy { $0.tokens == 24 * $0.outputs })
             #expect(report.outputs == report.cells.reduce(0) { $0 + $1.outputs } && report.outputs > 8 * 8)
             let plain = report.cells.filter { $0.name == "autoregressive" }
             #expect(plain.map(\.jobs) == [1, 2] && plain.allSatisfy { $0.ratio == nil && $0.judged == 0 })

@@ -44,7 +44,8 @@ import Testing
     func clientGoes(signal: Int32) async throws {
         try await TestCluster.with(drafters: 0) { cluster in
             let run = try cluster.start(
-                "run", Jobs.endless().prompt, "--max-tokens", "1900", "--temperature", "0.7", "--min-p", "0.1",
+                "run", Jobs.endless().prompt, "--max-tokens", "1900", "--ignore-eos", "--temperature", "0.7", "--min-p",
+                "0.1",
                 "--seed", "3")
             try await run.until("it streams") { $0.count > 20 }
             run.signal(signal)
@@ -62,7 +63,8 @@ import Testing
     func submitted() async throws {
         try await TestCluster.with { cluster in
             let submit = try await cluster.nacre(
-                "submit", Jobs.endless().prompt, "--max-tokens", "400", "--temperature", "0.7", "--min-p", "0.1",
+                "submit", Jobs.endless().prompt, "--max-tokens", "400", "--ignore-eos", "--temperature", "0.7",
+                "--min-p", "0.1",
                 "--seed", "3")
             let id = submit.output.trimmingCharacters(in: .whitespacesAndNewlines)
             #expect(submit.status == 0 && submit.errors.isEmpty && id.count == 32)

@@ -90,7 +90,8 @@ import Testing
     @Test("a submitted job's trace is fetched when it is over, and only if it was recorded")
     func fetched() async throws {
         try await TestCluster.with { cluster in
-            let id = try await cluster.nacre("submit", "import os\n", "--max-tokens", "40", "--record").output
+            let id = try await cluster.nacre("submit", "import os\n", "--max-tokens", "40", "--ignore-eos", "--record")
+                .output
                 .trimmingCharacters(in: .whitespacesAndNewlines)
             _ = try await cluster.end(of: id)
             let trace = try await cluster.nacre("trace", id, "--decisions")

@@ -61,7 +61,7 @@ import Testing
                 }
                 let run = try await cluster.nacre(
                     "run", Jobs.endless().prompt, "--temperature", "0.7", "--min-p", "0.1", "--seed", "3",
-                    "--max-tokens", "160", "--stop", Self.escaped(cut.stop))
+                    "--max-tokens", "160", "--ignore-eos", "--stop", Self.escaped(cut.stop))
                 #expect(run.output == cut.before && run.status == 0 && run.errors.isEmpty)
             }
         }
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test("the model's end of generation ends the job in every method and adds no text")
+    @Test("the model's end of generation ends the job in every method and adds no text, unless the job ignores it")
     func endOfGeneration() async throws {
         try await PatchedModel.withFolder { folder in
             // The default target hardly ever ends by itself: in this one a token that is often drawn is the end.
@@ -96,6 +96,7 @@ import Testing
                     return status.ready && status.drafters == 1
                 }
                 try await cluster.withClient { try await Self.endsEverywhere(name, at: $0) }
+                try await cluster.withClient { try await Self.endsNowhere(name, at: $0) }
             }
         }
     }
@@ -118,6 +119,37 @@ import Testing
             #expect(others.map(\.document.outcome) == plain.map(\.document.outcome), "\(method)")
             #expect(others.map(\.document.text) == plain.map(\.document.text), "\(method)")
         }
+    }
+
+    /// The same texts go on behind their ends, as long as was asked for.
+    private static func endsNowhere(_ end: UInt32, at coordinator: CoordinatorClient) async throws {
+        let requests = try Jobs.identityPrompts().prefix(8).flatMap { prompt in
+            [0, 0.8].map { temperature in
+                var request = JobRequest(prompt: prompt)
+                (request.maxTokens, request.temperature, request.seed) = (64, temperature, 5)
+                return request.with(method: Jobs.plain)
+            }
+        }
+        let ended = try await coordinator.runAll(requests).map(\.document)
+        let ignoring = requests.map { request in
+            var request = request
+            request.ignoreEos = true
+            return request
+        }
+        let plain = try await coordinator.runAll(ignoring)
+        for (job, short) in zip(plain.map(\.document), ended) {
+            #expect(job.outcome == "length" && job.outputTokens == 64 && job.tokens.starts(with: short.tokens))
+            #expect(job.text.hasPrefix(short.text))
+        }
+        #expect(plain.contains { $0.document.tokens.dropLast(16).contains(end) }, "nothing to go on behind")
+        for method in Jobs.speculating {
+            let others = try await coordinator.runAll(ignoring.map { $0.with(method: method) })
+            #expect(Jobs.differences(plain, others) == [], "\(method)")
+            #expect(others.map(\.document.text) == plain.map(\.document.text), "\(method)")
+            #expect(others.allSatisfy { $0.document.outcome == "length" }, "\(method)")
+        }
+        let joint = try await coordinator.runAll(ignoring.map { $0.with(method: "mtad") })
+        #expect(joint.allSatisfy { $0.document.outputTokens == 64 })
     }
 
     // MARK: what the text is made of

@@ -59,7 +59,8 @@ import Testing
             let figures = ["tokens/s", "ratio", "acceptance rate", "mean accepted tokens", "verifier busy", "rounds"]
             for figure in figures { #expect(demo.output.contains(figure), "\(figure)") }
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
-            let interrupted = try Command("nacre", ["demo", "--max-tokens", "1800"] + pair, environment: own)
+            let interrupted = try Command(
+                "nacre", ["demo", "--max-tokens", "1800", "--ignore-eos"] + pair, environment: own)
             try await interrupted.until("it streams") { !$0.isEmpty }
             let children = Self.children(of: interrupted.pid)
             #expect(children.count == 3)

@@ -72,6 +72,11 @@ import Testing
         #expect(cell.differing == 0 && cell.divergence == nil && cell.exact)
         // Jobs that overlap have no shares of their own, and plain decoding no ratio.
         #expect(Self.cell(DecodingVariant(method: "stream"), jobs: 2).verifierBusy == nil)
+        // What a load is learnt by is shown by itself.
+        var tally = BenchmarkTally(DecodingVariant(method: "stream"), jobs: 8)
+        tally.begin(rate: 50, plain: 100)
+        tally.add(rate: 99, plain: 100)
+        #expect(tally.cell.firstRatio == 0.5 && tally.cell.ratios == [0.99] && tally.cell.rates == [99])
         let plain = Self.cell(.plain)
         #expect(plain.ratios.isEmpty && plain.ratio == nil && plain.tokensPerSecond?.count == 3)
     }

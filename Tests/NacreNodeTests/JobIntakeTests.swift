@@ -14,7 +14,7 @@ import Testing
     func defaults() throws {
         let specification = try Self.read(#"{"prompt": "a"}"#)
         #expect(specification.speculation == Speculation(.stream))
-        #expect(specification.seed == 5)
+        #expect(specification.seed == 5 && !specification.ignoresEnds)
     }
 
     @Test("everything that can be asked for arrives")
@@ -27,6 +27,7 @@ import Testing
         let asked = Speculation(
             .speculative, gamma: 3, rule: .rejection, shape: tree, payload: .scalar, drafters: 2, helpers: 3)
         #expect(try Self.read(body).speculation == asked)
+        #expect(try Self.read(#"{"prompt": "a", "method": "mtad", "ignore_eos": true}"#).ignoresEnds)
         let grown = try Self.read(#"{"prompt": "a", "tree": "best:16x3", "branches": 8, "temperature": 0.8}"#)
         #expect(grown.speculation.shape == .best(nodesMax: 16, width: 3) && grown.speculation.branches == 8)
     }
@@ -50,6 +51,8 @@ import Testing
             (#""rule": "rejection", "drafters": 2, "temperature": 1"#, "use rule coupled, or one drafter"),
             (#""candidates": "independant""#, "did you mean 'independent'?"),
             (#""merge": 17"#, "merge must lie in 0 ... 16"),
+            (#""method": "beam", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
+            (#""method": "dsbd", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
             (#""branch": 3"#, "did you mean 'branches'?"),
         ])
     func refused(keys: String, words: String) {

@@ -153,6 +153,24 @@ import Testing
         #expect(rig.output == [0, 2])
     }
 
+    @Test("an end of generation that the job ignores shows as nothing, and the next attempt goes on behind it")
+    func ignoredEnd() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.join(2, .verifier)
+        rig.submit(tokensMax: 4, ignoresEnds: true)
+        rig.commit(1, 1, 1, [0, 2])
+        #expect(rig.record?.outcome == nil)
+        rig.step(.closed(1))
+        for case .send(2, .assignJob(let assignment)) in rig.effects {
+            #expect(assignment.ignoresEnds && assignment.context == [0, 0, 2])
+        }
+        rig.commit(2, 2, 3, [1, 2])
+        #expect(rig.record?.outcome == .length)
+        #expect(rig.output == [0, 2, 1, 2])
+        #expect(rig.record?.output.flatMap(\.text) == Array("ab".utf8))
+    }
+
     @Test("the text ends at its length, also if the verifier dies before it says so")
     func length() {
         var rig = Rig()

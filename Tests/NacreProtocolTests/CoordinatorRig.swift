@@ -43,11 +43,11 @@ struct CoordinatorRig {
 
     mutating func submit(
         _ speculation: Speculation = Speculation(.stream), tokensMax: Int = 8, stops: [String] = [],
-        job: JobID = CoordinatorRig.job
+        job: JobID = CoordinatorRig.job, ignoresEnds: Bool = false
     ) {
         let specification = JobSpecification(
             prompt: [97], speculation: speculation, sampling: .greedy, seed: 1, tokensMax: tokensMax,
-            stops: stops.map { Array($0.utf8) })
+            stops: stops.map { Array($0.utf8) }, ignoresEnds: ignoresEnds)
         step(.submit(job, specification))
         for case .send(let link, .tokenize(let tokenize)) in effects {
             step(.received(link, .tokenized(Tokenized(request: tokenize.request, tokens: [0], error: ""))))

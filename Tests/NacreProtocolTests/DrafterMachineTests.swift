@@ -82,6 +82,13 @@ import Testing
         #expect(rig.verdict([50], committed: 3, next: 1, limit: 6) == ["50@2?"])
     }
 
+    @Test("behind an end of generation that the job ignores the chain goes on")
+    func ignoredEnd() {
+        var rig = DrafterRig()
+        _ = rig.open(0, ignoresEnds: true)
+        #expect(rig.draw([99]) == ["ready", "99 at 2+0 epoch 0 open", "99@2?"])
+    }
+
     @Test("a verifier that breaks the protocol is told so and forgotten")
     func faults() {
         var rig = DrafterRig()

@@ -47,7 +47,7 @@ struct DrafterRig {
     @discardableResult
     mutating func open(
         _ stream: StreamID, _ context: [TokenID] = [1, 2], limit: Position = 5, shape: DraftShape = .chain,
-        branches: Int = 0, nodesMax: Int = 0
+        branches: Int = 0, nodesMax: Int = 0, ignoresEnds: Bool = false
     ) -> [String] {
         step(
             .received(
@@ -56,7 +56,8 @@ struct DrafterRig {
                     DraftOpen(
                         stream: stream, job: JobID(high: 0, low: 0), attempt: 1, epoch: 0, key: 5,
                         sampling: .greedy, promptLength: 2, positionLimit: limit, shape: shape, branches: branches,
-                        nodesMax: nodesMax, contextTotal: context.count, contextOffset: 0, context: context))))
+                        ignoresEnds: ignoresEnds, nodesMax: nodesMax, contextTotal: context.count, contextOffset: 0,
+                        context: context))))
     }
 
     mutating func verdict(

@@ -14,6 +14,8 @@ struct MachineLoop {
         /// Tokens of a job; more than the law is compared of, so that no round is cut short there.
         var length = 6
         var ends: Set<TokenID> = []
+        /// Jobs go on behind them.
+        var ignoresEnds = false
         /// Sequences for side branches, of verifier and drafters.
         var branches = 16
         var nodesMax = 64
@@ -129,7 +131,7 @@ struct MachineLoop {
                             lengthMax: Position(rawValue: count + setting.length),
                             promptLength: Position(rawValue: count), contextTotal: count, contextOffset: 0,
                             context: setting.prompt,
-                            offers: offers)))),
+                            offers: offers, ignoresEnds: setting.ignoresEnds)))),
             in: Int(dice.next() % 400))
     }
 

@@ -98,15 +98,17 @@ struct VerifierRig {
     }
 
     /// Assigns a job with the prompt [1, 2] and opens a ready stream before its first decoding pass.
-    mutating func begin(_ method: DecodingMethod, gamma: Int, tokensMax: Int = 100) {
-        begin(Speculation(method, gamma: gamma), tokensMax: tokensMax)
+    mutating func begin(_ method: DecodingMethod, gamma: Int, tokensMax: Int = 100, ignoresEnds: Bool = false) {
+        begin(Speculation(method, gamma: gamma), tokensMax: tokensMax, ignoresEnds: ignoresEnds)
     }
 
     /// The same with so many drafters as the job asks for.
     mutating func begin(
-        _ speculation: Speculation, sampling: SamplingPolicy = .greedy, tokensMax: Int = 100
+        _ speculation: Speculation, sampling: SamplingPolicy = .greedy, tokensMax: Int = 100, ignoresEnds: Bool = false
     ) {
-        step(.control(.assignJob(VerifierRig.assignment(speculation, sampling: sampling, tokensMax: tokensMax))))
+        var assignment = VerifierRig.assignment(speculation, sampling: sampling, tokensMax: tokensMax)
+        assignment.ignoresEnds = ignoresEnds
+        step(.control(.assignJob(assignment)))
         for number in 1...speculation.drafters { greet("drafter:\(number)") }
         for pen in pens.indices { ready(pen) }
         // Without drafters the pass that reads the prompt decides too.

@@ -34,6 +34,11 @@ extension Refusal {
                 beams.number(4, 3)
             }
         },
+        Refusal(.assignJob, "ignoreEnds", "is set of a method with beams") { payload in
+            payload.assignJob()
+            payload.number(14, 6)
+            payload.number(44, 1)
+        },
         Refusal(.assignJob, "gamma", "is too large") { payload in
             payload.assignJob()
             payload.number(15, 33)

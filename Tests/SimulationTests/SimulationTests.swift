@@ -23,6 +23,7 @@ import Testing
         #expect(tally.lookedUp > 0, "no drafter without a model drafted")
         #expect(tally.drawn > 0 && tally.rowsFetched > 0, "no row of q was sent, or none fetched")
         #expect(tally.jointBlocks > 0, "no lossy job took drafts")
+        #expect(tally.beyondEnds > 0, "no job went on behind an end")
         #expect(tally.redrawn > 0 && tally.merging > 0, "no draw repeated a token, or no hypotheses were merged")
         #expect(tally.shards > 0 && tally.shardsUsed > 0, "no other verifier scored, or nothing of it was used")
         #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0 && campaign.tally.coalesced > 0)

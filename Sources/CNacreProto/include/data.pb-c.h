@@ -131,10 +131,14 @@ struct  Nacre__DraftOpen
    * drafts come with what q was like where they were drawn: the job is recorded
    */
   protobuf_c_boolean measured;
+  /*
+   * draft behind tokens that end a generation: the job goes on there
+   */
+  protobuf_c_boolean ignore_ends;
 };
 #define NACRE__DRAFT_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__draft_open__descriptor) \
-    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0,NULL, 0, 0, NACRE__VERIFY_RULE__VERIFY_RULE_COUPLED, NULL, 0, NACRE__PAYLOAD_KIND__PAYLOAD_KIND_ROWS, 0, NACRE__SIBLING_DRAW__SIBLING_DRAW_WITHOUT_REPLACEMENT, (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 /*

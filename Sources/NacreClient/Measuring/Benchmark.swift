@@ -68,16 +68,17 @@ package struct Benchmark: Sendable {
                 accepted.append(variant)
             }
         }
-        let rounds = jobs.map { repetitions * groups(of: $0).count }.reduce(0, +)
+        let rounds = jobs.map { 1 + repetitions * groups(of: $0).count }.reduce(0, +)
         var (done, references) = (0, [Int: FinishedJob]())
         for atOnce in jobs {
             var tallies = accepted.map { BenchmarkTally($0, jobs: atOnce) }
             let groups = groups(of: atOnce)
-            for turn in 0..<repetitions * groups.count {
-                let group = groups[turn % groups.count]
+            // The first sample of a load is the one that a cluster learns it by: shown by itself.
+            for turn in -1..<repetitions * groups.count {
+                let group = groups[max(0, turn) % groups.count]
                 var taken: [Int: TimedJobs] = [:]
                 for step in accepted.indices {
-                    let index = (turn + step) % accepted.count
+                    let index = (turn + 1 + step) % accepted.count
                     let share = (Double(done) + Double(step) / Double(accepted.count)) / Double(rounds)
                     progress(share, "\(accepted[index]), \(atOnce) job\(atOnce == 1 ? "" : "s")")
                     taken[index] = try await sample(accepted[index], group, at: coordinator)
@@ -88,8 +89,12 @@ package struct Benchmark: Sendable {
                     }
                 }
                 for (index, timed) in taken {
-                    tallies[index].add(
-                        rate: timed.tokensPerSecond, plain: index == 0 ? nil : taken[0]?.tokensPerSecond)
+                    let plain = index == 0 ? nil : taken[0]?.tokensPerSecond
+                    guard turn >= 0 else {
+                        tallies[index].begin(rate: timed.tokensPerSecond, plain: plain)
+                        continue
+                    }
+                    tallies[index].add(rate: timed.tokensPerSecond, plain: plain)
                     for (prompt, job) in zip(group, timed.finished) {
                         guard let reference = references[prompt] else { continue }
                         tallies[index].add(job, against: reference, prompt: prompt)

@@ -21,6 +21,9 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package internal(set) var rates: [Double] = []
     /// The same over plain decoding's of the same prompts in the same repetition; empty for plain decoding.
     package internal(set) var ratios: [Double] = []
+    /// The ratio of the sample before those, in which a new cluster learns what so many jobs at once are like; not among
+    /// `ratios`.
+    package internal(set) var firstRatio: Double?
     package internal(set) var tokensPerSecond: Quartiles?
     package internal(set) var ratio: Quartiles?
     package internal(set) var acceptanceRate: Double?
@@ -62,6 +65,11 @@ package struct BenchmarkTally {
     private var drafterBusy: [Double] = []
 
     package init(_ variant: DecodingVariant, jobs: Int) { sums = BenchmarkCell(variant, jobs: jobs) }
+
+    /// The sample that a load begins with, as `add`.
+    package mutating func begin(rate: Double, plain: Double?) {
+        if let plain, plain > 0 { sums.firstRatio = rate / plain }
+    }
 
     /// - Parameter plain: the rate of plain decoding, for what is not that itself.
     package mutating func add(rate: Double, plain: Double?) {

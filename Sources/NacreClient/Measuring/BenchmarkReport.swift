@@ -20,6 +20,8 @@ package struct BenchmarkReport: Sendable, Codable {
     package let prompts: Int
     package let repetitions: Int
     package let maxTokens: Int
+    /// Whether jobs went on behind tokens that end a text, so that all outputs are `maxTokens` long.
+    package let ignoreEos: Bool
     package let temperature: Double
     package private(set) var cells: [BenchmarkCell] = []
     package private(set) var refusals: [Benchmark.Refusal] = []
@@ -43,6 +45,7 @@ package struct BenchmarkReport: Sendable, Codable {
         prompts = benchmark.prompts.count
         repetitions = benchmark.repetitions
         maxTokens = benchmark.template.maxTokens ?? 0
+        ignoreEos = benchmark.template.ignoreEos ?? false
         temperature = benchmark.template.temperature ?? 0
     }
 
@@ -53,6 +56,9 @@ package struct BenchmarkReport: Sendable, Codable {
         timelines += outcome.timelines
         self.seconds += seconds
     }
+
+    /// How long outputs are.
+    package var length: String { Figures.outputLength(maxTokens, ignoreEos: ignoreEos) }
 
     package var outputs: Int { cells.reduce(0) { $0 + $1.outputs } }
     package var differing: Int { cells.reduce(0) { $0 + $1.differing } }
@@ -87,15 +93,15 @@ package struct BenchmarkReport: Sendable, Codable {
     /// The figures, a line for each cell.
     package var table: Table {
         var table = Table(
-            "jobs", "method", "tokens_per_s", "quartiles", "ratio", "quartiles", "accepted", "mean_accepted",
-            "verifier_busy", "samples", "output")
+            "jobs", "method", "tokens_per_s", "quartiles", "ratio", "quartiles", "first_ratio", "accepted",
+            "mean_accepted", "verifier_busy", "samples", "output")
         for cell in cells {
             table.add(
                 "\(cell.jobs)", cell.name, Figures.decimal(cell.tokensPerSecond?.median, digits: 1),
                 Figures.range(cell.tokensPerSecond, digits: 1), Figures.decimal(cell.ratio?.median, digits: 2),
-                Figures.range(cell.ratio, digits: 2), Figures.percent(cell.acceptanceRate),
-                Figures.decimal(cell.meanAcceptedTokens, digits: 2), Figures.percent(cell.verifierBusy),
-                "\(cell.rates.count)", cell.identity)
+                Figures.range(cell.ratio, digits: 2), Figures.decimal(cell.firstRatio, digits: 2),
+                Figures.percent(cell.acceptanceRate), Figures.decimal(cell.meanAcceptedTokens, digits: 2),
+                Figures.percent(cell.verifierBusy), "\(cell.rates.count)", cell.identity)
         }
         return table
     }

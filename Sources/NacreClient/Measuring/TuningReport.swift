@@ -46,6 +46,9 @@ package struct TuningReport: Sendable, Encodable {
     package let version: String
     package let command: String
     package let jobs: Int
+    package let maxTokens: Int
+    /// Whether jobs went on behind tokens that end a text, so that all outputs are `maxTokens` long.
+    package let ignoreEos: Bool
     package let budgetSeconds: Double
     package let spentSeconds: Double
     /// Whether it was stopped before its time.
@@ -80,6 +83,8 @@ package struct TuningReport: Sendable, Encodable {
         version = NacreVersion.current
         self.command = command
         jobs = tuner.jobs
+        maxTokens = tuner.template.maxTokens ?? 0
+        ignoreEos = tuner.template.ignoreEos ?? false
         (budgetSeconds, spentSeconds, self.interrupted) = (budget, spent, interrupted)
         plainTokensPerSecond = Quartiles(state.plain)
         (outputs, differing, exact) = (state.outputs, state.differing, state.exact)
@@ -138,7 +143,8 @@ package struct TuningReport: Sendable, Encodable {
     /// What it rests on.
     package var footing: String {
         "plain decoding: \(Figures.decimal(plainTokensPerSecond?.median, digits: 1)) tokens/s; "
-            + "\(Figures.decimal(spentSeconds, digits: 0)) s taken, \(outputs) outputs compared"
+            + "\(Figures.decimal(spentSeconds, digits: 0)) s taken, \(outputs) outputs compared; "
+            + Figures.outputLength(maxTokens, ignoreEos: ignoreEos)
     }
 
     /// Why the tuning failed; `nil` if it did not.

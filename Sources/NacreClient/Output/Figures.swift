@@ -14,6 +14,11 @@ package enum Figures {
     /// "71 %", or "-" for what was not measured.
     package static func percent(_ share: Double?) -> String { share.map { decimal(100 * $0, digits: 0) + " %" } ?? "-" }
 
+    /// How long the outputs of measured jobs are: `tokens` each, or at most.
+    package static func outputLength(_ tokens: Int, ignoreEos: Bool) -> String {
+        ignoreEos ? "outputs of \(tokens) tokens, ends of texts ignored" : "outputs of at most \(tokens) tokens"
+    }
+
     /// "1.05-1.17", the quartiles; "-" for what was not measured, or once only.
     package static func range(_ quartiles: Quartiles?, digits: Int) -> String {
         guard let quartiles, quartiles.count > 1 else { return "-" }

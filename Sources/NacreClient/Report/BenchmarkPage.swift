@@ -198,7 +198,7 @@ package struct BenchmarkPage {
             ("time taken", "\(Figures.decimal(report.seconds, digits: 0)) s"),
             (
                 "jobs",
-                "\(report.prompts) prompts, \(report.repetitions) repetitions, at most \(report.maxTokens) tokens, "
+                "\(report.prompts) prompts, \(report.repetitions) repetitions, \(report.length), "
                     + "temperature \(report.temperature)"
             ),
             (

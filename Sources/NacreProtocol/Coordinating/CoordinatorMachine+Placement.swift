@@ -93,7 +93,8 @@ extension CoordinatorMachine {
                             key: job.specification.key, sampling: job.specification.sampling,
                             lengthMax: Position(rawValue: lengthMax),
                             promptLength: Position(rawValue: job.promptTokens.count), contextTotal: context.count,
-                            contextOffset: start, context: Array(part), offers: offers, helpers: helpers))))
+                            contextOffset: start, context: Array(part), offers: offers, helpers: helpers,
+                            ignoresEnds: job.specification.ignoresEnds))))
         }
         effects.append(.changed(job.id))
     }

@@ -11,10 +11,12 @@ package struct JobSpecification: Sendable, Equatable {
     /// Most output tokens.
     package var tokensMax: Int
     package var stops: [[UInt8]]
+    /// Tokens that end a generation do not end the job.
+    package var ignoresEnds: Bool
 
     package init(
         prompt: [UInt8], speculation: Speculation, namesPolicy: Bool = false, sampling: SamplingPolicy, seed: UInt64,
-        tokensMax: Int, stops: [[UInt8]]
+        tokensMax: Int, stops: [[UInt8]], ignoresEnds: Bool = false
     ) {
         self.prompt = prompt
         self.speculation = speculation
@@ -23,6 +25,7 @@ package struct JobSpecification: Sendable, Equatable {
         self.seed = seed
         self.tokensMax = tokensMax
         self.stops = stops
+        self.ignoresEnds = ignoresEnds
     }
 
     /// The noise's key: the seed, scattered (SplitMix64's finaliser, Steele et al. 2014), so that near seeds share
@@ -164,7 +167,7 @@ package struct JobRecord: Sendable {
             output.append(
                 OutputToken(token: token, margin: margin, text: assembler.append(vocabulary.text(of: token))))
             if assembler.isStopped { return .stopString }
-            if vocabulary.endsGeneration(token) { return .endOfGeneration }
+            if !specification.ignoresEnds, vocabulary.endsGeneration(token) { return .endOfGeneration }
             if length >= lengthMax { return .length }
         }
         return nil

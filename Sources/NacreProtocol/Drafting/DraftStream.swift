@@ -25,6 +25,7 @@ package struct DraftStream: Sendable {
     /// Whether drafts go out with what q was like: the job is recorded.
     let isMeasured: Bool
     let contextMax: Int
+    /// Behind these nothing is drafted; none where the job goes on behind them.
     let endTokens: Set<TokenID>
     /// The committed text.
     package internal(set) var tokens: [TokenID]
@@ -89,6 +90,7 @@ package struct DraftStream: Sendable {
         siblings = open.siblings
         merge = open.merge
         isMeasured = open.isMeasured
+        let endTokens = open.ignoresEnds ? [] : endTokens
         self.contextMax = contextMax
         self.endTokens = endTokens
         tokens = open.context

@@ -23,6 +23,8 @@ package struct DraftOpen: Sendable, Equatable {
     package var policy: PolicySpecification
     /// Whether drafts come with `DraftMeasure`s, because the job is recorded.
     package var isMeasured: Bool
+    /// Tokens that end a generation are drafted behind as behind any other: the job goes on there.
+    package var ignoresEnds: Bool
     /// Most drafts below the committed text, prepared ones not counted; 0 leaves it to shape and position limit.
     package var nodesMax: Int
     package var contextTotal: Int
@@ -33,9 +35,8 @@ package struct DraftOpen: Sendable, Equatable {
         stream: StreamID, job: JobID, attempt: Attempt, epoch: Epoch, key: StreamKey, sampling: SamplingPolicy,
         promptLength: Position, positionLimit: Position, rule: VerifyRuleKind = .coupled, shape: DraftShape = .chain,
         branches: Int = 0, payload: PayloadKind = .rows, siblings: SiblingDraw = .withoutReplacement, merge: Int = 0,
-        policy: PolicySpecification = .goodput, isMeasured: Bool = false, nodesMax: Int = 0, contextTotal: Int,
-        contextOffset: Int,
-        context: [TokenID]
+        policy: PolicySpecification = .goodput, isMeasured: Bool = false, ignoresEnds: Bool = false,
+        nodesMax: Int = 0, contextTotal: Int, contextOffset: Int, context: [TokenID]
     ) {
         self.stream = stream
         self.job = job
@@ -53,6 +54,7 @@ package struct DraftOpen: Sendable, Equatable {
         self.merge = merge
         self.policy = policy
         self.isMeasured = isMeasured
+        self.ignoresEnds = ignoresEnds
         self.nodesMax = nodesMax
         self.contextTotal = contextTotal
         self.contextOffset = contextOffset

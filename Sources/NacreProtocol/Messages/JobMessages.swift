@@ -73,11 +73,13 @@ package struct AssignJob: Sendable, Equatable {
     package var offers: [Offer]
     /// Verifiers of the same target that may score for this job's.
     package var helpers: [Offer]
+    /// Tokens that end a generation are tokens as any other: the job goes on behind them.
+    package var ignoresEnds: Bool
 
     package init(
         job: JobID, attempt: Attempt, speculation: Speculation, key: StreamKey, sampling: SamplingPolicy,
         lengthMax: Position, promptLength: Position, contextTotal: Int, contextOffset: Int, context: [TokenID],
-        offers: [Offer], helpers: [Offer] = []
+        offers: [Offer], helpers: [Offer] = [], ignoresEnds: Bool = false
     ) {
         self.job = job
         self.attempt = attempt
@@ -91,6 +93,7 @@ package struct AssignJob: Sendable, Equatable {
         self.context = context
         self.offers = offers
         self.helpers = helpers
+        self.ignoresEnds = ignoresEnds
     }
 }
 

@@ -19,6 +19,8 @@ package struct JobVerification: Sendable {
     package let key: StreamKey
     package let sampling: SamplingPolicy
     package let lengthMax: Position
+    /// As `AssignJob`'s.
+    let ignoresEnds: Bool
     package let promptLength: Position
     package let contextTotal: Int
     /// Prompt and committed tokens.
@@ -66,6 +68,7 @@ package struct JobVerification: Sendable {
         key = assignment.key
         sampling = assignment.sampling
         lengthMax = assignment.lengthMax
+        ignoresEnds = assignment.ignoresEnds
         promptLength = assignment.promptLength
         contextTotal = assignment.contextTotal
         tokens = assignment.context

@@ -97,7 +97,8 @@ extension VerifierMachine {
                     rule: job.speculation.rule, shape: job.speculation.shape, branches: job.speculation.branches,
                     payload: job.speculation.payload, siblings: job.speculation.siblings, merge: job.speculation.merge,
                     policy: job.speculation.policy, isMeasured: job.recorder != nil,
-                    nodesMax: allowance.nodes, contextTotal: job.tokens.count, contextOffset: start,
+                    ignoresEnds: job.ignoresEnds, nodesMax: allowance.nodes, contextTotal: job.tokens.count,
+                    contextOffset: start,
                     context: Array(part))
                 effects.append(.toDrafter(address: drafter.address, .draftOpen(open)))
             }

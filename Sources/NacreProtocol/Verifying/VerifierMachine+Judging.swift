@@ -21,14 +21,14 @@ extension VerifierMachine {
     private func holds(_ index: Int, _ part: PassPart, _ scores: [Score], at now: Instant) -> Instant? {
         guard !jobs[index].helpers.isEmpty else { return nil }
         if let until = jobs[index].heldUntil, until <= now { return nil }
-        let until = worthHolding(index, jobs[index].decide(part, scores, ends: configuration.endTokens), at: now)
+        let until = worthHolding(index, jobs[index].decide(part, scores, ends: ends(of: jobs[index])), at: now)
         return jobs[index].heldUntil ?? until
     }
 
     private mutating func judge(
         _ index: Int, _ part: PassPart, _ scores: [Score], at now: Instant, into effects: inout [Effect]
     ) {
-        var decision = jobs[index].decide(part, scores, ends: configuration.endTokens)
+        var decision = jobs[index].decide(part, scores, ends: ends(of: jobs[index]))
         if let pending = decision.pending, !ask(for: pending, part, of: index, at: now, into: &effects) {
             decision.pending = nil
             let token = token(without: pending, behind: decision.path.count, of: jobs[index])
@@ -51,10 +51,14 @@ extension VerifierMachine {
         if let reason = taken.end { end(at: index, reason, into: &effects) }
     }
 
+    /// The tokens behind which the job has no text.
+    private func ends(of job: JobVerification) -> Set<TokenID> { job.ignoresEnds ? [] : configuration.endTokens }
+
     /// Cut at the end of the generation or of the budget.
     private func cut(_ choices: [Choice], for job: JobVerification) -> (choices: [Choice], end: EndReason?) {
+        let ends = ends(of: job)
         var taken = Array(choices.prefix(job.remaining))
-        if let end = taken.firstIndex(where: { configuration.endTokens.contains($0.token) }) {
+        if let end = taken.firstIndex(where: { ends.contains($0.token) }) {
             taken = Array(taken.prefix(through: end))
             return (taken, .endOfGeneration)
         }

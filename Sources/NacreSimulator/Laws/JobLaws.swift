@@ -130,7 +130,7 @@ struct JobLaws {
     private func judgeLossyEnd(_ outcome: JobOutcome, of record: JobRecord, _ own: Case) -> Breach? {
         let specification = own.job.specification
         let isFull = own.tokens.count == specification.tokensMax || record.contextLimited
-        let hasEnded = own.tokens.last.map { $0 == Language.end } ?? false
+        let hasEnded = own.tokens.last == Language.end && !specification.ignoresEnds
         let isTrue =
             switch outcome {
             case .endOfGeneration: hasEnded
@@ -159,6 +159,8 @@ struct JobLaws {
         for own in cases {
             tally.jobs += 1
             tally.tokens += own.tokens.count
+            let end = own.tokens.firstIndex(of: Language.end)
+            tally.beyondEnds += end.map { own.tokens.count - 1 - $0 } ?? 0
             if own.job.specification.speculation.method.usesBeams,
                 own.outcome == .endOfGeneration || own.outcome == .length
             {

@@ -46,7 +46,8 @@ struct LossyLaws {
         blocks += 1
         // The last token is the target's own, unless a draft ended the text or filled the budget.
         let isLast =
-            commit.tokens.last == Language.end || text.count + commit.tokens.count == assignment.lengthMax.rawValue
+            commit.tokens.last == Language.end && !assignment.ignoresEnds
+            || text.count + commit.tokens.count == assignment.lengthMax.rawValue
         let candidates = [Array(commit.tokens.dropLast())] + (isLast ? [commit.tokens] : [])
         let breaches = candidates.map { breach($0, commit, after: text, assignment) }
         return breaches.contains { $0 == nil } ? nil : breaches[0]

@@ -32,6 +32,7 @@ extension DraftOpen {
         wire.pointee.siblings = siblings.wire
         wire.pointee.merge = try writer.number(merge, "merge")
         wire.pointee.measured = isMeasured ? 1 : 0
+        wire.pointee.ignore_ends = ignoresEnds ? 1 : 0
         wire.pointee.nodes_max = try writer.number(nodesMax, "nodesMax")
         wire.pointee.context_total = try writer.number(contextTotal, "contextTotal")
         wire.pointee.context_offset = try writer.number(contextOffset, "contextOffset")
@@ -55,6 +56,7 @@ extension DraftOpen {
             siblings: try fields.siblings(wire.siblings),
             merge: try fields.count(wire.merge, "merge", max: Limits.mergeMax),
             policy: try fields.policy(wire.policy, "policy"), isMeasured: wire.measured != 0,
+            ignoresEnds: wire.ignore_ends != 0,
             nodesMax: try fields.count(wire.nodes_max, "nodesMax", max: Limits.treeNodesMax), contextTotal: total,
             contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(

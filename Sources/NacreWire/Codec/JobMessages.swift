@@ -57,6 +57,7 @@ extension AssignJob {
         wire.pointee.offer = Offer.pack(offers, writer)
         wire.pointee.n_helper = helpers.count
         wire.pointee.helper = Offer.pack(helpers, writer)
+        wire.pointee.ignore_ends = ignoresEnds ? 1 : 0
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -72,9 +73,12 @@ extension AssignJob {
             contextTotal: total, contextOffset: try fields.count(wire.context_offset, "contextOffset"),
             context: try fields.tokens(wire.context, wire.n_context, "context", max: Limits.contextChunkTokens),
             offers: try Offer.read(wire.offer, wire.n_offer, "offers", fields),
-            helpers: try Offer.read(wire.helper, wire.n_helper, "helpers", fields))
+            helpers: try Offer.read(wire.helper, wire.n_helper, "helpers", fields), ignoresEnds: wire.ignore_ends != 0)
         try fields.within(total, offset: contextOffset, part: context.count, "context")
         try fields.within(lengthMax.rawValue, offset: 0, part: total, "contextTotal")
+        if ignoresEnds, speculation.method.usesBeams {
+            throw fields.invalid("ignoreEnds", "is set, but the method's beams are finished by their ends")
+        }
         // Some combinations would bias the output: nobody may ask for them, not even a coordinator.
         if let complaint = speculation.complaint(under: sampling) {
             throw fields.invalid("speculation", "is unusable, \(complaint)")

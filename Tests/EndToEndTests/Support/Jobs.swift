@@ -16,8 +16,8 @@ enum Jobs {
     /// Fifty beginnings of Python.
     static func identityPrompts() throws -> [String] { try PromptFile.read(root + "Models/prompts/identity.txt") }
 
-    /// A job under which the default target goes on until it is stopped: sampled, so that its text does not run in
-    /// circles in which a lost token would not show, but never with a token as improbable as the end is.
+    /// A job that goes on until it is stopped, whatever ends the target finds for its text: sampled, so that the text
+    /// does not run in circles in which a lost token would not show.
     static func endless(_ tokensMax: Int = 1_900, method: String? = nil, seed: UInt64 = 3) -> JobRequest {
         var request = JobRequest(prompt: "import os\nimport sys\n\n\nclass Parser(object):\n")
         request.method = method
@@ -25,6 +25,7 @@ enum Jobs {
         request.temperature = 0.7
         request.minP = 0.1
         request.seed = seed
+        request.ignoreEos = true
         return request
     }
 

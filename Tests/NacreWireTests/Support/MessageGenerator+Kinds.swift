@@ -78,13 +78,15 @@ extension MessageGenerator {
 
     private mutating func draftOpen() -> DraftOpen {
         let context = context()
-        return DraftOpen(
+        var open = DraftOpen(
             stream: stream(), job: job(), attempt: attempt(), epoch: epoch(), key: StreamKey(rawValue: word64()),
             sampling: sampling(), promptLength: context.prompt, positionLimit: position(),
             rule: choice(VerifyRuleKind.self), shape: shape(), branches: number(0...Limits.branchesMax),
             payload: choice(PayloadKind.self), siblings: siblings(), merge: number(0...Limits.mergeMax),
             policy: policy(), isMeasured: word32() % 2 == 0, nodesMax: number(0...Limits.treeNodesMax),
             contextTotal: context.total, contextOffset: context.offset, context: context.tokens)
+        open.ignoresEnds = word32() % 2 == 0
+        return open
     }
 
     /// A default, or one with a parameter.
@@ -173,12 +175,14 @@ extension MessageGenerator {
     private mutating func assignJob() -> AssignJob {
         let context = context()
         let sampling = sampling()
-        return AssignJob(
+        var assignment = AssignJob(
             job: job(), attempt: attempt(), speculation: speculation(under: sampling),
             key: StreamKey(rawValue: word64()), sampling: sampling,
             lengthMax: position(context.total...(Limits.promptTokensMax + Limits.outputTokensMax)),
             promptLength: context.prompt, contextTotal: context.total, contextOffset: context.offset,
             context: context.tokens, offers: offers(), helpers: offers())
+        assignment.ignoresEnds = word32() % 2 == 0 && !assignment.speculation.method.usesBeams
+        return assignment
     }
 
     private mutating func commit() -> Commit {
