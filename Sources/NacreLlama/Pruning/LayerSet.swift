@@ -1,3 +1,5 @@
+import NacreCore
+
 /// Some layers of a model, from the first: what is kept of a target in a drafter made from it.
 package struct LayerSet: Sendable, Hashable, CustomStringConvertible {
     /// Why a list is not one of layers of the model, and what to write.
