@@ -6,7 +6,7 @@ package struct BridgeName: SettingValue, Hashable {
     /// `nil` is `auto`.
     package let kind: BridgeKind?
 
-    package static let known = ["auto", "tli", "slem", "slem+tli", "slrs"]
+    package static var known: [String] { BridgeKind.names }
 
     /// - Throws: `.badUsage`, naming what is known.
     package init(settingText: String) throws(NacreError) {

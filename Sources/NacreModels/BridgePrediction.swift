@@ -1,4 +1,4 @@
-import NacreCore
+package import NacreCore
 package import NacreEngine
 import NacreLlama
 
@@ -8,7 +8,7 @@ import NacreLlama
 /// The text is written by people; of its own text a target is surer, and more is accepted.
 package struct BridgePrediction: Encodable, Sendable, Equatable {
     package struct Acceptance: Encodable, Sendable, Equatable {
-        package let bridge: Bridge
+        package let bridge: BridgeKind
         /// Of greedy decoding: how often the draft is the target's likeliest token, 0 ... 1.
         package let greedy: Double
         /// At temperature 1 under rejection: Σ min(p, q'), or p of the draft where it is a point mass. Coupling accepts
@@ -33,7 +33,7 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
     ///   - bridges: those that apply to the pair.
     ///   - threads: threads that compute.
     /// - Throws: `.modelUnreadable`, `.modelUnsupported`, `.failed`.
-    package init(target: String, draft: String, bridges: [Bridge], threads: Int) throws(EngineError) {
+    package init(target: String, draft: String, bridges: [BridgeKind], threads: Int) throws(EngineError) {
         let (big, small) = (try LlamaModel(path: target), try LlamaModel(path: draft))
         let (own, others) = (try LlamaTokenizer(big), try LlamaTokenizer(small))
         let text = try own.tokenize(Array(BridgeSurvey.sample.utf8), addSpecial: true, parseSpecial: false)
@@ -44,13 +44,12 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
         var mass: Double?
         for bridge in bridges where bridge != .slrs && bridge != .mixed {
             var scores: [Score]
-            if bridge == .identity {
+            if bridge == .none {
                 scores = try Self.scores(of: text, .law, LlamaEngine(model: small, settings: settings))
             } else {
                 let crossing: VocabularyBridge
                 do throws(BridgeRefusal) {
-                    crossing = try VocabularyBridge(
-                        target: own, draft: others, asked: BridgeKind(rawValue: bridge.rawValue))
+                    crossing = try VocabularyBridge(target: own, draft: others, asked: bridge)
                 } catch {
                     throw EngineError(.failed, "\(error)")
                 }
@@ -93,7 +92,7 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
         return ScoreRequest(key: 0, index: 0, policy: .greedy, kind: kind)
     }
 
-    private static func acceptance(_ bridge: Bridge, _ scores: [Score], _ laws: [Distribution?]) -> Acceptance {
+    private static func acceptance(_ bridge: BridgeKind, _ scores: [Score], _ laws: [Distribution?]) -> Acceptance {
         var (greedy, sampled, count) = (0.0, 0.0, 0)
         for (score, law) in zip(scores, laws).dropFirst(lead) {
             guard let p = law else { continue }
@@ -125,7 +124,7 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
 
     /// Reads the sample on a thread of its own: models block for as long as they compute.
     package static func run(
-        target: String, draft: String, bridges: [Bridge], threads: Int
+        target: String, draft: String, bridges: [BridgeKind], threads: Int
     ) async throws(EngineError) -> BridgePrediction {
         let executor = ThreadExecutor(name: "prediction")
         defer { executor.stop() }

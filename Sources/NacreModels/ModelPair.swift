@@ -1,20 +1,6 @@
 package import NacreCore
 package import NacreEngine
 
-/// How drafts of one vocabulary become tokens of another.
-package enum Bridge: String, Encodable, Sendable {
-    /// Ids are interchangeable: nothing to translate.
-    case identity
-    /// Token-level intersection: the drafter draws from the tokens that both have.
-    case tli
-    /// String-level exact match: drafts travel as text and are tokenized again.
-    case slem
-    /// `slem` for greedy text, `tli` for sampled.
-    case mixed = "slem+tli"
-    /// String-level rejection sampling: as `slem`, with the probability that a draft's text had.
-    case slrs
-}
-
 /// A target and a draft model: whether, and how, one can draft for the other.
 ///
 /// - Source: for the bridges, Timor et al., ICML 2025.
@@ -25,13 +11,16 @@ package struct ModelPair: Encodable, Sendable, Equatable {
     /// What was measured of both models on that text; `nil` until they were run.
     package var prediction: BridgePrediction?
     /// The bridge that `auto` takes; `nil` if none applies.
-    package let bridge: Bridge?
+    package let bridge: BridgeKind?
     /// All bridges that apply.
-    package let bridges: [Bridge]
+    package let bridges: [BridgeKind]
     /// Whether this build runs the pair.
     package let isUsable: Bool
     /// Why not, and what to do; `nil` if it does.
     package let refusal: String?
+
+    /// What `--bridge` takes.
+    package static var bridgeNames: [String] { BridgeKind.names }
 
     /// A text with what tokenizers treat in their own ways.
     static let sample = "def naïve(x):\n\treturn [\"🐚\", 1024,  x ** 2]  # 日本\n\n"
@@ -39,20 +28,17 @@ package struct ModelPair: Encodable, Sendable, Equatable {
     /// - Parameter unfit: why one of the models cannot play its part, whatever their vocabularies; see `unfitness`.
     package init(target: some Tokenizer, draft: some Tokenizer, unfit: String?) {
         vocabulary = VocabularyOverlap(target: target, draft: draft)
-        var bridges: [Bridge] = []
+        var bridges: [BridgeKind] = []
         if vocabulary.isSame {
-            bridges = [.identity]
+            bridges = [.none]
         } else {
             // The drafter decides by the same.
             if let chosen = try? VocabularyBridge(target: target, draft: draft, asked: nil) {
                 textShare = chosen.textShare
-                bridges = [Bridge(rawValue: chosen.kind.rawValue)].compactMap(\.self)
+                bridges = [chosen.kind]
             }
-            for kind in [BridgeKind.tli, .slem, .slrs] {
-                guard let bridge = Bridge(rawValue: kind.rawValue), !bridges.contains(bridge),
-                    (try? VocabularyBridge(target: target, draft: draft, asked: kind)) != nil
-                else { continue }
-                bridges.append(bridge)
+            for kind in [BridgeKind.tli, .slem, .slrs] where !bridges.contains(kind) {
+                if (try? VocabularyBridge(target: target, draft: draft, asked: kind)) != nil { bridges.append(kind) }
             }
         }
         self.bridges = bridges
@@ -112,7 +98,7 @@ extension ModelPair {
 
     private var bridgeWords: String {
         guard let bridge else { return "none applies" }
-        if bridge == .identity { return "none needed" }
+        if bridge == .none { return "none needed" }
         let others = bridges.dropFirst().map(\.rawValue)
         let share = textShare.map { "; \((100 * $0).rounded(to: 1)) % of a text's tokens are shared" } ?? ""
         return "\(bridge.rawValue)\(others.isEmpty ? "" : " (also: \(others.joined(separator: ", ")))")\(share)"

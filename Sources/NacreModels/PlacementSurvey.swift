@@ -100,7 +100,7 @@ package struct PlacementSurvey: Sendable {
             let own = cores.prefix(threads)
             let key = CalibrationCache.Key(
                 model: model.digest, engine: LlamaBackend.stamp + (exact ? "" : "-inexact"),
-                cores: Self.list(own), threads: threads)
+                cores: own.runs, threads: threads)
             if !recalibrates, let kept = cache?.read(key, shards: [1])?.first?.costs, kept.disturbance == nil {
                 tables[threads] = kept
                 continue
@@ -123,13 +123,6 @@ package struct PlacementSurvey: Sendable {
             try? cache?.add(ShardDivision(shards: 1, costs: sizes), to: key)
         }
         return tables
-    }
-
-    private static func list(_ cores: ArraySlice<Int>) -> String {
-        // As `--cpus` writes it where a node has the same cores: runs of neighbours.
-        RangeSet(cores.map { $0..<$0 + 1 }).ranges
-            .map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
-            .joined(separator: ",")
     }
 
     private func start(

@@ -2,6 +2,7 @@ import ArgumentParser
 import NacreAPI
 import NacreClient
 import NacreLlama
+import NacreModels
 import NacreNode
 
 /// The models of a cluster on this machine, and what each of its nodes may use.
@@ -46,7 +47,7 @@ struct ClusterModels: ParsableArguments {
             "How much the processes log: \(Telemetry.levels.joined(separator: ", ")).", valueName: "level"))
     var logLevel: String?
 
-    static let bridges = ["auto", "tli", "slem", "slem+tli", "slrs"]
+    static let bridges = ModelPair.bridgeNames
 
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more.") }

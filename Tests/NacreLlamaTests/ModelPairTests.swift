@@ -51,7 +51,7 @@ struct ModelPairTests {
         let pair = ModelPair(
             target: try LlamaTokenizer(path: Fixture.target), draft: try LlamaTokenizer(path: Fixture.draft), unfit: nil
         )
-        #expect(pair.isUsable && pair.bridge == .identity && pair.bridges == [.identity])
+        #expect(pair.isUsable && pair.bridge == BridgeKind.none && pair.bridges == [BridgeKind.none])
         #expect(pair.vocabulary.isSame && pair.vocabulary.targetShare == 1 && pair.vocabulary.draftShare == 1)
         #expect(pair.vocabulary.sameIds == pair.vocabulary.targetTokens)
     }
@@ -106,7 +106,7 @@ struct ModelPairTests {
         for (pair, role) in [
             (try pair(draft: file.path), "draft"), (try pair(draft: Fixture.draft, target: file.path), "target"),
         ] {
-            #expect(pair.vocabulary.isSame && pair.bridge == .identity && !pair.isUsable)
+            #expect(pair.vocabulary.isSame && pair.bridge == BridgeKind.none && !pair.isUsable)
             #expect(pair.refusal?.contains("the \(role) model does not generate text") == true, "\(pair)")
             #expect(pair.rows.contains { $0.0 == "usable" && $0.1.hasPrefix("no: the \(role) model") })
         }

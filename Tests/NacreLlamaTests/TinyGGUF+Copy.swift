@@ -68,15 +68,47 @@ extension TinyGGUF {
             ("blk.0.ssm_dt.bias", [inner]), ("blk.0.ssm_a", [states, inner]), ("blk.0.ssm_d", [inner]),
             ("blk.0.ssm_out.weight", [inner, width]),
         ]
-        var random = TestRandom(seed: 5)
-        model.tensors = shapes.map { name, shape in
-            // The state fades: its rates are negative.
-            let range: ClosedRange<Float> = name.hasSuffix("ssm_a") ? -1 ... -0.1 : -0.1...0.1
+        // The state fades: its rates are negative.
+        model.tensors = tensors(shapes, seed: 5) { $0.hasSuffix("ssm_a") ? -1 ... -0.1 : -0.1...0.1 }
+        return model
+    }
+
+    /// A transformer of one layer, with the vocabulary of `source` and random weights. What it says next is often what
+    /// it has just said, as its output matrix is that of its input.
+    static func transformer(vocabularyOf source: TinyGGUF, tokens: Int, seed: UInt64) -> TinyGGUF {
+        let (width, heads, inner) = (32, 2, 64)
+        var model = TinyGGUF()
+        model.copied = source.copied.filter { $0.key.hasPrefix("tokenizer.") }
+        model.pairs = [
+            ("general.architecture", .text("llama")), ("llama.context_length", .number(2_048)),
+            ("llama.embedding_length", .number(UInt32(width))), ("llama.block_count", .number(1)),
+            ("llama.feed_forward_length", .number(UInt32(inner))),
+            ("llama.attention.head_count", .number(UInt32(heads))),
+            ("llama.attention.layer_norm_rms_epsilon", .float(1e-5)),
+            ("llama.rope.dimension_count", .number(UInt32(width / heads))),
+        ]
+        let shapes: [(String, [Int])] = [
+            ("token_embd.weight", [width, tokens]), ("output_norm.weight", [width]),
+            ("blk.0.attn_norm.weight", [width]), ("blk.0.attn_q.weight", [width, width]),
+            ("blk.0.attn_k.weight", [width, width]), ("blk.0.attn_v.weight", [width, width]),
+            ("blk.0.attn_output.weight", [width, width]), ("blk.0.ffn_norm.weight", [width]),
+            ("blk.0.ffn_gate.weight", [width, inner]), ("blk.0.ffn_up.weight", [width, inner]),
+            ("blk.0.ffn_down.weight", [inner, width]),
+        ]
+        model.tensors = tensors(shapes, seed: seed) { $0.hasSuffix("norm.weight") ? 0.9...1.1 : -0.4...0.4 }
+        return model
+    }
+
+    private static func tensors(
+        _ shapes: [(String, [Int])], seed: UInt64, _ range: (String) -> ClosedRange<Float>
+    ) -> [Tensor] {
+        var random = TestRandom(seed: seed)
+        return shapes.map { name, shape in
+            let range = range(name)
             let weights = (0..<shape.reduce(1, *)).map { _ in Float.random(in: range, using: &random) }
             return Tensor(
                 name: name, shape: shape.map(UInt64.init), type: 0, bytes: weights.withUnsafeBytes { Array($0) })
         }
-        return model
     }
 }
 

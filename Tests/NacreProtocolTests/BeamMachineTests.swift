@@ -43,7 +43,7 @@ import Testing
     }
 
     /// Frequencies of multisets of beams.
-    private func expected(_ setting: MachineLoop.Setting, samples: UInt64 = 12_000) -> [[Beam]: Double] {
+    func expected(_ setting: MachineLoop.Setting, samples: UInt64 = 12_000) -> [[Beam]: Double] {
         var law: [[Beam]: Double] = [:]
         for key in 0..<samples {
             let answers = direct(setting, key: StreamKey(rawValue: key &* 0xD6E8_FEB8_6659_FD93 &+ 77))
@@ -52,7 +52,7 @@ import Testing
         return law
     }
 
-    private func counts(_ setting: MachineLoop.Setting, jobs: UInt64, seed: UInt64 = 5) -> [[Beam]: Int] {
+    func counts(_ setting: MachineLoop.Setting, jobs: UInt64, seed: UInt64 = 5) -> [[Beam]: Int] {
         var loop = MachineLoop(setting, seed: seed)
         _ = loop.run(keys: 0..<jobs)
         return loop.answers.values.reduce(into: [:]) { counts, answers in

@@ -1,6 +1,7 @@
 import NacreCore
 import NacreEngine
 import NacreProtocol
+import TestStatistics
 import Testing
 
 /// Drafters of another vocabulary, through the machines (ALGORITHMS 5).
@@ -96,5 +97,50 @@ import Testing
             of: counts, over: setting.language.law(after: setting.prompt, length: 3, ends: setting.ends))
         #expect(far < 3.7, "\(far) standard deviations")
         #expect(loop.statistics.accepted > Self.keys / 20, "hardly a draft was judged")
+    }
+
+    // MARK: - Beams
+
+    /// What asks the drafter for rows of several beams at once.
+    private static let beams: [Speculation] = [
+        Speculation(.dsbd, gamma: 3, shape: .forest(draws: 3), beams: BeamSettings(width: 2, answers: 16)),
+        Speculation(.dsbd, gamma: 2, shape: .forest(draws: 2), beams: BeamSettings(width: 1, answers: 16)),
+        Speculation(.mtad, gamma: 3, shape: .beams(width: 3, onePath: false), tau: 0.3),
+        Speculation(.mtad, gamma: 3, shape: .beams(width: 2, onePath: true), siblings: .independent, tau: 0.3),
+    ]
+
+    @Test(
+        "Where a bridge has no row for a beam, inside of a character or at the end of the drafter's context, jobs go on",
+        arguments: ToyBridge.all(.tli, .slem, .mixed, .slrs), [400, 7])
+    func rowless(_ toy: ToyBridge, contextMax: Int) {
+        var toy = toy
+        toy.contextMax = contextMax
+        for speculation in Self.beams {
+            for sampling in [SamplingPolicy.greedy, SamplingPolicy(temperature: 1)] {
+                guard speculation.complaint(under: sampling) == nil else { continue }
+                var setting = Self.setting(toy, speculation)
+                (setting.sampling, setting.length) = (sampling, 10)
+                var loop = MachineLoop(setting, seed: 11)
+                let texts = loop.run(keys: 0..<12)
+                #expect(
+                    texts.allSatisfy { $0.count == setting.length || setting.ends.contains($0.last ?? 0) },
+                    "\(speculation)")
+                #expect(loop.statistics.judged > 0, "\(speculation): nothing was drafted")
+            }
+        }
+    }
+
+    @Test(
+        "DSBD over a bridge has the law of direct beam sampling, short of a row or not",
+        arguments: ToyBridge.all(.tli).prefix(4) + ToyBridge.all(.slem, .slrs).prefix(1), [400, 4])
+    func beamLaw(_ toy: ToyBridge, contextMax: Int) {
+        var toy = toy
+        toy.contextMax = contextMax
+        var setting = Self.setting(toy, Self.beams[0])
+        setting.length = 3
+        let beams = BeamMachineTests()
+        let p = twoSamplePValue(
+            beams.counts(setting, jobs: 4 * Self.keys), beams.expected(setting, samples: 8_000), of: 8_000)
+        #expect(p > 1e-4)
     }
 }

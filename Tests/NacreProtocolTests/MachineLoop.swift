@@ -27,6 +27,8 @@ struct MachineLoop {
         /// Verifiers that may score for the first, and after how many messages from each it is gone.
         var helpers = 0
         var helperMessages = Int.max
+        /// How many of a hundred passes of a drafter of another vocabulary fail; a job that loses it gets it again.
+        var faultPercent = 0
         /// Drops draws that are improbable, which no drafter may.
         var isIllegal = false
     }
@@ -45,7 +47,7 @@ struct MachineLoop {
     var drafters: [DrafterMachine]
     private var target: ReferenceEngine
     private var draftEngines: [ReferenceEngine] = []
-    private var bridgedEngines: [BridgedEngine<ReferenceEngine>] = []
+    private(set) var bridgedEngines: [BridgedEngine<FaultyEngine>] = []
     private var queue: [(at: Instant, number: Int, event: Event)] = []
     private var eventCount = 0
     /// When the last message of each link arrives, by drafter; the links back come after those out.
@@ -90,8 +92,11 @@ struct MachineLoop {
         }
         target = engine(setting.language.target)
         if let bridge = setting.bridge {
-            bridgedEngines = (0..<drafterCount).map {
-                BridgedEngine(engine(bridge.model($0)), bridge: bridge.bridge, contextMax: bridge.contextMax)
+            bridgedEngines = (0..<drafterCount).map { number in
+                BridgedEngine(
+                    FaultyEngine(
+                        engine(bridge.model(number)), percent: setting.faultPercent, seed: seed &+ UInt64(number)),
+                    bridge: bridge.bridge, contextMax: bridge.contextMax)
             }
         } else {
             draftEngines = (0..<drafterCount).map { engine(setting.language.draft($0)) }
@@ -132,10 +137,11 @@ struct MachineLoop {
                             lengthMax: Position(rawValue: count + setting.length),
                             promptLength: Position(rawValue: count), contextTotal: count, contextOffset: 0,
                             context: setting.prompt,
-                            offers: drafters.indices.map { Offer(address: "\($0)", incarnation: 2) },
-                            helpers: helperOffers, ignoresEnds: setting.ignoresEnds)))),
+                            offers: offers, helpers: helperOffers, ignoresEnds: setting.ignoresEnds)))),
             in: Int(dice.next() % 400))
     }
+
+    private var offers: [Offer] { drafters.indices.map { Offer(address: "\($0)", incarnation: 2) } }
 
     mutating func schedule(_ event: Event, in microseconds: Int) { schedule(event, at: now + microseconds) }
 
@@ -189,7 +195,10 @@ struct MachineLoop {
             }
             openJobs.remove(ended.job)
         case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
-        case .toCoordinator(.hire): Issue.record("a drafter was lost")
+        case .toCoordinator(.hire(let hire)):
+            guard setting.faultPercent > 0 else { return Issue.record("a drafter was lost") }
+            let offers = Offers(job: hire.job, attempt: hire.attempt, offers: offers)
+            schedule(.verifier(.control(.offers(offers))), in: 200)
         case .toCoordinator: break
         case .dial(let address) where address.hasPrefix("h"):
             let number = Int(address.dropFirst()) ?? 0
@@ -225,24 +234,24 @@ struct MachineLoop {
             send(.verifier(.data(address: "\(number)", sent)), on: drafters.count + number)
         case .close(_, let goodbye): Issue.record("\(goodbye.detail)")
         case .evaluate(let pass):
-            if let scores = draft(pass, number) {
-                let end = now + Int(20 + dice.next() % 300)
-                schedule(.drafter(number, .passed(.done(scores, started: now, ended: end))), at: end)
-            }
+            let end = now + Int(20 + dice.next() % 300)
+            if let outcome = draft(pass, number, until: end) { schedule(.drafter(number, .passed(outcome)), at: end) }
         }
     }
 
-    private mutating func draft(_ pass: EnginePass, _ number: Int) -> [Score]? {
+    private mutating func draft(_ pass: EnginePass, _ number: Int, until end: Instant) -> PassOutcome? {
         guard let bridge = setting.bridge else {
-            return evaluate(pass, &draftEngines[number], drafters[number].cachedTexts)
+            return evaluate(pass, &draftEngines[number], drafters[number].cachedTexts).map {
+                .done($0, started: now, ended: end)
+            }
         }
         do throws(EngineError) {
             let scores = try bridgedEngines[number].run(pass)
             bridge.audit(bridgedEngines[number], drafters[number].cachedTexts)
-            return scores
+            return .done(scores, started: now, ended: end)
         } catch {
-            Issue.record("\(error.message)")
-            return nil
+            if setting.faultPercent == 0 || error.code == .invalidPass { Issue.record("\(error.message)") }
+            return error.code == .cacheFull ? .cacheFull : .failed(error.message)
         }
     }
 

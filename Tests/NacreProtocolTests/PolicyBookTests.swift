@@ -31,6 +31,15 @@ import Testing
     @Test("what is no scope is none", arguments: ["", "t", "t/", "/d", "a/b/c", "Default"])
     func noScope(text: String) { #expect(PolicyBook.Scope(parsing: text) == nil) }
 
+    @Test(
+        "a pair's policy applies whatever bridge its drafter takes",
+        arguments: [
+            ("D.gguf (8M)", "D.gguf"), ("D.gguf by slem+tli (8M)", "D.gguf"), ("D.gguf by slem (8M)", "D.gguf"),
+            ("D.gguf+suffix by tli (8M)", "D.gguf+suffix"), ("made by me.gguf (8M)", "made by me.gguf"),
+            ("D.gguf by slrs", "D.gguf"),
+        ])
+    func fileName(model: String, name: String) { #expect(Hello.fileName(of: model) == name) }
+
     /// A job on verifier 1, drafted for by link 10.
     private static func rig(_ speculation: Speculation = Speculation(.stream)) -> CoordinatorRig {
         var rig = CoordinatorRig()

@@ -107,11 +107,11 @@ struct ToyBridge: Sendable, CustomTestStringConvertible {
     }
 
     /// Holds the engine's caches against what the machine believes, and the texts of both against each other.
-    func audit(_ engine: BridgedEngine<ReferenceEngine>, _ beliefs: [CachedText]) {
+    func audit(_ engine: BridgedEngine<FaultyEngine>, _ beliefs: [CachedText]) {
         for belief in beliefs {
             let (own, twin) = engine.held(belief.sequence)
             #expect(own.starts(with: belief.tokens) && own.count == belief.filled)
-            #expect(engine.inner.cached(belief.sequence) == twin)
+            #expect(engine.inner.inner.cached(belief.sequence) == twin)
         }
     }
 }

@@ -1,7 +1,7 @@
 /// How a drafter's tokens become the target's.
 package enum BridgeKind: String, Sendable, Hashable, CaseIterable, Codable {
     /// One vocabulary: ids are interchangeable, nothing is done.
-    case none
+    case none = "identity"
     /// Token-level intersection.
     case tli
     /// String-level exact match.
@@ -11,6 +11,9 @@ package enum BridgeKind: String, Sendable, Hashable, CaseIterable, Codable {
     /// String-level rejection sampling. Lossless like the others, but only for small vocabularies: never chosen by
     /// `auto`.
     case slrs
+
+    /// What people ask for: `auto`, or a bridge by name.
+    package static let names = ["auto"] + allCases.filter { $0 != .none }.map(\.rawValue)
 }
 
 /// Why two models cannot be paired in the way that was asked for, with what works.

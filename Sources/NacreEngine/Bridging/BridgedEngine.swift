@@ -55,14 +55,26 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
     }
 
     /// Runs one pass, in as many of the drafter's as it takes.
+    ///
+    /// - Throws: what the drafter's engine does. The edits stand then, and nothing was evaluated.
     package mutating func run(_ pass: EnginePass) throws(EngineError) -> [Score] {
         guard pass.adoptions.isEmpty, pass.nodes.allSatisfy(\.branches.isEmpty) else {
             throw EngineError(.invalidPass, "a bridge takes passes of a drafter, not of a verifier")
         }
         for edit in pass.edits { perform(edit) }
+        let before = texts
+        do throws(EngineError) {
+            return try drafts(of: try parts(of: pass.nodes))
+        } catch {
+            forget(pass.nodes, before)
+            throw error
+        }
+    }
+
+    private mutating func drafts(of parts: [Part]) throws(EngineError) -> [Score] {
         var scores: [Score] = []
         var wave: [Part] = []
-        for part in try parts(of: pass.nodes) {
+        for part in parts {
             // What comes later in a sequence needs what is before it evaluated.
             if wave.contains(where: { $0.sequence == part.sequence }) {
                 scores += try draft(wave)
@@ -76,6 +88,16 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
         scores += try draft(wave)
         if !edits.isEmpty { _ = try evaluate([]) }
         return scores
+    }
+
+    /// After a pass that failed: its sequences hold what they held before it. How much of it the drafter has read
+    /// nobody knows, as one pass may be several of its own, so that it reads them anew.
+    private mutating func forget(_ nodes: [ForestNode], _ before: [SequenceID: BridgedText]) {
+        for sequence in Set(nodes.map(\.sequence)) {
+            texts[sequence] = before[sequence]
+            texts[sequence]?.cached = []
+            edits.append(.release(sequence))
+        }
     }
 
     private func parts(of nodes: [ForestNode]) throws(EngineError) -> [Part] {

@@ -1,3 +1,5 @@
+import NacreCore
+
 /// Some layers of a model, from the first: what is kept of a target in a drafter made from it.
 package struct LayerSet: Sendable, Hashable, CustomStringConvertible {
     /// Why a list is not one of layers of the model, and what to write.
@@ -54,9 +56,5 @@ package struct LayerSet: Sendable, Hashable, CustomStringConvertible {
     package var isPrefix: Bool { layers.last == layers.count - 1 }
 
     /// `0-3,7`: runs of neighbours with a dash.
-    package var description: String {
-        RangeSet(layers.map { $0..<$0 + 1 }).ranges
-            .map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
-            .joined(separator: ",")
-    }
+    package var description: String { layers.runs }
 }

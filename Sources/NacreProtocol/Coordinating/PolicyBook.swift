@@ -72,11 +72,15 @@ package struct PolicyBook: Sendable {
 }
 
 extension Hello {
-    /// The model's file, without what stands in parentheses behind it.
+    /// The model's file and its lookups, without the bridge that it drafts over and what stands in parentheses.
     package var fileName: String { Self.fileName(of: modelName) }
 
     package static func fileName(of model: String) -> String {
-        model.split(separator: " (", maxSplits: 1).first.map(String.init) ?? model
+        let name = model.split(separator: " (", maxSplits: 1).first.map(String.init) ?? model
+        guard let bridge = BridgeKind.allCases.map({ " by \($0.rawValue)" }).first(where: name.hasSuffix) else {
+            return name
+        }
+        return String(name.dropLast(bridge.count))
     }
 }
 

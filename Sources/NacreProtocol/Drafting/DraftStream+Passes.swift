@@ -109,6 +109,11 @@ extension DraftStream {
     /// Takes the score of an expansion.
     package mutating func take(_ score: Score, for expansion: TreeGrowth.Expansion) {
         guard let node = growth.node(of: expansion) else { return }
+        if beams != nil {
+            // A drafter over a bridge may have no row: then the beam goes no further.
+            guard case .law(let law) = score else { return take(nil, for: expansion) }
+            return take(DraftBeams.Row(scoring: law, sampling), for: expansion)
+        }
         switch score {
         case .candidates(let candidates): supply(candidates, for: expansion)
         case .measured(let measured):
@@ -137,7 +142,6 @@ extension DraftStream {
             let distinct = tokens.filter { seen.insert($0).inserted }
             growth.supply(
                 distinct.map { TreeGrowth.Proposal(token: $0, probability: row[$0]) }, for: expansion)
-        case .law(let law) where beams != nil: take(DraftBeams.Row(scoring: law, sampling), for: expansion)
         case .law, .likelihood: growth.supply([], for: expansion)
         }
     }

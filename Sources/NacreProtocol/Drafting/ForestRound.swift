@@ -23,7 +23,7 @@ package struct ForestRound: Sendable {
     private var rows: [BeamPlace: WeightRow] = [:]
     private let draws: Int
     private var layersMax: Int
-    /// No sequence is free for a beam.
+    /// No sequence is free for a beam, or no row is to be had behind one.
     private var isFull = false
     /// Layers that were sent.
     private var sent = 0
@@ -152,7 +152,10 @@ package struct ForestRound: Sendable {
         var scores = scores
         for ask in asks {
             if ask.place.node == nil { stems[ask.place.tree] = ask.stem } else { nodeStems[ask.place] = ask.stem }
-            if ask.hasRow, case .weights(let row) = scores.popFirst() { rows[ask.place] = row }
+            guard ask.hasRow, let score = scores.popFirst() else { continue }
+            // A drafter over a bridge may have none, which it knows before it draws: the forest stays as it is. Asked
+            // again it would say the same.
+            if case .weights(let row) = score { rows[ask.place] = row } else { isFull = true }
         }
         guard !isComplete, forest.open.allSatisfy({ rows[$0] != nil }) else { return }
         var chance = chance
