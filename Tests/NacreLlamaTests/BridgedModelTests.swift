@@ -123,8 +123,11 @@ struct BridgedModelTests {
                     let (theirs, twins) = drafter.held(sequence)
                     #expect(theirs == tokens && drafter.inner.texts[sequence] == twins)
                     let (said, read) = (big.bytes(tokens), small.bytes(twins))
-                    // Of a character that is not complete up to three bytes are held back.
-                    #expect(zip(said, read).prefix { $0 == $1 }.count >= said.count - 3, "\(pair), \(kind)")
+                    // Of a character that is not complete up to three bytes are held back. Bytes that are no text, which
+                    // a random token may add, are not spelt by every drafter.
+                    if (0...3).contains(where: { String(validating: said.dropLast($0), as: UTF8.self) != nil }) {
+                        #expect(zip(said, read).prefix { $0 == $1 }.count >= said.count - 3, "\(pair), \(kind)")
+                    }
                     #expect(kind == .slem || read.count <= said.count)
                 }
                 // The target's pass over all of them.
