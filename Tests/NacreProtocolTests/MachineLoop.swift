@@ -189,7 +189,7 @@ struct MachineLoop {
             openJobs.remove(ended.job)
         case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire(let hire)):
-            guard setting.faultPercent > 0 else { return Issue.record("a drafter was lost") }
+            if setting.faultPercent == 0 { Issue.record("a drafter was lost") }
             let offers = Offers(job: hire.job, attempt: hire.attempt, offers: offers)
             schedule(.verifier(.control(.offers(offers))), in: 200)
         case .toCoordinator: break
