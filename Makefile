@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-methods bench-simulate fuzz fuzz-tokens mutants simulate proto
+.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-methods bench-simulate bench-policies fuzz fuzz-tokens mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -53,6 +53,9 @@ bench-methods: build ## perplexity and target passes per token, the lossy method
 
 bench-simulate: build ## what `nacre simulate` predicts against real jobs (minutes)
 	@Scripts/bench-simulate
+
+bench-policies: build ## policies beside the best fixed draft length, by replay, into docs/policies.md (minutes)
+	@Scripts/bench-policies --docs
 
 fuzz: setup ## 1,000,000 libFuzzer executions of the frame decoder
 	@Scripts/fuzz

@@ -165,8 +165,8 @@ def useless_drafter(folder, vocabulary):
     return path
 
 
-def prompts(count, half="reporting"):
-    """One prompt of each of the first `count` categories of a half; the categories over again if there are fewer."""
+def categories(half="reporting"):
+    """The prompts of a half by category, in the order of the file."""
     groups = {}
     with open(os.path.join(ROOT, f"Models/prompts/{half}.txt")) as file:
         parts = re.split(r"^---(?: ([a-z0-9-]+))?\n", file.read(), flags=re.MULTILINE)
@@ -174,6 +174,12 @@ def prompts(count, half="reporting"):
         if text.strip():
             # The line break before the next separator is not the prompt's.
             groups.setdefault(category, []).append(text.removesuffix("\n"))
+    return groups
+
+
+def prompts(count, half="reporting"):
+    """One prompt of each of the first `count` categories of a half; the categories over again if there are fewer."""
+    groups = categories(half)
     turns = max(len(group) for group in groups.values())
     return [group[turn] for turn in range(turns) for group in groups.values() if turn < len(group)][:count]
 

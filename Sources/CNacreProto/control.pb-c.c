@@ -3525,13 +3525,13 @@ static const ProtobufCFieldDescriptor nacre__hire__field_descriptors[4] =
   {
     "lost",
     4,
-    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_FIXED64,
-    0,   /* quantifier_offset */
+    offsetof(Nacre__Hire, n_lost),
     offsetof(Nacre__Hire, lost),
     NULL,
     NULL,
-    0,             /* flags */
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };

@@ -2147,7 +2147,7 @@ const ProtobufCMessageDescriptor nacre__greeting__descriptor =
   (ProtobufCMessageInit) nacre__greeting__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__score_open__field_descriptors[10] =
+static const ProtobufCFieldDescriptor nacre__score_open__field_descriptors[11] =
 {
   {
     "stream",
@@ -2269,6 +2269,18 @@ static const ProtobufCFieldDescriptor nacre__score_open__field_descriptors[10] =
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wants_rows",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__ScoreOpen, wants_rows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__score_open__field_indices_by_name[] = {
   3,   /* field[3] = attempt */
@@ -2281,11 +2293,12 @@ static const unsigned nacre__score_open__field_indices_by_name[] = {
   6,   /* field[6] = prompt_length */
   5,   /* field[5] = sampling */
   0,   /* field[0] = stream */
+  10,   /* field[10] = wants_rows */
 };
 static const ProtobufCIntRange nacre__score_open__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor nacre__score_open__descriptor =
 {
@@ -2295,7 +2308,7 @@ const ProtobufCMessageDescriptor nacre__score_open__descriptor =
   "Nacre__ScoreOpen",
   "nacre",
   sizeof(Nacre__ScoreOpen),
-  10,
+  11,
   nacre__score_open__field_descriptors,
   nacre__score_open__field_indices_by_name,
   1,  nacre__score_open__number_ranges,
@@ -2405,7 +2418,7 @@ const ProtobufCMessageDescriptor nacre__score_shard__descriptor =
   (ProtobufCMessageInit) nacre__score_shard__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__scores__field_descriptors[5] =
+static const ProtobufCFieldDescriptor nacre__scores__field_descriptors[9] =
 {
   {
     "stream",
@@ -2467,18 +2480,70 @@ static const ProtobufCFieldDescriptor nacre__scores__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "row_size",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Scores, n_row_size),
+    offsetof(Nacre__Scores, row_size),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "row_token",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Nacre__Scores, n_row_token),
+    offsetof(Nacre__Scores, row_token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "row_probability",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Nacre__Scores, n_row_probability),
+    offsetof(Nacre__Scores, row_probability),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "goes_on",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Scores, goes_on),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__scores__field_indices_by_name[] = {
   2,   /* field[2] = choice */
+  8,   /* field[8] = goes_on */
   3,   /* field[3] = margin */
   4,   /* field[4] = microseconds */
+  7,   /* field[7] = row_probability */
+  5,   /* field[5] = row_size */
+  6,   /* field[6] = row_token */
   1,   /* field[1] = shard */
   0,   /* field[0] = stream */
 };
 static const ProtobufCIntRange nacre__scores__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor nacre__scores__descriptor =
 {
@@ -2488,7 +2553,7 @@ const ProtobufCMessageDescriptor nacre__scores__descriptor =
   "Nacre__Scores",
   "nacre",
   sizeof(Nacre__Scores),
-  5,
+  9,
   nacre__scores__field_descriptors,
   nacre__scores__field_indices_by_name,
   1,  nacre__scores__number_ranges,

@@ -35,9 +35,9 @@ package struct JobRequest: Codable, Sendable, Equatable {
     package var tau: Double?
     /// Sum up how likely the output is under the target (default false; mtad always does).
     package var likelihood: Bool?
-    /// Of beam and dsbd: beams of the target drawn at each step, 1 ... 16; default 4.
+    /// Of beam and dsbd: beams of the target drawn at each step, 1 ... 16; default 4, or fewer `draftBeams`.
     package var beams: Int?
-    /// Of dsbd: draws in a layer of the draft forest, 1 ... 16; default 4.
+    /// Of dsbd: draws in a layer of the draft forest, 1 ... 16; default 4, or more `beams`.
     package var draftBeams: Int?
     /// Of dsbd: how likely drafts must yield a step's width, above 0 and at most 1; absent: the width is fixed.
     package var widthThreshold: Double?

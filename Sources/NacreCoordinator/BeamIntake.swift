@@ -40,6 +40,13 @@ extension JobIntake {
             throw Refusal(
                 status: 400, message: "method beam drafts nothing: use method dsbd for draft_beams, or leave them out")
         }
+        if let beams = request.beams, let draws = request.draftBeams, beams > draws, request.widthThreshold == nil {
+            throw Refusal(
+                status: 400,
+                message: "a layer of drafts stands if as many of its draws do as there are beams, and beams \(beams) "
+                    + "are more than draft_beams \(draws): use draft_beams \(beams) or more, at most \(draws) beams, "
+                    + "or a width_threshold such as 0.7")
+        }
         if request.minBeams != nil, request.widthThreshold == nil {
             throw Refusal(
                 status: 400,
@@ -53,15 +60,18 @@ extension JobIntake {
         case .mtad: return .beamsDefault
         case .dsbd:
             let draws = try checked(request.draftBeams, "draft_beams", 1...DraftShape.widthMax)
-            return .forest(draws: draws ?? BeamSettings.widthDefault)
+            return .forest(draws: draws ?? max(request.beams ?? 0, BeamSettings.widthDefault))
         case .autoregressive, .speculative, .pearl, .stream, .beam: return .chain
         }
     }
 
     static func beams(of request: JobRequest) throws(Refusal) -> BeamSettings {
         let least = try checked(request.minBeams, "min_beams", 1...DraftShape.widthMax) ?? 1
+        // A fixed width beyond the draws would let no layer stand.
+        let most = request.widthThreshold == nil ? request.draftBeams : nil
         return BeamSettings(
-            width: try checked(request.beams, "beams", 1...DraftShape.widthMax) ?? BeamSettings.widthDefault,
+            width: try checked(request.beams, "beams", 1...DraftShape.widthMax)
+                ?? min(BeamSettings.widthDefault, most ?? BeamSettings.widthDefault),
             dynamic: request.widthThreshold.map { DynamicWidth(threshold: $0, widthMin: least) },
             survivor: try named(
                 request.keepOne, "keep_one", TargetBeams.Survivor.init(name:), TargetBeams.Survivor.names),

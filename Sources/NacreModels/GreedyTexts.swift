@@ -55,9 +55,11 @@ struct GreedyTexts: Sendable {
         return (half(0), half(1))
     }
 
-    /// How often `draft`, of the target's vocabulary, would have drafted what the target chose: it reads each text in
-    /// one pass, which says at every position what it would have drafted there.
-    func agreement(of draft: LoadedModel) async throws(EngineError) -> MeasuredAgreement {
+    /// How often `draft`, an engine in the target's tokens, would have drafted what the target chose: it reads each text
+    /// in one pass, which says at every position what it would have drafted there.
+    func agreement<E: Engine & SendableMetatype & ~Copyable>(
+        of draft: EngineHost<E>
+    ) async throws(EngineError) -> MeasuredAgreement {
         var total = MeasuredAgreement(agreed: 0, judged: 0)
         for text in texts {
             let drafted = try await Self.choices(
@@ -77,25 +79,25 @@ struct GreedyTexts: Sendable {
         repeat {
             let from = text.count - fresh.count
             let edits: [CacheEdit] = from == 0 ? [.release(0)] : []
-            let choices = try await choices(of: fresh, at: from, scoredFrom: text.count - 1, edits, target)
-            guard let next = choices.first, !target.tokenizer.isEndOfGeneration(next) else { break }
+            let choices = try await choices(of: fresh, at: from, scoredFrom: text.count - 1, edits, target.host)
+            guard case let next?? = choices.first, !target.tokenizer.isEndOfGeneration(next) else { break }
             text.append(next)
             fresh = [next]
         } while text.count < start.count + tokens
         return text
     }
 
-    /// The greedy choices behind the tokens at positions `scoredFrom ...`.
-    private static func choices(
-        of tokens: [TokenID], at start: Int, scoredFrom first: Int, _ edits: [CacheEdit], _ model: LoadedModel
-    ) async throws(EngineError) -> [TokenID] {
+    /// The greedy choices behind the tokens at positions `scoredFrom ...`; `nil` where nothing is drafted.
+    private static func choices<E: Engine & SendableMetatype & ~Copyable>(
+        of tokens: [TokenID], at start: Int, scoredFrom first: Int, _ edits: [CacheEdit], _ host: EngineHost<E>
+    ) async throws(EngineError) -> [TokenID?] {
         let nodes = tokens.enumerated().map { offset, token in
             ForestNode(
                 token: token, position: Position(rawValue: start + offset), sequence: 0,
                 score: start + offset >= first ? ScoreRequest(key: 0, index: 0, policy: .greedy) : nil)
         }
-        return try await model.host.run(EnginePass(edits: edits, nodes: nodes)).scores.map { score in
-            if case .choice(let choice) = score { choice.token } else { 0 }
+        return try await host.run(EnginePass(edits: edits, nodes: nodes)).scores.map { score in
+            if case .choice(let choice) = score { choice.token } else { nil }
         }
     }
 }

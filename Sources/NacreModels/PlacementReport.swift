@@ -61,6 +61,10 @@ package struct PlacementReport: Encodable, Sendable {
     /// Positions that it was measured on; `nil` if it was given.
     package let agreementPositions: Int?
     package let agreementSource: Source
+    /// Over which drafts become the target's tokens; `nil` for one vocabulary.
+    package let bridge: String?
+    /// Passes of the draft model for a draft.
+    package let passesPerDraft: Double
     package let choice: Option
     package let reason: String
     /// The best of each kind, the fastest first.
@@ -70,19 +74,22 @@ package struct PlacementReport: Encodable, Sendable {
     package let disturbance: String?
 
     private enum CodingKeys: String, CodingKey {
-        case cores, agreement, choice, reason, options, tables, disturbance
+        case cores, agreement, bridge, choice, reason, options, tables, disturbance
+        case passesPerDraft = "passes_per_draft"
         case agreementPositions = "agreement_positions"
         case agreementSource = "agreement_source"
     }
 
     init(
-        _ question: PlacementQuestion, agreement: Double, positions: Int?, source: Source, tables: [Table],
-        disturbance: String?
+        _ question: PlacementQuestion, agreement: Double, positions: Int?, source: Source, bridge: String?,
+        passesPerDraft: Double, tables: [Table], disturbance: String?
     ) {
         cores = question.cores
         self.agreement = agreement
         agreementPositions = positions
         agreementSource = source
+        self.bridge = bridge
+        self.passesPerDraft = passesPerDraft
         options = question.options.map(Option.init)
         guard let choice = question.choice else { preconditionFailure("a survey without a table") }
         self.choice = Option(choice)

@@ -15,6 +15,8 @@ package struct PlacementSurvey: Sendable {
     package var prompts: [String]
     /// Share of drafts that agree; `nil` measures it.
     package var agreement: Double?
+    /// How drafts of another vocabulary become the target's tokens, as `nacre-drafter --bridge` reads it; `nil` is auto.
+    package var bridge: String?
     /// Another host for the drafter: its cores, and there and back in microseconds.
     package var drafterHost: (cores: Int, roundTripMicroseconds: Double)?
     /// Most threads of the verifier, and of a drafter in turns with it; `nil` for all cores.
@@ -31,6 +33,9 @@ package struct PlacementSurvey: Sendable {
     /// Tokens of a text that are decoded at most, unless there are too few texts: so few that `positionsMin` takes
     /// three of them.
     private static let decoded = 24
+    private static let context = 256
+    /// Tokens of a drafter of another vocabulary, whose tokens may be shorter.
+    private static let bridgedContext = 1_024
 
     package init(target: String, draft: String, cores: [Int], prompts: [String]) {
         self.target = target
@@ -40,7 +45,7 @@ package struct PlacementSurvey: Sendable {
     }
 
     /// - Parameter progress: told of what takes time.
-    /// - Throws: `EngineError` for models that cannot be loaded, or of different vocabularies without `agreement`.
+    /// - Throws: `EngineError` for models that cannot be loaded, or that the bridge cannot join.
     package func run(progress: @Sendable (String) -> Void) async throws(EngineError) -> PlacementReport {
         let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment)
         progress("loading the models to see how fast they are here")
@@ -52,26 +57,33 @@ package struct PlacementSurvey: Sendable {
         var source = PlacementReport.Source.given
         var rate = agreement ?? 0
         var positions: Int?
+        // A draft that is given as right so often is taken for one pass, whatever the bridge.
+        var passes = 1.0
+        let crossing = try crossing(from: small, to: big)
         if agreement == nil {
-            let key = CalibrationCache.PairKey(target: big.digest, draft: small.digest, prompts: prompts)
+            let key = CalibrationCache.PairKey(
+                target: big.digest, draft: small.digest, bridge: crossing?.kind, prompts: prompts)
             if !recalibrates, let kept = cache?.readAgreement(key), kept.judged >= Self.positionsMin {
-                (rate, positions, source) = (kept.rate, kept.judged, .kept)
+                (rate, positions, passes, source) = (kept.rate, kept.judged, kept.passesPerDraft, .kept)
             } else {
                 progress("measuring how often the two models agree")
-                let measured = try await measureAgreement(big, small, progress)
+                let measured = try await measureAgreement(big, small, crossing, progress)
                 if measured.judged >= Self.positionsMin { try? cache?.write(measured, as: key) }
-                (rate, positions, source) = (measured.rate, measured.judged, .measured)
+                (rate, positions, passes, source) = (
+                    measured.rate, measured.judged, measured.passesPerDraft, .measured
+                )
             }
         }
         var question = PlacementQuestion(
             cores: cores.count, target: targets.mapValues { StepCostModel($0) },
-            draft: drafts.compactMapValues { $0.first { $0.nodes == 1 }?.microseconds }, alpha: rate,
+            draft: drafts.compactMapValues { $0.first { $0.nodes == 1 }.map { passes * $0.microseconds } }, alpha: rate,
             drafterHost: drafterHost.map {
                 PlacementQuestion.DrafterHost(cores: $0.cores, roundTripMicroseconds: $0.roundTripMicroseconds)
             })
         question.verifierCoresMax = verifierCoresMax
         return PlacementReport(
-            question, agreement: rate, positions: positions, source: source,
+            question, agreement: rate, positions: positions, source: source, bridge: crossing?.kind.rawValue,
+            passesPerDraft: passes,
             tables: targets.map { PlacementReport.Table(model: "target", threads: $0, costs: $1) }
                 + drafts.map { PlacementReport.Table(model: "draft", threads: $0, costs: $1) },
             disturbance: (Array(targets.values) + drafts.values).lazy.compactMap(\.disturbance).first)
@@ -117,53 +129,79 @@ package struct PlacementSurvey: Sendable {
         _ model: LlamaModel, threads: Int, exact: Bool, name: String
     ) async throws(EngineError) -> LoadedModel {
         try await LoadedModel.start(
-            model,
-            settings: LlamaSettings(
-                threads: threads, cpus: Array(cores.prefix(threads)), contextPerJob: 256, nodesMax: 256, exact: exact),
-            name: name)
+            model, settings: settings(threads: threads, exact: exact, context: Self.context), name: name)
+    }
+
+    private func settings(threads: Int, exact: Bool, context: Int) -> LlamaSettings {
+        LlamaSettings(
+            threads: threads, cpus: Array(cores.prefix(threads)), contextPerJob: context, nodesMax: 256, exact: exact)
     }
 
     // MARK: - Agreement
 
+    /// What leads from the draft's vocabulary to the target's; `nil` if they have one.
+    private func crossing(from draft: LlamaModel, to target: LlamaModel) throws(EngineError) -> VocabularyBridge? {
+        let (own, others) = (try LlamaTokenizer(target), try LlamaTokenizer(draft))
+        guard own.vocabularyDigest != others.vocabularyDigest else { return nil }
+        do throws(BridgeRefusal) {
+            return try VocabularyBridge(target: own, draft: others, asked: bridge.flatMap(BridgeKind.init))
+        } catch {
+            throw EngineError(
+                .failed, "\(self.draft) has another vocabulary than \(self.target) and cannot draft for it: \(error)",
+                remedy: "name another --bridge, or a draft model made for this target")
+        }
+    }
+
     private func measureAgreement(
-        _ big: LlamaModel, _ small: LlamaModel, _ progress: @Sendable (String) -> Void
+        _ big: LlamaModel, _ small: LlamaModel, _ crossing: VocabularyBridge?, _ progress: @Sendable (String) -> Void
     ) async throws(EngineError) -> MeasuredAgreement {
         let target = try await start(big, threads: cores.count, exact: true, name: "target")
-        let draft: LoadedModel
+        let texts: GreedyTexts
         do throws(EngineError) {
-            draft = try await start(small, threads: cores.count, exact: false, name: "draft")
+            texts = try await GreedyTexts(
+                prompts, target: target, tokens: Self.decoded, positionsMin: Self.positionsMin,
+                until: .now + Self.textBudget, progress: progress)
         } catch {
             await target.shutdown()
             throw error
         }
-        let result: Result<MeasuredAgreement, EngineError>
-        do throws(EngineError) {
-            result = .success(try await measureAgreement(target, draft, progress))
-        } catch {
-            result = .failure(error)
-        }
         await target.shutdown()
-        await draft.shutdown()
-        return try result.get()
-    }
-
-    private func measureAgreement(
-        _ target: LoadedModel, _ draft: LoadedModel, _ progress: @Sendable (String) -> Void
-    ) async throws(EngineError) -> MeasuredAgreement {
-        guard target.tokenizer.vocabularyDigest == draft.tokenizer.vocabularyDigest else {
-            throw EngineError(
-                .failed, "\(self.draft) has another vocabulary than \(self.target)",
-                remedy: "name a draft model made for this target, or say with --agreement how often they agree")
-        }
-        let texts = try await GreedyTexts(
-            prompts, target: target, tokens: Self.decoded, positionsMin: Self.positionsMin,
-            until: .now + Self.textBudget, progress: progress)
-        let total = try await texts.agreement(of: draft)
-        guard total.judged > 0 else {
+        guard texts.count > 0 else {
             throw EngineError(
                 .failed, "\(self.target) ends every text at once, so nothing can be said about drafts",
                 remedy: "say with --agreement how often they agree, or name other --prompts")
         }
-        return total
+        let context = crossing == nil ? Self.context : Self.bridgedContext
+        let settings = settings(threads: cores.count, exact: false, context: context)
+        guard let crossing else {
+            let host = try await EngineHost.start(name: "draft") { () throws(EngineError) in
+                try LlamaEngine(model: small, settings: settings)
+            }
+            return try await Self.ending(host) { (host) throws(EngineError) in try await texts.agreement(of: host) }
+        }
+        let host = try await EngineHost.start(name: "draft") { () throws(EngineError) in
+            BridgedEngine(
+                try LlamaEngine(model: small, settings: settings), bridge: crossing, contextMax: context)
+        }
+        return try await Self.ending(host) { (host) throws(EngineError) in
+            var total = try await texts.agreement(of: host)
+            let passes = try await host.withEngine { (engine) throws(EngineError) in engine.passes }
+            total.passesPerDraft = Double(passes) / Double(total.judged)
+            return total
+        }
+    }
+
+    /// What `body` finds, with the engine gone afterwards.
+    private static func ending<E: Engine & SendableMetatype & ~Copyable, Result>(
+        _ host: EngineHost<E>, _ body: (EngineHost<E>) async throws(EngineError) -> Result
+    ) async throws(EngineError) -> Result {
+        do throws(EngineError) {
+            let result = try await body(host)
+            await host.shutdown()
+            return result
+        } catch {
+            await host.shutdown()
+            throw error
+        }
     }
 }

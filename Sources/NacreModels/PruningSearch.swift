@@ -180,7 +180,7 @@ package struct PruningSearch: Sendable {
             let pass = try await loaded.host.withEngine { (engine) throws(EngineError) in
                 try engine.decodingTime(budget: budget)
             }
-            let agreement = try await texts.agreement(of: loaded)
+            let agreement = try await texts.agreement(of: loaded.host)
             await loaded.shutdown()
             return Trial(keep: keep, agreement: agreement, microseconds: pass)
         } catch {

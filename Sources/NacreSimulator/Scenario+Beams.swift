@@ -8,7 +8,7 @@ extension Scenario {
         let most = verifiers.map { min($0.node.branches - 1, $0.node.nodesMax / 2) }.min() ?? 0
         guard most > 0 else { return }
         for index in jobs.indices where chance.happens(0.2) {
-            let width = chance.int(1...min(4, most))
+            let width = chance.int(1...min(chance.pick([4, 4, DraftShape.widthMax]), most))
             var speculation = Speculation(.beam, beams: BeamSettings(width: width, answers: chance.int(1...3)))
             if chance.happens(0.7) {
                 speculation.method = .dsbd
@@ -19,14 +19,16 @@ extension Scenario {
                 }
                 if chance.happens(0.2) { speculation.beams.survivor = chance.pick([.drawn, .likeliest]) }
             }
+            speculation.helpers = chance.pick([0, 0, 1, 2])
             jobs[index].specification.speculation = speculation
             jobs[index].specification.namesPolicy = false
             jobs[index].specification.stops = []
             if jobs[index].specification.sampling.isGreedy {
                 jobs[index].specification.sampling = SamplingPolicy(temperature: 1)
             }
-            // Beams do not share what they have drawn.
-            let cells = width * jobs[index].specification.tokensMax + most * 8
+            // Beams do not share what they have drawn, nor what another verifier scores of them the prompt.
+            var cells = width * jobs[index].specification.tokensMax + most * 8
+            if speculation.helpers > 0 { cells += width * (jobs[index].specification.tokensMax + 64) }
             for verifier in verifiers.indices { verifiers[verifier].node.contextCells += cells }
         }
     }

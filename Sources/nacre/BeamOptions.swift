@@ -10,7 +10,9 @@ struct BeamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Of --method dsbd: draws in a layer of the draft forest, 1 to 16 (default 4).", valueName: "n"))
+            "Of --method dsbd: draws in a layer of the draft forest, 1 to 16, without --width-threshold at least as "
+                + "many as beams (default 4, or as many as beams if those are more).",
+            valueName: "n"))
     var draftBeams: Int?
 
     @Option(
@@ -33,7 +35,8 @@ struct BeamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Of --method beam and dsbd: texts to answer with, likeliest per token first, 1 to 16 (default 1).",
+            "Of --method beam and dsbd: texts to answer with, likeliest per token first, 1 to 16 (default 1). Other "
+                + "methods have one text: submit the prompt with several seeds.",
             valueName: "n"))
     var nBest: Int?
 

@@ -50,7 +50,7 @@ struct CheckOptions: ParsableArguments {
                         + "compare token by token",
                     remedy: "leave it out; Scripts/bench-methods reports the perplexity of its output")
             }
-            if let name = methods.split(separator: ",").first(where: { $0 == "beam" || $0 == "dsbd" }) {
+            if let name = methods.split(separator: ",").first(where: { JobRequest.beamMethods.contains(String($0)) }) {
                 throw NacreError(
                     .badUsage,
                     "method \(name) promises the law of its beams, not plain decoding's tokens, so there is nothing to "

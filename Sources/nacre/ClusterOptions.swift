@@ -47,13 +47,11 @@ struct ClusterModels: ParsableArguments {
             "How much the processes log: \(Telemetry.levels.joined(separator: ", ")).", valueName: "level"))
     var logLevel: String?
 
-    private static let bridges = ModelPair.bridgeNames
+    static let bridges = ModelPair.bridgeNames
 
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more.") }
-        if let bridge, !Self.bridges.contains(bridge) {
-            throw ValidationError("--bridge must be one of \(Self.bridges.joined(separator: ", ")).")
-        }
+        try Self.check(bridge: bridge)
         if let logLevel, !Telemetry.levels.contains(logLevel) {
             throw ValidationError("--log-level must be one of \(Telemetry.levels.joined(separator: ", ")).")
         }
@@ -134,6 +132,12 @@ struct ClusterOptions: ParsableArguments {
 }
 
 extension ClusterModels {
+    static func check(bridge: String?) throws {
+        if let bridge, !bridges.contains(bridge) {
+            throw ValidationError("--bridge must be one of \(bridges.joined(separator: ", ")).")
+        }
+    }
+
     /// Refuses numbers of processes that no machine is for.
     static func check(verifiers: [Int], drafters: [Int]) throws {
         guard verifiers.allSatisfy((1...ClusterPlan.processesMax).contains) else {

@@ -95,7 +95,11 @@ struct SpeculationOptions: ParsableArguments {
             valueName: "τ"))
     var tau: Double?
 
-    @Flag(help: "Measure how likely the output is under the target (perplexity); mtad always does.")
+    @Flag(
+        help: ArgumentHelp(
+            "Measure how likely the output is under the target (perplexity); mtad, beam and dsbd always do. Not with "
+                + "--rule rejection or block when sampling (use coupled), nor with --helpers (leave them out, or use "
+                + "beam or dsbd)."))
     var likelihood = false
 
     @Option(help: "Drafts to prepare for likely outcomes of a pass, 0 to 256 (default 0).")
@@ -104,7 +108,10 @@ struct SpeculationOptions: ParsableArguments {
     @Option(help: "Drafters whose candidates are united, 1 to 16 (default 1).")
     var drafters: Int?
 
-    @Option(help: "Other verifiers of the same target that may score parts of the drafts, 0 to 16 (default 0).")
+    @Option(
+        help: ArgumentHelp(
+            "Other verifiers of the same target that may score parts of the drafts, with --method beam and dsbd the "
+                + "trees of some beams, 0 to 16 (default 0)."))
     var helpers: Int?
 
     @Option(

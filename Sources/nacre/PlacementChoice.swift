@@ -16,6 +16,14 @@ extension ClusterOptions {
     func placed(
         _ choice: PlacementChoice, drafterThreads: Int?, _ terminal: Terminal
     ) async throws -> (ClusterPlan, reason: String) {
+        let (plan, reason) = try await decided(choice, drafterThreads: drafterThreads, terminal)
+        guard let bridge = plan.bridge, plan.hasDraftModel, !plan.cores.drafters.isEmpty else { return (plan, reason) }
+        return (plan, "\(reason); the draft model has another vocabulary and drafts over a bridge (\(bridge))")
+    }
+
+    private func decided(
+        _ choice: PlacementChoice, drafterThreads: Int?, _ terminal: Terminal
+    ) async throws -> (ClusterPlan, reason: String) {
         if let placement = ClusterPlacement(rawValue: choice.rawValue) {
             let plan = try models.plan(
                 verifiers: verifiers, drafters: drafters, placement: placementGiven ?? placement,
@@ -25,13 +33,6 @@ extension ClusterOptions {
         let fallback = try plan()
         guard fallback.hasDraftModel else { return (fallback, Self.modelless) }
         if drafters == 0 { return (fallback, "as asked for") }
-        if let bridge = fallback.bridge {
-            return (
-                fallback,
-                "the draft model has another vocabulary and drafts over a bridge (\(bridge)), on cores of its own "
-                    + "unless --placement says otherwise"
-            )
-        }
         guard verifiers == 1, drafters == 1 else {
             let reason =
                 fallback.cores.isShared
@@ -47,6 +48,7 @@ extension ClusterOptions {
                 cores = first
             }
             var survey = try PlacementSurvey(fallback, cores: cores)
+            survey.bridge = models.bridge
             survey.verifierCoresMax = models.threads
             report = try await survey.run {
                 if terminal.showsProgress { terminal.note($0) }

@@ -16,13 +16,19 @@ struct PlanCommand: AsyncParsableCommand {
             Examples:
               nacre plan
               nacre plan --target T.gguf --draft D.gguf --cpus 0-3
+              nacre plan --target T.gguf --draft other.gguf --bridge slem
               nacre plan --target T.gguf --draft D.gguf --drafter-host-rtt 0.3ms --drafter-host-cores 4 --agreement 0.8
             """)
 
     @Option(help: ArgumentHelp("The target model, a GGUF file (default: the one Nacre comes with).", valueName: "path"))
     var target: String?
-    @Option(help: ArgumentHelp("The draft model, of the target's vocabulary (default: as above).", valueName: "path"))
+    @Option(help: ArgumentHelp("The draft model, of any vocabulary (default: as above).", valueName: "path"))
     var draft: String?
+    @Option(
+        help: ArgumentHelp(
+            "How a draft model of another vocabulary drafts: \(ClusterModels.bridges.joined(separator: ", ")) "
+                + "(default auto).", valueName: "kind"))
+    var bridge: String?
     @Option(help: ArgumentHelp("The cores to plan for, for instance 0-3,6 (default: all).", valueName: "list"))
     var cpus: String?
     @Option(
@@ -46,6 +52,7 @@ struct PlanCommand: AsyncParsableCommand {
         if let agreement, !(0...1).contains(agreement) {
             throw ValidationError("--agreement must lie between 0 and 1.")
         }
+        try ClusterModels.check(bridge: bridge)
         if let drafterHostCores, drafterHostCores < 1 {
             throw ValidationError("--drafter-host-cores must be 1 or more.")
         }
@@ -62,6 +69,7 @@ struct PlanCommand: AsyncParsableCommand {
         }
         var survey = try PlacementSurvey(plan, cores: list, prompts: prompts)
         survey.agreement = agreement
+        survey.bridge = bridge
         survey.recalibrates = recalibrate
         if drafterHostRtt != nil || drafterHostCores != nil {
             let time = try drafterHostRtt.map { text throws(NacreError) in try Self.microseconds(text) }
@@ -87,29 +95,40 @@ struct PlanCommand: AsyncParsableCommand {
         }
         let share = Figures.percent(report.agreement)
         try terminal.line("agreement: drafts are the target's choice at \(share) of positions (\(source))")
-        let command = Self.command(report.choice, plan, list, isPart: list != available)
+        if let bridge = report.bridge {
+            let passes = Figures.decimal(report.passesPerDraft, digits: 1)
+            try terminal.line("bridge: drafts are of another vocabulary (\(bridge)) and take \(passes) passes each")
+        }
+        let own = report.bridge == nil ? nil : bridge
+        let command = Self.command(
+            report.choice, plan, list, isPart: list != available, bridge: own.map { " --bridge \($0)" } ?? "",
+            vocabulary: report.bridge == nil ? "" : " --target-vocabulary \(ShellText.quoted(plan.target))")
         try terminal.line("start it with: \(command)")
     }
 
     /// How the choice is started.
     ///
-    /// - Parameter isPart: whether `list` is not all that this process may use.
+    /// - Parameters:
+    ///   - isPart: whether `list` is not all that this process may use.
+    ///   - bridge: what says how drafts of another vocabulary are made.
+    ///   - vocabulary: what tells a drafter alone of the target's.
     private static func command(
-        _ choice: PlacementReport.Option, _ plan: ClusterPlan, _ list: CPUList, isPart: Bool
+        _ choice: PlacementReport.Option, _ plan: ClusterPlan, _ list: CPUList, isPart: Bool, bridge: String,
+        vocabulary: String
     ) -> String {
         let (target, draft) = (ShellText.quoted(plan.target), ShellText.quoted(plan.draft))
         guard choice.placement == "remote" else {
             let drafter = choice.placement == "apart" ? " --drafter-threads \(choice.drafterCores)" : ""
             return (isPart ? "taskset -c \(list) " : "")
                 + "nacre up --placement \(choice.placement) --threads \(choice.verifierCores)\(drafter) "
-                + "--target \(target) --draft \(draft)"
+                + "--target \(target) --draft \(draft)\(bridge)"
         }
         let node = "--coordinator HOST:7400"
         let cores = CPUList(cores: list.cores.prefix(choice.verifierCores)) ?? list
         return """
             nacre-coordinator --listen HOST:7400
               nacre-verifier \(node) --model \(target) --threads \(choice.verifierCores) --cpus \(cores)
-              there: nacre-drafter \(node) --model \(draft) --threads \(choice.drafterCores)
+              there: nacre-drafter \(node) --model \(draft) --threads \(choice.drafterCores)\(vocabulary)\(bridge)
             """
     }
 

@@ -4,22 +4,24 @@ import NacreNode
 
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replay", abstract: "Score draft-length policies on a recorded job.",
+        commandName: "replay", abstract: "Score draft-length policies on recorded jobs.",
         discussion: """
             Plays what `nacre run --record` wrote again under other policies, with the costs that were measured then:
             tokens per second, their ratio to plain decoding, and their share of what somebody reaches who knows
             beforehand where drafts agree (for pearl and stream a bound that none reaches: there drafts cost it no
-            time). Positions at which nothing was drafted are left out. In a pipe: method, policy, tokens per second,
+            time). Positions at which nothing was drafted are left out. Several traces of the same models are played one
+            after the other, each from what its pair knows of those before, and scored together. In a pipe: method, policy, tokens per second,
             ratio, share of the bound, drafts per pass, acceptance, separated by tabs.
 
             Examples:
               nacre run --file prompt.txt --max-tokens 512 --record job.trace
               nacre replay job.trace
               nacre replay job.trace --policy svip --policy adaedl:lambda=0.3 --policy fixed:gamma=4
+              nacre replay first.trace second.trace --governed
               nacre replay job.trace --method speculative --method pearl --governed --json
             """)
 
-    @Argument(help: ArgumentHelp("What was recorded.", valueName: "trace")) var trace: String
+    @Argument(help: ArgumentHelp("What was recorded, one job or several.", valueName: "trace")) var traces: [String]
     @Option(
         help: ArgumentHelp(
             "A policy as in adaedl:lambda=0.4; can be given several times (default: all, and a few fixed lengths)."))
@@ -30,8 +32,8 @@ struct ReplayCommand: AsyncParsableCommand {
     @Flag(help: "Write the result as JSON.") var json = false
 
     func run() async throws {
-        let file = try TraceFile(reading: trace)
-        let report = try Replay(file, policies: policy, methods: method, isGoverned: governed).run()
+        let files = try traces.map { try TraceFile(reading: $0) }
+        let report = try Replay(files, policies: policy, methods: method, isGoverned: governed).run()
         let terminal = Terminal.standard()
         if json { return try terminal.write(json: report) }
         var table = Table(

@@ -71,7 +71,10 @@ import Testing
     func up() async throws {
         try await PatchedModel.withFolder { folder in
             let own = ["XDG_RUNTIME_DIR": folder]
-            let start = ["up", "--detach", "--draft", Self.other, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+            let start = [
+                "up", "--detach", "--draft", Self.other, "--placement", "apart", "--listen", "127.0.0.1:0", "--http",
+                "127.0.0.1:0",
+            ]
             let up = try await Command.run("nacre", start, environment: own)
             #expect(up.status == 0 && up.output.contains("drafts over a bridge (auto)"), "\(up)")
             let nodes = try await Command.run("nacre", ["nodes"], environment: own)

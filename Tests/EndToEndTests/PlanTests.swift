@@ -31,6 +31,30 @@ import Testing
         }
     }
 
+    @Test("a drafter of another vocabulary is asked over its bridge, and its drafts cost all passes that they take")
+    func bridged() async throws {
+        try await PatchedModel.withFolder { folder in
+            func plan(_ more: String...) async throws -> [String: Any] {
+                let pair = ["plan", "--draft", Jobs.root + "Models/pycode-600k-v1536-q8_0.gguf", "--json"]
+                return try Self.document(
+                    try await Command.run("nacre", pair + more, environment: ["XDG_CACHE_HOME": folder]))
+            }
+            let slem = try await plan("--bridge", "slem")
+            let tli = try await plan("--bridge", "tli")
+            for (document, bridge) in [(slem, "slem"), (tli, "tli")] {
+                #expect(
+                    document["bridge"] as? String == bridge && document["agreement_source"] as? String == "measured")
+                // As its jobs have it (docs/methods.md); of drafts in the wrong tokens hardly one would be right.
+                #expect((0.25...0.85).contains(try #require(document["agreement"] as? Double)), "\(document)")
+            }
+            #expect((1.1...4).contains(try #require(slem["passes_per_draft"] as? Double)), "\(slem)")
+            #expect((0.9...1.2).contains(try #require(tli["passes_per_draft"] as? Double)), "\(tli)")
+            let kept = try await plan("--bridge", "tli")
+            #expect(kept["agreement_source"] as? String == "kept" && kept["agreement"] as? Double != nil)
+            #expect(kept["passes_per_draft"] as? Double == tli["passes_per_draft"] as? Double)
+        }
+    }
+
     @Test("the agreement decides: a drafter that is never right is not started")
     func agreement() async throws {
         try await PatchedModel.withFolder { folder in
@@ -47,7 +71,7 @@ import Testing
         for (arguments, words) in [
             (["--agreement", "2"], "between 0 and 1"), (["--cpus", "4000"], "core 4000"),
             (["--drafter-host-rtt", "soon"], "0.3ms"), (["--target", "/nonexistent.gguf"], "no model file"),
-            (["--draft", Jobs.root + "README.md"], "not a GGUF file"),
+            (["--draft", Jobs.root + "README.md"], "not a GGUF file"), (["--bridge", "rope"], "auto, tli, slem"),
         ] {
             let result = try await Command.run("nacre", ["plan"] + arguments)
             #expect(result.status == 2 || result.status == 64, "\(result)")

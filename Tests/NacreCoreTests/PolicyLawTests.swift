@@ -15,7 +15,7 @@ struct PolicyLawTests {
             case .goodput: "goodput:max=3"
             case .heuristic: "heuristic:start=2,max=3"
             case .ratio: "ratio:max=3"
-            case .svip: "svip:max=3"
+            case .svip: "svip:h=0.3,max=3"
             case .thompson: "thompson:worth=0.4,max=3"
             case .threshold: "threshold:theta=0.5,max=3,adapt=1,epsilon=0.5"
             }

@@ -91,7 +91,8 @@ struct PolicyTests {
 
     @Test("adaedl moves λ as the update says")
     func adaedlUpdate() throws {
-        var policy = AdaEDL(try PolicySpecification(parsing: "adaedl").parameters, key: StreamKey(rawValue: 0))
+        var policy = AdaEDL(
+            try PolicySpecification(parsing: "adaedl:lambda=0.4").parameters, key: StreamKey(rawValue: 0))
         // ρ: .9 → .7, .85, .925, .9625 against a target of .9.
         let rounds = [(4, 2, false, 0.401), (4, 4, true, 0.402), (4, 4, true, 0.402), (4, 4, false, 0.401)]
         for (drafted, accepted, hitLimit, lambda) in rounds {
@@ -103,9 +104,12 @@ struct PolicyTests {
         #expect(policy.lambda == before)
     }
 
-    @Test("svip keeps the token and stops above 0.6 nats, and no round is longer than 40")
+    @Test("svip keeps the token and stops above h² / c nats, and no round is longer than 40")
     func svip() throws {
-        var svip = try policy("svip")
+        var svip = try policy("svip:h=0.3")
+        var initial = try policy("svip")
+        #expect(initial.drew(nats(2.4 - 1e-9), probability: 1, at: DraftPlace(depth: 0)) == .goOn)
+        #expect(initial.drew(nats(2.4 + 1e-9), probability: 1, at: DraftPlace(depth: 0)) == .keepThenStop)
         #expect(svip.drew(nats(0.6 - 1e-9), probability: 1, at: DraftPlace(depth: 0)) == .goOn)
         #expect(svip.drew(nats(0.6 + 1e-9), probability: 1, at: DraftPlace(depth: 0)) == .keepThenStop)
         #expect(svip.drew(nats(0), probability: 1, at: DraftPlace(depth: 39)) == .keepThenStop)

@@ -32,6 +32,18 @@ import Testing
         #expect(grown.speculation.shape == .best(nodesMax: 16, width: 3) && grown.speculation.branches == 8)
     }
 
+    @Test("a fixed width has as many draws a layer, which is what lets a layer stand")
+    func draws() throws {
+        for (beams, draws) in [(2, 4), (4, 4), (8, 8)] {
+            let body = #"{"prompt": "a", "method": "dsbd", "temperature": 1, "beams": \#(beams)}"#
+            #expect(try Self.read(body).speculation.shape == .forest(draws: draws))
+        }
+        let few = try Self.read(#"{"prompt": "a", "method": "dsbd", "temperature": 1, "draft_beams": 3}"#).speculation
+        #expect(few.beams.width == 3 && few.shape == .forest(draws: 3))
+        let dynamic = #"{"prompt": "a", "method": "dsbd", "temperature": 1, "beams": 8, "draft_beams": 4, "#
+        #expect(try Self.read(dynamic + #""width_threshold": 0.7}"#).speculation.shape == .forest(draws: 4))
+    }
+
     @Test(
         "what is out of range, misspelt or does not go together is refused with what works",
         arguments: [
@@ -51,6 +63,8 @@ import Testing
             (#""rule": "rejection", "drafters": 2, "temperature": 1"#, "use rule coupled, or one drafter"),
             (#""candidates": "independant""#, "did you mean 'independent'?"),
             (#""merge": 17"#, "merge must lie in 0 ... 16"),
+            (#""method": "dsbd", "temperature": 1, "beams": 5, "draft_beams": 4"#, "draft_beams 5 or more"),
+            (#""method": "dsbd", "temperature": 1, "beams": 4, "draft_beams": 3"#, "at most 3 beams"),
             (#""method": "beam", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
             (#""method": "dsbd", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
             (#""branch": 3"#, "did you mean 'branches'?"),

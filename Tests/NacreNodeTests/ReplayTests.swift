@@ -32,7 +32,7 @@ import Testing
 
     @Test("all policies are scored by the recorded method, against plain decoding and a clairvoyant")
     func all() throws {
-        let report = try Replay(try trace(), policies: [], methods: [], isGoverned: false).run()
+        let report = try Replay([try trace()], policies: [], methods: [], isGoverned: false).run()
         #expect(report.positions == 300 && report.known == 250 && report.withStatistics == 250)
         #expect(report.agreement == 0.8 && report.plainTokensPerSecond == 10)
         #expect(abs((report.recordedTokensPerSecond ?? 0) - 20) < 1e-9)
@@ -46,7 +46,7 @@ import Testing
     @Test("policies and methods that are named are scored in that order")
     func named() throws {
         let report = try Replay(
-            try trace(), policies: ["svip", "fixed:gamma=2"], methods: ["speculative", "stream"], isGoverned: true
+            [try trace()], policies: ["svip", "fixed:gamma=2"], methods: ["speculative", "stream"], isGoverned: true
         ).run()
         #expect(report.answers.map(\.policy) == ["svip", "fixed:gamma=2", "svip", "fixed:gamma=2"])
         #expect(report.answers.map(\.method) == ["speculative", "speculative", "stream", "stream"])
@@ -56,11 +56,28 @@ import Testing
         #expect(report.answers[1].draftsPerPass <= 3 && report.answers[3].draftsPerPass <= 3)
     }
 
+    @Test("several traces are played as jobs of one pair: together, and each from what is known of those before")
+    func several() throws {
+        func rate(_ count: Int, _ policy: String, isGoverned: Bool = false) throws -> Double {
+            let files = try (0..<count).map { _ in try trace() }
+            let report = try Replay(files, policies: [policy], methods: ["speculative"], isGoverned: isGoverned).run()
+            #expect(report.known == 250 * count && report.plainTokensPerSecond == 10)
+            return report.answers[0].tokensPerSecond
+        }
+        // What never changes learns nothing from the first job.
+        #expect(abs(try rate(3, "fixed:gamma=2") - rate(1, "fixed:gamma=2")) < 1e-9)
+        // Who begins with the rate of acceptance, 0.8 and not the 0.6 of a new pair, begins better.
+        #expect(try rate(3, "goodput") != rate(1, "goodput"))
+        let other = Self.header.replacingOccurrences(of: #""target":"T""#, with: #""target":"U""#)
+        let files = [try trace(), try trace([other] + Self.lines.dropFirst())]
+        #expect(throws: NacreError.self) { try Replay(files, policies: [], methods: [], isGoverned: false) }
+    }
+
     @Test("what cannot be replayed is refused with what is wrong")
     func refused() throws {
         func complaint(_ lines: [String]) -> String {
             do {
-                _ = try Replay(try trace(lines), policies: [], methods: [], isGoverned: false).run()
+                _ = try Replay([try trace(lines)], policies: [], methods: [], isGoverned: false).run()
                 return ""
             } catch { return "\(error)" }
         }
@@ -73,7 +90,7 @@ import Testing
         let file = try trace()
         for (policies, methods) in [(["fastest"], []), ([], ["fast"]), ([], ["autoregressive"])] {
             #expect(throws: NacreError.self) {
-                try Replay(file, policies: policies, methods: methods, isGoverned: false)
+                try Replay([file], policies: policies, methods: methods, isGoverned: false)
             }
         }
     }

@@ -64,9 +64,13 @@ struct CoordinatorRig {
                 .commit(Commit(job: job, attempt: attempt, start: start, tokens: tokens, margins: margins))))
     }
 
-    mutating func end(_ link: LinkID, _ attempt: Attempt, _ reason: EndReason) {
-        let ended = JobEnded(
-            job: Self.job, attempt: attempt, length: 0, reason: reason, detail: "", statistics: JobStatistics())
+    mutating func end(
+        _ link: LinkID, _ attempt: Attempt, _ reason: EndReason, detail: String = "", answers: [BeamAnswer] = [],
+        job: JobID = CoordinatorRig.job
+    ) {
+        var ended = JobEnded(
+            job: job, attempt: attempt, length: 0, reason: reason, detail: detail, statistics: JobStatistics())
+        ended.answers = answers
         step(.received(link, .jobEnded(ended)))
     }
 
@@ -78,7 +82,7 @@ struct CoordinatorRig {
     }
 
     /// Verifier 1 lacks a drafter for its job; returns the addresses that it is offered.
-    mutating func hire(lost: Incarnation = 0) -> [String] {
+    mutating func hire(lost: Incarnation...) -> [String] {
         step(.received(1, .hire(Hire(job: Self.job, attempt: 1, lost: lost))))
         return offers
     }

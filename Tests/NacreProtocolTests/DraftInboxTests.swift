@@ -28,6 +28,23 @@ import Testing
         return (inbox.offer(committed: length, positionLimit: limit), judgement)
     }
 
+    @Test("what is said of the beams before a verdict is no answer to it")
+    func oldForest() throws {
+        var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 4)
+        inbox.expect(ExpectedForest(DraftForest(roots: 1, root: 2, index: 0), layersMax: 2, drawsMax: 2))
+        let beams = ExpectedForest(DraftForest(roots: 2, root: 3, index: 1), layersMax: 2, drawsMax: 2)
+        let next = inbox.offer(beams, positionLimit: 5)
+        #expect(throws: ProtocolFault.self) {
+            var other = inbox
+            _ = try receive(draft([], heard: next, end: .windowFull), &other)
+        }
+        // It had not heard of the verdict yet.
+        _ = try receive(draft([], end: .windowFull), &inbox)
+        #expect(inbox.owes && inbox.wholeForest == nil)
+        _ = try receive(draft([], epoch: next, root: 3, end: .windowFull), &inbox)
+        #expect(!inbox.owes && inbox.wholeForest?.trees.count == 2)
+    }
+
     @Test("one offer may follow several commits, and stands at the end of them")
     func laterOffer() throws {
         var inbox = DraftInbox(epoch: 0, root: 2, positionLimit: 20)

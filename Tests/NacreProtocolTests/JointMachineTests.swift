@@ -27,7 +27,13 @@ import Testing
     func guarantee(of speculation: Speculation) {
         var language = TabularLanguage(vocabulary: 5, seed: 21)
         language.agreement = 0.6
-        for sampling in [.greedy, SamplingPolicy(temperature: 1), SamplingPolicy(temperature: 1, topK: 3)] {
+        let samplings: [SamplingPolicy] = [
+            .greedy, SamplingPolicy(temperature: 1), SamplingPolicy(temperature: 1, topK: 3),
+            SamplingPolicy(temperature: 0.5), SamplingPolicy(temperature: 1.8, topP: 0.9),
+        ]
+        for sampling in samplings {
+            // P and Q are laws of the job's temperature, and of no filter; greedily of temperature 1.
+            let inverse = 1 / (sampling.isGreedy ? 1 : sampling.temperature)
             for (branches, nodesMax) in [(16, 64), (2, 6), (0, 64)] {
                 var setting = MachineLoop.Setting(language: language, speculation: speculation)
                 (setting.sampling, setting.branches, setting.nodesMax) = (sampling, branches, nodesMax)
@@ -39,8 +45,10 @@ import Testing
                     // A token that ends the text may be a draft itself.
                     let blocks = [Array(tokens.dropLast())] + (tokens.last == 4 ? [tokens] : [])
                     let holds = blocks.contains { block in
-                        logJoint(block, after: text) { language.p(after: $0) }
-                            >= logJoint(block, after: text) { language.q(after: $0, salt: 2) }
+                        logJoint(block, after: text) { language.p(after: $0).map { Double.pow($0, inverse) } }
+                            >= logJoint(block, after: text) {
+                                language.q(after: $0, salt: 2).map { Double.pow($0, inverse) }
+                            }
                             + Double.log(speculation.tau) - 1e-4
                     }
                     #expect(holds, "\(tokens) after \(text)")

@@ -24,22 +24,27 @@ struct MachineLoop {
         var hasModel = true
         /// Where the drafters have another vocabulary.
         var bridge: ToyBridge?
+        /// Verifiers that may score for the first, and after how many messages from each it is gone.
+        var helpers = 0
+        var helperMessages = Int.max
         /// How many of a hundred passes of a drafter of another vocabulary fail; a job that loses it gets it again.
         var faultPercent = 0
         /// Drops draws that are improbable, which no drafter may.
         var isIllegal = false
     }
 
-    private enum Event {
+    enum Event {
         case verifier(VerifierMachine.Input)
         case drafter(Int, DrafterMachine.Input)
+        case helper(Int, VerifierMachine.Input)
     }
 
     private static let link: LinkID = 1
     let setting: Setting
-    private var now: Instant = 0
+    private(set) var now: Instant = 0
     private var verifier: VerifierMachine
-    private var drafters: [DrafterMachine]
+    var helpers: [HelperLoop] = []
+    var drafters: [DrafterMachine]
     private var target: ReferenceEngine
     private var draftEngines: [ReferenceEngine] = []
     private(set) var bridgedEngines: [BridgedEngine<FaultyEngine>] = []
@@ -47,7 +52,7 @@ struct MachineLoop {
     private var eventCount = 0
     /// When the last message of each link arrives, by drafter; the links back come after those out.
     private var arrivals: [Instant]
-    private var dice: Dice
+    var dice: Dice
     private var texts: [JobID: [TokenID]] = [:]
     private var openJobs: Set<JobID> = []
     /// The illegal drafter's streams whose epoch was cut, and how many of its nodes went out.
@@ -73,6 +78,7 @@ struct MachineLoop {
                 contextMax: contextMax, nodesMax: most, endTokens: setting.ends, canRewind: true,
                 branches: setting.branches,
                 cost: StepCostModel(nodesMax: most, priorFixed: 1_000, perNode: 20)))
+        helpers = (0..<setting.helpers).map { _ in HelperLoop(setting, contextMax: contextMax) }
         drafters = (0..<drafterCount).map { number in
             var configuration = DrafterMachine.Configuration(
                 node: "d\(number)", incarnation: 2, vocabularyDigest: 7, vocabularySize: vocabulary, sequences: 2,
@@ -95,7 +101,7 @@ struct MachineLoop {
         } else {
             draftEngines = (0..<drafterCount).map { engine(setting.language.draft($0)) }
         }
-        arrivals = Array(repeating: 0, count: 2 * drafterCount)
+        arrivals = Array(repeating: 0, count: 2 * (drafterCount + setting.helpers))
     }
 
     /// The texts of jobs with these keys, two of which run at a time.
@@ -103,7 +109,7 @@ struct MachineLoop {
         for pair in stride(from: keys.lowerBound, to: keys.upperBound, by: 2) {
             for key in pair..<min(pair + 2, keys.upperBound) { assign(key) }
             var steps = 0
-            while !openJobs.isEmpty, steps < 20_000, let next = pop() {
+            while !openJobs.isEmpty, steps < 20_000, let next = queue.popLast() {
                 steps += 1
                 now = next.at
                 perform(next.event)
@@ -131,25 +137,23 @@ struct MachineLoop {
                             lengthMax: Position(rawValue: count + setting.length),
                             promptLength: Position(rawValue: count), contextTotal: count, contextOffset: 0,
                             context: setting.prompt,
-                            offers: offers, ignoresEnds: setting.ignoresEnds)))),
+                            offers: offers, helpers: helperOffers, ignoresEnds: setting.ignoresEnds)))),
             in: Int(dice.next() % 400))
     }
 
     private var offers: [Offer] { drafters.indices.map { Offer(address: "\($0)", incarnation: 2) } }
 
-    private mutating func schedule(_ event: Event, in microseconds: Int) { schedule(event, at: now + microseconds) }
+    mutating func schedule(_ event: Event, in microseconds: Int) { schedule(event, at: now + microseconds) }
 
-    private mutating func schedule(_ event: Event, at time: Instant) {
+    mutating func schedule(_ event: Event, at time: Instant) {
         eventCount += 1
         // The next event is the last of the array.
         let place = queue.lastIndex { ($0.at, $0.number) > (time, eventCount) }.map { $0 + 1 } ?? 0
         queue.insert((time, eventCount, event), at: place)
     }
 
-    private mutating func pop() -> (at: Instant, number: Int, event: Event)? { queue.popLast() }
-
     /// A message on its way: links keep the order, and what it says decides nothing about when it comes.
-    private mutating func send(_ event: Event, on link: Int) {
+    mutating func send(_ event: Event, on link: Int) {
         let arrival = max(arrivals[link], now + Int(20 + dice.next() % 600))
         arrivals[link] = arrival
         schedule(event, at: arrival)
@@ -165,6 +169,7 @@ struct MachineLoop {
             var effects: [DrafterMachine.Effect] = []
             drafters[number].step(input, at: now, into: &effects)
             for effect in effects { perform(effect, of: number) }
+        case .helper(let number, let input): step(number, input)
         }
     }
 
@@ -182,6 +187,8 @@ struct MachineLoop {
             statistics.tokensScored += ended.statistics.tokensScored
             statistics.judged += ended.statistics.judged
             statistics.verified += ended.statistics.verified
+            statistics.shardsSent += ended.statistics.shardsSent
+            statistics.shardsUsed += ended.statistics.shardsUsed
             if let best = ended.answers.first {
                 texts[ended.job] = best.tokens
                 answers[ended.job] = ended.answers
@@ -193,6 +200,13 @@ struct MachineLoop {
             let offers = Offers(job: hire.job, attempt: hire.attempt, offers: offers)
             schedule(.verifier(.control(.offers(offers))), in: 200)
         case .toCoordinator: break
+        case .dial(let address) where address.hasPrefix("h"):
+            let number = Int(address.dropFirst()) ?? 0
+            schedule(.helper(number, .hostOpened(Self.link)), in: 1)
+            schedule(.verifier(.dialed(address: address)), in: 2)
+        case .toDrafter(let address, let message) where address.hasPrefix("h"):
+            let number = Int(address.dropFirst()) ?? 0
+            send(.helper(number, .host(Self.link, message)), on: 2 * drafters.count + number)
         case .dial(let address):
             let number = Int(address) ?? 0
             schedule(.drafter(number, .opened(Self.link)), in: 1)
@@ -241,7 +255,7 @@ struct MachineLoop {
         }
     }
 
-    private func evaluate(
+    func evaluate(
         _ pass: EnginePass, _ engine: inout ReferenceEngine, _ beliefs: [CachedText]
     ) -> [Score]? {
         do throws(EngineError) {
@@ -281,11 +295,12 @@ struct MachineLoop {
 
     /// Once the last messages have come, nothing is left of any job.
     private mutating func checkTidiness() {
-        while let next = pop() {
+        while let next = queue.popLast() {
             now = next.at
             perform(next.event)
         }
         #expect(verifier.jobCount == 0 && verifier.freeSequenceCount == 2)
+        for helper in helpers where !helper.isGone { #expect(helper.machine.freeSequenceCount == helper.sequences) }
         for drafter in drafters {
             #expect(drafter.streamCount == 0 && drafter.freeSequenceCount == 2 + setting.branches)
         }

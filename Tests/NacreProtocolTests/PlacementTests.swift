@@ -154,13 +154,24 @@ import Testing
         rig.submit()
         #expect(rig.placed?.link == 2 && rig.placed?.assignment.offers.map(\.address) == ["a10"])
         func decline(_ lost: Incarnation) -> [String] {
-            rig.step(.received(2, .hire(Hire(job: Rig.job, attempt: 1, lost: lost))))
+            rig.step(.received(2, .hire(Hire(job: Rig.job, attempt: 1, lost: [lost]))))
             return rig.offers
         }
         #expect(decline(10) == ["a11"])
         #expect(decline(11) == ["a12"], "it serves another job, but has not declined")
         #expect(decline(12) == ["a10"], "the one that was lost the longest ago")
         #expect(decline(10) == ["a11"])
+    }
+
+    @Test("two drafters lost between two hires are both replaced, and come after the others from then on")
+    func twoLost() {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        for link in [10, 11, 12, 13] { rig.joinDrafter(link) }
+        rig.submit(Speculation(.stream, drafters: 2))
+        #expect(rig.placed?.assignment.offers.map(\.address) == ["a10", "a11"])
+        #expect(rig.hire(lost: 11, 10) == ["a12", "a13"])
+        #expect(rig.hire(lost: 12, 13) == ["a11", "a10"], "the one that was lost the longest ago comes first")
     }
 
     @Test("a plain job is offered no drafter")

@@ -20,6 +20,8 @@ struct VerifierRig {
 
     var machine: VerifierMachine
     var cache = CacheModel()
+    /// The cache if the pass in flight finds no room.
+    private var refused = CacheModel()
     var now: Instant = 0
     /// The pass in flight.
     private(set) var pass: EnginePass?
@@ -49,6 +51,8 @@ struct VerifierRig {
         for effect in new {
             guard case .evaluate(let next) = effect else { continue }
             #expect(pass == nil, "two passes at once")
+            refused = cache
+            refused.edit(next)
             cache.run(next)
             pass = next
         }
@@ -94,6 +98,7 @@ struct VerifierRig {
     @discardableResult
     mutating func end(_ outcome: PassOutcome) -> [VerifierMachine.Effect] {
         pass = nil
+        if case .cacheFull = outcome { cache = refused }
         return step(.passed(outcome))
     }
 

@@ -93,7 +93,7 @@ import Testing
             Refusal(speculation: Speculation(.beam, rule: .block), word: "leave the rule out"),
             Refusal(speculation: Speculation(.beam, policy: svip), word: "drafts nothing"),
             Refusal(speculation: Speculation(.beam, isRecorded: true), word: "record another"),
-            Refusal(speculation: Speculation(.beam, helpers: 1), word: "on one verifier"),
+            Refusal(speculation: Speculation(.beam, drafters: 2), word: "one drafter"),
             Refusal(speculation: Speculation(.stream, beams: BeamSettings(width: 2)), word: "beam or dsbd"),
             Refusal(speculation: Speculation(.stream, shape: .forest(draws: 2)), word: "method dsbd"),
             Refusal(speculation: Speculation(.dsbd), word: "draft_beams"),

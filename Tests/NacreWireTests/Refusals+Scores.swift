@@ -49,6 +49,28 @@ extension Refusal {
             payload.numbers(3, [1])
             payload.float(4, .nan)
         },
+        Refusal(.scores, "rowTokens", "are more than fit into a message") {
+            $0.numbers(7, [UInt64](repeating: 1, count: Limits.lawEntriesMax + 1))
+        },
+        Refusal(.scores, "rowTokens", "have one beyond every vocabulary") { $0.numbers(7, [1 << 20]) },
+        Refusal(.scores, "rowProbabilities", "are fewer than the tokens") { $0.numbers(7, [1]) },
+        Refusal(.scores, "rowProbabilities", "are 0") { payload in
+            payload.numbers(7, [1])
+            payload.double(8, 0)
+        },
+        Refusal(.scores, "rowProbabilities", "are NaN") { payload in
+            payload.numbers(7, [1])
+            payload.double(8, .nan)
+        },
+        Refusal(.scores, "rowSizes", "are beyond the entries") { $0.numbers(6, [1]) },
+        Refusal(.scores, "rowSizes", "leave entries") { payload in
+            payload.numbers(7, [1])
+            payload.double(8, 0.5)
+        },
+        Refusal(.scores, "rowSizes", "are too many") {
+            $0.numbers(6, [UInt64](repeating: 0, count: Limits.treeNodesMax + 2))
+        },
+        Refusal(.scores, "rows", "go on, but there are none") { $0.number(9, 1) },
         Refusal(.scoreClose, "reason", "is unknown") { $0.number(2, 6) },
     ]
 }

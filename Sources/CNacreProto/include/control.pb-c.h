@@ -763,13 +763,14 @@ struct  Nacre__Hire
   uint64_t job_lo;
   uint32_t attempt;
   /*
-   * incarnation of the drafter that it has lost or given up; 0: it does not say
+   * incarnations of drafters that it has lost or given up since it last asked, at most 16
    */
-  uint64_t lost;
+  size_t n_lost;
+  uint64_t *lost;
 };
 #define NACRE__HIRE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__hire__descriptor) \
-    , 0, 0, 0, 0 }
+    , 0, 0, 0, 0,NULL }
 
 
 /*

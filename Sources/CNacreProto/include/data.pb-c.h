@@ -499,15 +499,19 @@ struct  Nacre__ScoreOpen
   uint32_t context_offset;
   size_t n_context;
   uint32_t *context;
+  /*
+   * rows of the target's law, in place of its choices: for beams
+   */
+  protobuf_c_boolean wants_rows;
 };
 #define NACRE__SCORE_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__score_open__descriptor) \
-    , 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL }
+    , 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0,NULL, 0 }
 
 
 /*
  * Frame type 11, home → helper: the text goes on with token from position keep; score these drafts behind it. Without
- * drafts nothing is answered.
+ * drafts nothing is answered, but where rows are wanted the one behind the text.
  */
 struct  Nacre__ScoreShard
 {
@@ -534,7 +538,9 @@ struct  Nacre__ScoreShard
 
 
 /*
- * Frame type 12, helper → home: what the target chooses behind the text, then behind each draft.
+ * Frame type 12, helper → home: what the target chooses behind the text, then behind each draft. Where rows are wanted
+ * there are no choices but rows, in as many of these as they need: the tokens that the sampler transform leaves, rising,
+ * each with its probability in the law with temperature alone.
  */
 struct  Nacre__Scores
 {
@@ -549,10 +555,23 @@ struct  Nacre__Scores
    * of the pass
    */
   uint32_t microseconds;
+  /*
+   * entries of each row here, at least 1; 65,536 at most together
+   */
+  size_t n_row_size;
+  uint32_t *row_size;
+  size_t n_row_token;
+  uint32_t *row_token;
+  size_t n_row_probability;
+  double *row_probability;
+  /*
+   * the last row is a beginning, and the first of the next message its rest
+   */
+  protobuf_c_boolean goes_on;
 };
 #define NACRE__SCORES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__scores__descriptor) \
-    , 0, 0, 0,NULL, 0,NULL, 0 }
+    , 0, 0, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
 /*

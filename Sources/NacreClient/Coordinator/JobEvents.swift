@@ -97,7 +97,7 @@ extension CoordinatorClient {
     package func run(
         _ request: JobRequest, onText: (String) throws -> Void = { _ in }
     ) async throws -> FinishedJob {
-        if ["beam", "dsbd"].contains(request.method) { return try await runWhole(request, onText: onText) }
+        if request.usesBeams { return try await runWhole(request, onText: onText) }
         var margins: [Float?] = []
         for try await event in try await stream(request) {
             switch event {

@@ -21,8 +21,8 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package internal(set) var rates: [Double] = []
     /// The same over plain decoding's of the same prompts in the same repetition; empty for plain decoding.
     package internal(set) var ratios: [Double] = []
-    /// The ratio of the sample before those, in which a new cluster learns what so many jobs at once are like; not among
-    /// `ratios`.
+    /// The ratio of the sample before those, in which a new cluster learns what so many jobs at once are like; it is
+    /// not among `ratios`.
     package internal(set) var firstRatio: Double?
     package internal(set) var tokensPerSecond: Quartiles?
     package internal(set) var ratio: Quartiles?

@@ -44,7 +44,7 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: `.badUsage`, naming what there is. Values are the coordinator's to judge.
     package init(parsing text: String) throws(NacreError) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        if ["beam", "dsbd"].contains(parts[0]) {
+        if JobRequest.beamMethods.contains(parts[0]) {
             throw NacreError(
                 .badUsage, "method \(parts[0]) draws several texts: its output cannot be held to plain decoding's",
                 remedy: "leave it out; Scripts/bench-methods measures it")

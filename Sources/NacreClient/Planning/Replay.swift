@@ -2,7 +2,7 @@ import NacreAPI
 import NacreCore
 package import NacreNode
 
-/// Policies scored on a recorded trace (`PolicyReplay`).
+/// Policies scored on recorded traces (`PolicyReplay`), one after the other as jobs of one pair of models.
 package struct Replay: Sendable {
     package struct Answer: Sendable, Encodable {
         package var method: String
@@ -17,7 +17,7 @@ package struct Replay: Sendable {
         package var acceptanceRate: Double
     }
 
-    /// What the trace holds, and the answers.
+    /// What the traces hold together, and the answers.
     package struct Report: Sendable, Encodable {
         package var target: String
         package var draft: String
@@ -33,12 +33,12 @@ package struct Replay: Sendable {
         package var plainTokensPerSecond: Double
         /// By method.
         package var bounds: [String: Double]
-        /// Of the job itself, if it committed more than once.
+        /// Of the job itself, if it is one and committed more than once.
         package var recordedTokensPerSecond: Double?
         package var answers: [Answer]
     }
 
-    private let file: TraceFile
+    private let files: [TraceFile]
     private let policies: [PolicySpecification]
     private let methods: [ClusterScenario.Method]
     private let isGoverned: Bool
@@ -51,11 +51,20 @@ package struct Replay: Sendable {
     /// - Parameters:
     ///   - policies: as people write them; none: `defaults`.
     ///   - methods: none: the one that was recorded.
-    /// - Throws: `NacreError` `.badUsage` for what is no policy or no method that drafts.
+    /// - Precondition: there is a trace.
+    /// - Throws: `NacreError` `.badUsage` for what is no policy or no method that drafts, and traces of other models.
     package init(
-        _ file: TraceFile, policies: [String], methods: [String], isGoverned: Bool
+        _ files: [TraceFile], policies: [String], methods: [String], isGoverned: Bool
     ) throws(NacreError) {
-        self.file = file
+        precondition(!files.isEmpty, "no trace to replay")
+        let header = files[0].trace.header
+        for other in files.map(\.trace.header) where (other.target, other.draft) != (header.target, header.draft) {
+            throw NacreError(
+                .badUsage,
+                "a trace is of \(other.target) with \(other.draft), another of \(header.target) with \(header.draft)",
+                remedy: "replay traces of different models one by one")
+        }
+        self.files = files
         self.isGoverned = isGoverned
         var parsed: [PolicySpecification] = []
         for text in policies.isEmpty ? Self.defaults : policies { parsed.append(try Planning.policy(text)) }
@@ -70,34 +79,45 @@ package struct Replay: Sendable {
             }
             named.append(method)
         }
-        let recorded = file.trace.header.method.flatMap(ClusterScenario.Method.init(rawValue:))
+        let recorded = header.method.flatMap(ClusterScenario.Method.init(rawValue:))
         self.methods = named.isEmpty ? [recorded.flatMap { $0 == .autoregressive ? nil : $0 } ?? .speculative] : named
     }
 
-    /// - Throws: `NacreError` `.badUsage` if nothing was drafted in the trace.
+    /// - Throws: `NacreError` `.badUsage` if nothing was drafted in a trace.
     package func run() throws(NacreError) -> Report {
-        let (trace, known) = (file.trace, try file.known())
+        var known: [TracePosition] = []
+        for file in files { known += try file.known() }
+        let traces = files.map(\.trace)
+        let header = traces[0].header
         var report = Report(
-            target: trace.header.target, draft: trace.header.draft, recordedMethod: trace.header.method,
-            positions: trace.positions.count, known: known.count,
+            target: header.target, draft: header.draft, recordedMethod: header.method,
+            positions: traces.reduce(0) { $0 + $1.positions.count }, known: known.count,
             withStatistics: known.count { $0.statistics.entropy.isFinite },
             agreement: Double(known.count(where: \.agrees)) / Double(known.count),
-            plainTokensPerSecond: PolicyReplay(trace).plain, bounds: [:],
-            recordedTokensPerSecond: trace.tokensPerSecond, answers: [])
+            plainTokensPerSecond: Self.together(traces.map { PolicyReplay($0) }, \.plain), bounds: [:],
+            recordedTokensPerSecond: traces.count == 1 ? traces[0].tokensPerSecond : nil, answers: [])
         for method in methods {
-            let replay = PolicyReplay(trace, method: method)
-            let bound = replay.clairvoyant
+            let replays = traces.map { PolicyReplay($0, method: method) }
+            let bound = Self.together(replays, \.clairvoyant)
             report.bounds[method.rawValue] = bound
             for policy in policies {
-                let score = replay.score(policy, isGoverned: isGoverned)
+                var (score, pair) = (PolicyReplay.Score(), SimulatedPair())
+                for replay in replays { score += replay.score(policy, isGoverned: isGoverned, in: &pair) }
                 report.answers.append(
                     Answer(
                         method: method.rawValue, policy: policy.description, tokensPerSecond: score.tokensPerSecond,
-                        ratio: score.tokensPerSecond / replay.plain, shareOfBound: score.tokensPerSecond / bound,
+                        ratio: score.tokensPerSecond / report.plainTokensPerSecond,
+                        shareOfBound: score.tokensPerSecond / bound,
                         draftsPerPass: score.draftsPerPass, acceptanceRate: score.acceptanceRate))
             }
         }
         return report
+    }
+
+    /// The rate of all traces, one behind the other.
+    private static func together(_ replays: [PolicyReplay], _ rate: (PolicyReplay) -> Double) -> Double {
+        let tokens = replays.reduce(0) { $0 + Double($1.positions.count) }
+        return tokens / replays.reduce(0) { $0 + Double($1.positions.count) / rate($1) }
     }
 }
 
@@ -119,7 +139,7 @@ enum Planning {
                     .badUsage, "method mtad is lossy, and lossy methods are not simulated",
                     remedy: "give one of \(known.joined(separator: ", ")); Scripts/bench-methods measures mtad")
             }
-            if ["beam", "dsbd"].contains(name) {
+            if JobRequest.beamMethods.contains(name) {
                 throw NacreError(
                     .badUsage, "method \(name) draws several texts, and methods with beams are not simulated",
                     remedy: "give one of \(known.joined(separator: ", ")); Scripts/bench-methods measures \(name)")

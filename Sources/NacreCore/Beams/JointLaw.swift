@@ -12,8 +12,7 @@ package struct BeamToken: Sendable, Hashable {
 
 /// A law over pairs of a beam and its next token: P(i, x) = wᵢ · p(x | beam i), or what rejections left of it.
 ///
-/// Kept as one row, the beams' rows behind each other: [Σ rows]. Every draw and every residual takes time and memory
-/// linear in it.
+/// Kept as one row, the beams' rows behind each other: [Σ rows]. Every draw takes time linear in it.
 package struct JointLaw: Sendable, Hashable {
     /// Where each beam's row starts, and behind the last one the end.
     private let starts: [Int]
@@ -53,11 +52,12 @@ package struct JointLaw: Sendable, Hashable {
         return true
     }
 
-    /// norm([P − Q]₊), or P where nothing is left, which rounding alone can bring about.
-    func residual(over q: DraftLaw) -> JointLaw {
+    /// The law in proportion to P with other weights for some pairs; P itself for none, or if nothing would be left.
+    func replacing(_ others: [BeamToken: Double]) -> JointLaw {
+        guard !others.isEmpty else { return self }
         var weights = law.probabilities
-        for (pair, probability) in q.pairs {
-            if let place = place(of: pair) { weights[place] = max(weights[place] - probability, 0) }
+        for (pair, weight) in others {
+            if let place = place(of: pair) { weights[place] = weight }
         }
         var rest = self
         rest.law = Distribution(weights: weights) ?? law
@@ -101,7 +101,7 @@ package struct DraftLaw: Sendable, Hashable {
     }
 
     /// All pairs that can be drawn, with their probabilities.
-    var pairs: [(pair: BeamToken, probability: Double)] {
+    package var pairs: [(pair: BeamToken, probability: Double)] {
         zip(weights, rows).enumerated().flatMap { beam, entry in
             (entry.1?.entries ?? []).map {
                 let pair = BeamToken(beam: beam, token: $0.token)

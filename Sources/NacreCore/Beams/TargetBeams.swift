@@ -59,6 +59,14 @@ package struct TargetBeams: Sendable, Hashable {
     /// Draws that the live beams stand for.
     package var width: Int { live.reduce(0) { $0 + $1.text.copies } }
 
+    /// Tokens that a cache holds of the live beams: what two of them begin with is there once.
+    package var cells: Int {
+        let texts = live.map(\.text.tokens).sorted { $0.lexicographicallyPrecedes($1) }
+        return zip([[]] + texts, texts).reduce(0) { sum, neighbours in
+            sum + neighbours.1.count - zip(neighbours.0, neighbours.1).prefix { $0 == $1 }.count
+        }
+    }
+
     /// P(i, x) over the live beams; `rows[i]` is the target's law behind beam i, after the sampler transform.
     package func law(rows: [Distribution]) -> JointLaw { JointLaw(weights: live.map(\.weight), rows: rows) }
 

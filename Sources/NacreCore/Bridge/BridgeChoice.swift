@@ -22,7 +22,7 @@ package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     case nothingInCommon
     case nothingToBridge
     case cannotSpell
-    case tooManyRows(Int, max: Int)
+    case tooManyRows(max: Int)
 
     package var description: String {
         switch self {
@@ -32,8 +32,9 @@ package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
             "one of the tokenizers does not give a text back byte for byte: use the bridge `tli`, if they have tokens "
                 + "in common"
         case .nothingToBridge: "the vocabularies are the same: no bridge is needed"
-        case .tooManyRows(let rows, let max):
-            "`slrs` needs \(rows) rows of the drafter for one token, at most \(max) are allowed: use `slem` or `tli`"
+        case .tooManyRows(let max):
+            "`slrs` takes more than \(max) rows of the drafter for a token here, as it is for targets of a few hundred "
+                + "tokens and drafters that speak in bytes: use `slem` or `tli`"
         }
     }
 }

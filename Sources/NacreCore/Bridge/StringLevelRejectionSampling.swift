@@ -10,8 +10,9 @@
 /// never less than the Σ p·ψ of SLEM, with the target's law (ALGORITHMS 5.2). Drawing from ψ has the law of drafting a
 /// text and taking its first token, so no text is drafted at all.
 ///
-/// The price is a row of the drafter for every text that is still undecided, about one for each piece of the target
-/// that begins another piece. That is why this is for byte-level drafters and small vocabularies, and never chosen by
+/// The price is a row of the drafter for every way in which it can say a text that is still undecided: of a drafter that
+/// speaks in bytes one for each piece of the target that begins another piece, of one with longer tokens up to
+/// 2^(bytes − 1) times as many. That is why this is for byte-level drafters and small vocabularies, and never chosen by
 /// itself.
 ///
 /// Which token a text begins with is ours to say, the law holds for any rule: the longest match is what can be decided
@@ -36,15 +37,21 @@ package struct StringLevelRejectionSampling: Sendable {
     private var nodes = [Node()]
     private let targetSize: Int
     private let draft: ByteExactTokenizer
+    /// What the drafter's tokens add to a text, by ids.
+    private let pieces: [[UInt8]]
     private let end: TokenID?
     private let rowsMax: Int
+    /// Rows of the drafter for a token whose text it has seen up to the beginning of a character.
+    package private(set) var rows = 0
 
     /// - Parameter rowsMax: most rows of the drafter that one position may take.
-    /// - Throws: `.tooManyRows` if the target's vocabulary needs more even of a drafter that speaks in bytes.
+    /// - Throws: `.tooManyRows` if a token at the beginning of a character takes more, or the target's vocabulary alone
+    ///   says so.
     package init(
         target: ByteExactTokenizer, draft: ByteExactTokenizer, rowsMax: Int = 4096
     ) throws(BridgeRefusal) {
         self.draft = draft
+        pieces = (0..<UInt32(draft.tokenizer.vocabularySize)).map { draft.text(of: TokenID(rawValue: $0)) }
         self.rowsMax = rowsMax
         targetSize = target.tokenizer.vocabularySize
         let ids = (0..<UInt32(targetSize)).lazy.map(TokenID.init)
@@ -55,8 +62,29 @@ package struct StringLevelRejectionSampling: Sendable {
             let node = piece.reduce(0) { child(of: $0, $1) }
             nodes[node].token = nodes[node].token ?? token
         }
-        let undecided = nodes.count { !$0.children.isEmpty }
-        guard undecided <= rowsMax else { throw .tooManyRows(undecided, max: rowsMax) }
+        rows = try countRows()
+    }
+
+    /// Rows of the drafter for a token: the ways in which it says each text that is undecided.
+    private func countRows() throws(BridgeRefusal) -> Int {
+        guard nodes.count(where: { !$0.children.isEmpty }) <= rowsMax else { throw .tooManyRows(max: rowsMax) }
+        // A node comes behind all that lead to it, as it was made later.
+        var ways = Array(repeating: 0, count: nodes.count)
+        ways[0] = 1
+        var rows = 0
+        for start in nodes.indices where ways[start] > 0 && !nodes[start].children.isEmpty {
+            rows += ways[start]
+            guard rows <= rowsMax else { throw .tooManyRows(max: rowsMax) }
+            for piece in pieces where !piece.isEmpty {
+                var node: Int? = start
+                for byte in piece {
+                    node = node.flatMap { nodes[$0].children[byte] }
+                    if node == nil { break }
+                }
+                if let node { ways[node] += ways[start] }
+            }
+        }
+        return rows
     }
 
     private mutating func child(of node: Int, _ byte: UInt8) -> Int {
@@ -84,20 +112,19 @@ package struct StringLevelRejectionSampling: Sendable {
         var rows = 0
         while let (path, walk, held, mass) = open.popLast() {
             rows += 1
-            guard rows <= rowsMax else { throw .tooManyRows(rows, max: rowsMax) }
+            guard rows <= rowsMax else { throw .tooManyRows(max: rowsMax) }
             guard let law = q(path) else { throw .nothingInCommon }
             for (id, probability) in law.probabilities.enumerated() where probability > 0 {
-                let token = TokenID(rawValue: UInt32(id))
-                if draft.isCommand(token) {
+                let (token, text) = (TokenID(rawValue: UInt32(id)), pieces[id])
+                if text.isEmpty {
                     guard held.isEmpty, draft.tokenizer.isEndOfGeneration(token) else { continue }
                     if let decided = walk.isEmpty ? end : walk.longest {
                         weights[Int(decided.rawValue)] += mass * probability
                     }
                     continue
                 }
-                let text = draft.text(of: token)
                 let seen = zip(text, held).prefix { $0 == $1 }.count
-                guard !text.isEmpty, seen == min(text.count, held.count) else { continue }
+                guard seen == min(text.count, held.count) else { continue }
                 let next = step(walk, text[seen...])
                 if next.node != nil {
                     open.append((path + [token], next, held.dropFirst(seen), mass * probability))

@@ -49,10 +49,12 @@ package struct DraftBeams: Sendable, Hashable {
         }
 
         /// The row of a law under `SamplingPolicy.jointScoring`: what is drawn is what top-k, top-p and min-p leave.
-        package init(scoring score: Distribution, _ sampling: SamplingPolicy) {
+        ///
+        /// - Parameter always: `score` is a part of a law, which `draw` is to sum to 1 over, filters or none.
+        package init(scoring score: Distribution, _ sampling: SamplingPolicy, always: Bool = false) {
             self.score = score
             draw = score
-            guard !sampling.isGreedy, sampling != sampling.jointScoring else { return }
+            guard always || !sampling.isGreedy && sampling != sampling.jointScoring else { return }
             var filters = sampling
             filters.temperature = 1  // the score has it already
             let logits = score.probabilities.map { Float(Double.log($0)) }

@@ -40,6 +40,8 @@ package struct ClusterScenario: Sendable {
     package var policy: PolicySpecification
     /// Whether a governor stops drafts that do not pay, for each job.
     package var isGoverned = false
+    /// What jobs of the pair before these have left.
+    package var pair = SimulatedPair()
     package var jobs = 1
     /// Tokens to decode of each job.
     package var tokens = 1_000
@@ -108,6 +110,8 @@ package struct ClusterResult: Sendable {
     /// Of all verifiers and of all drafters, in microseconds.
     package var verifying = 0.0
     package var drafting = 0.0
+    /// What jobs of the pair behind these would begin with.
+    package var pair = SimulatedPair()
 
     /// Of all jobs together.
     package var tokensPerSecond: Double {

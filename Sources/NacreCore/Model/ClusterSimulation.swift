@@ -28,7 +28,7 @@ package struct ClusterSimulation {
         }
     }
 
-    private struct Drafter {
+    struct Drafter {
         var jobs: [Int] = []
         /// Jobs of the pass in flight, each with the place of its draft.
         var pass: [(job: Int, epoch: Int, position: Int)] = []
@@ -37,24 +37,24 @@ package struct ClusterSimulation {
         var started = 0.0
     }
 
-    private struct Verifier {
+    struct Verifier {
         var jobs: [Int] = []
         /// Of them those that are not finished.
         var active = 0
         var pass: [Int] = []
     }
 
-    private let scenario: ClusterScenario
-    private var jobs: [SimulatedJob]
-    private var drafters: [Drafter]
-    private var verifiers: [Verifier]
+    let scenario: ClusterScenario
+    var jobs: [SimulatedJob]
+    var drafters: [Drafter]
+    var verifiers: [Verifier]
     private var queue = EventQueue<Moment, Event>()
     /// By drafter, verifier and direction: until when the link sends, and when its last message arrives.
     private var links: [Int: (free: Double, last: Double)] = [:]
     private let jitter: PositionalRandom
     private var sent = 0
-    private var result = ClusterResult()
-    private var now = 0.0
+    var result = ClusterResult()
+    private(set) var now = 0.0
 
     /// - Precondition: the scenario has no complaint.
     package init(_ scenario: ClusterScenario) {
@@ -66,8 +66,9 @@ package struct ClusterSimulation {
             return SimulatedJob(
                 text: scenario.agreement.positions(scenario.tokens, job: number, seed: scenario.seed),
                 salt: UInt32(number) &* 40_503,
-                policy: DraftLengthPolicy(scenario.policy, key: key))
+                policy: DraftLengthPolicy(scenario.policy, key: key), after: scenario.pair)
         }
+        result.pair = scenario.pair
         drafters = Array(repeating: Drafter(), count: scenario.drafters)
         verifiers = Array(repeating: Verifier(), count: scenario.verifiers)
         for job in jobs.indices {
@@ -94,6 +95,7 @@ package struct ClusterSimulation {
         }
         precondition(jobs.allSatisfy(\.isFinished), "jobs wait for each other: \(scenario)")
         result.tokens = jobs.map(\.committed)
+        result.pair.governor = jobs.last?.governor
         return result
     }
 
@@ -236,7 +238,7 @@ package struct ClusterSimulation {
         result.microseconds = max(result.microseconds, now)
         jobs[number].policy.observe(
             RoundOutcome(drafted: judged, accepted: accepted, hitLimit: judged >= jobs[number].gamma))
-        jobs[number].acceptance.record(accepted: accepted, rejected: accepted < judged)
+        learn(number, accepted: accepted, rejected: accepted < judged)
         govern(number, tokens: tokens.count)
         guard !jobs[number].isFinished else {
             verifiers[number % scenario.verifiers].active -= 1
@@ -245,55 +247,5 @@ package struct ClusterSimulation {
         let verdict = nextRound(number, tokens: tokens)
         guard scenario.drafters > 0, scenario.method != .autoregressive else { return }
         schedule(.verdictArrives(job: number, verdict), at: arrival(number, toVerifier: false), .verdict)
-    }
-
-    // MARK: - Rounds
-
-    private func conditions(_ job: Int) -> RoundConditions {
-        let others = verifiers[job % scenario.verifiers].active - 1
-        let streams = drafters[job % max(1, scenario.drafters)].jobs.count
-        return RoundConditions(
-            scenario.method.pacing, cost: scenario.cost,
-            draftMicroseconds: scenario.draftCost.microseconds(nodes: max(1, streams)),
-            roundTripMicroseconds: 2 * scenario.link.delay + scenario.link.jitter,
-            acceptance: jobs[job].acceptance, others: others, most: scenario.draftsMax)
-    }
-
-    /// Decides the next round's draft length, and what the drafter is told of it.
-    private mutating func nextRound(_ number: Int, tokens: [UInt32]) -> SimulatedJob.VerdictMessage {
-        let length = jobs[number].committed.count
-        guard scenario.drafters > 0, scenario.method != .autoregressive else {
-            return SimulatedJob.VerdictMessage(tokens: tokens, limit: length)
-        }
-        let conditions = conditions(number)
-        var gamma = jobs[number].policy.draftLength(conditions)
-        if scenario.isGoverned {
-            let forecast = Governor.Forecast(conditions, drafts: gamma)
-            gamma = jobs[number].governor.next(forecast).drafts(wanted: gamma, conditions)
-            jobs[number].forecast = forecast
-        }
-        // A PEARL window of one has nothing to post-verify.
-        if scenario.method == .pearl, gamma == 1 { gamma = 2 }
-        jobs[number].gamma = gamma
-        jobs[number].roundStarted = now
-        let ahead =
-            switch scenario.method {
-            case .autoregressive: 0
-            case .speculative: gamma
-            case .pearl: jobs[number].isPostVerify && gamma > 0 ? 2 * gamma - 1 : gamma
-            case .stream: isResting(number) ? 0 : scenario.window ?? conditions.window(drafts: gamma)
-            }
-        let worthMin = scenario.policy.manual.decidesPerToken ? conditions.worthMin : nil
-        return SimulatedJob.VerdictMessage(tokens: tokens, limit: length + ahead, worthMin: worthMin)
-    }
-
-    private func isResting(_ number: Int) -> Bool { scenario.isGoverned && !jobs[number].governor.order.mayDraft }
-
-    private mutating func govern(_ number: Int, tokens: Int) {
-        guard scenario.isGoverned, let forecast = jobs[number].forecast else { return }
-        let others = verifiers[number % scenario.verifiers].active - 1
-        let round = GovernedRound(
-            forecast: forecast, tokens: Double(tokens + others), microseconds: now - jobs[number].roundStarted)
-        jobs[number].governor.record(round)
     }
 }

@@ -30,17 +30,45 @@ package struct PolicyReplay: Sendable {
             roundTripMicroseconds: trace.header.roundTripMicroseconds)
     }
 
-    /// What a policy made of the trace.
+    /// What a policy made of one trace, or of several.
     package struct Score: Sendable, Hashable {
-        package var tokensPerSecond: Double
+        package private(set) var tokens = 0
+        package private(set) var microseconds = 0.0
+        private var (passes, judged, accepted) = (0, 0, 0)
+
+        package init() {}
+
+        fileprivate init(_ result: ClusterResult) {
+            tokens = result.tokens.reduce(0) { $0 + $1.count }
+            microseconds = result.microseconds
+            (passes, judged, accepted) = (result.passes, result.judged, result.accepted)
+        }
+
+        package var tokensPerSecond: Double { microseconds > 0 ? 1e6 * Double(tokens) / microseconds : 0 }
         /// Drafts judged per pass, and what share of them stood.
-        package var draftsPerPass: Double
-        package var acceptanceRate: Double
+        package var draftsPerPass: Double { Double(judged) / Double(max(1, passes)) }
+        package var acceptanceRate: Double { Double(accepted) / Double(max(1, judged)) }
+
+        package static func += (left: inout Score, right: Score) {
+            left.tokens += right.tokens
+            left.microseconds += right.microseconds
+            left.passes += right.passes
+            left.judged += right.judged
+            left.accepted += right.accepted
+        }
     }
 
-    /// The trace decoded with `policy`, and with a governor if asked for.
+    /// The trace decoded with `policy`, and with a governor if asked for, as the first job of its pair.
     package func score(_ policy: PolicySpecification, isGoverned: Bool = false) -> Score {
-        guard !positions.isEmpty else { return Score(tokensPerSecond: 0, draftsPerPass: 0, acceptanceRate: 0) }
+        var pair = SimulatedPair()
+        return score(policy, isGoverned: isGoverned, in: &pair)
+    }
+
+    /// The trace decoded as the next job of a pair.
+    package func score(
+        _ policy: PolicySpecification, isGoverned: Bool, in pair: inout SimulatedPair
+    ) -> Score {
+        guard !positions.isEmpty else { return Score() }
         var scenario = ClusterScenario(
             method, policy: policy, cost: cost,
             draftCost: StepCostModel(nodesMax: 1, priorFixed: 0, perNode: max(draftMicroseconds, 1e-3)),
@@ -49,11 +77,10 @@ package struct PolicyReplay: Sendable {
         scenario.link.delay = roundTripMicroseconds / 2
         scenario.draftsMax = draftsMax
         scenario.isGoverned = isGoverned
+        scenario.pair = pair
         let result = ClusterSimulation(scenario).run()
-        return Score(
-            tokensPerSecond: result.tokensPerSecond,
-            draftsPerPass: Double(result.judged) / Double(max(1, result.passes)),
-            acceptanceRate: Double(result.accepted) / Double(max(1, result.judged)))
+        pair = result.pair
+        return Score(result)
     }
 
     /// Plain decoding of the trace, in tokens per second.

@@ -21,8 +21,8 @@ struct SimulatedJob {
     let text: [TracePosition]
     let salt: UInt32
     var policy: DraftLengthPolicy
-    var governor = Governor()
-    var acceptance = PositionalAcceptance()
+    var governor: Governor
+    var acceptance: PositionalAcceptance
 
     // At the verifier.
     var committed: [UInt32] = []
@@ -39,6 +39,8 @@ struct SimulatedJob {
     private var isBroken = false
     private var endHeard = -1
     private(set) var verdicts = 0
+    /// Since drafts rest: rounds since some were compared, and how often that was.
+    private var rest = (rounds: 0, told: 0)
 
     // At the drafter.
     private var chain: [UInt32] = []
@@ -52,10 +54,12 @@ struct SimulatedJob {
     /// The policy let the next draft pass; it is asked once.
     private var isCleared = false
 
-    init(text: [TracePosition], salt: UInt32, policy: DraftLengthPolicy) {
+    init(text: [TracePosition], salt: UInt32, policy: DraftLengthPolicy, after pair: SimulatedPair) {
         self.text = text
         self.salt = salt
         self.policy = policy
+        governor = pair.governor ?? Governor(isHeld: policy.specification == .goodput)
+        acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha)
     }
 
     var isFinished: Bool { committed.count >= text.count }
@@ -107,6 +111,16 @@ struct SimulatedJob {
         }
         verdicts += 1
         return (Array(tokens), judged, accepted)
+    }
+
+    /// Drafts that are compared with the text behind the committed one while they rest, as rarely as `JobPace` has it.
+    mutating func compared(resting: Bool) -> (accepted: Int, rejected: Bool) {
+        rest = resting ? (rest.rounds + 1, rest.told) : (0, 0)
+        guard resting, rest.rounds >= DraftWindow.restRounds << min(3, rest.told / 4) else { return (0, false) }
+        rest = (0, rest.told + 1)
+        let next = text.dropFirst(committed.count).prefix(DraftWindow.probe)
+        let standing = next.prefix(while: \.agrees).count
+        return (standing, standing < next.count)
     }
 
     // MARK: - At the drafter

@@ -18,6 +18,9 @@ package struct Distribution: Sendable, Hashable {
         self.probabilities = probabilities
     }
 
+    /// These numbers as they are: for a part of a law (`BeamRow`).
+    init(unchecked probabilities: [Double]) { self.probabilities = probabilities }
+
     /// The point mass on `token`, one of `count`.
     init(token: Int, of count: Int) {
         probabilities = (0..<count).map { $0 == token ? 1 : 0 }

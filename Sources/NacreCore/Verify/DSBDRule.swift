@@ -53,7 +53,7 @@ package struct DSBDRule: Sendable, Hashable {
             let places = forest.beams(before: layer)
             let rows = drafts.map { row(places[$0]) }
             let p = beams.law(rows: rows)
-            var judged = Judged(rest: p)
+            var judged = Judged(rest: JointResidual(of: p))
             if layer < forest.layers.count {
                 let q = forest.laws[layer].restricted(to: drafts)
                 judged.width = layerWidth(p: p, q: q, draws: forest.layers[layer].count)
@@ -65,7 +65,7 @@ package struct DSBDRule: Sendable, Hashable {
             }
             verdict.widths.append(judged.width)
             let missing = judged.width - judged.kept.count
-            let pairs = judged.pairs + p.sample(missing, from: judged.rest, index: beams.index, chance: &chance)
+            let pairs = judged.pairs + p.sample(missing, from: judged.rest.joint, index: beams.index, chance: &chance)
             let scores = score.map { score in drafts.map { score(places[$0]) } } ?? rows
             let live = beams.advance(by: pairs, of: p, scores: scores)
             verdict.beams = live.map { DSBDVerdict.Beam(place: places[drafts[pairs[$0].beam]], token: pairs[$0].token) }
@@ -118,13 +118,14 @@ private struct Judged {
     /// The kept draws as pairs of a live beam and its token.
     var pairs: [BeamToken] = []
     /// P′: what the failed draws since the last one that passed left of P.
-    var rest: JointLaw
+    var rest: JointResidual
 
-    init(rest: JointLaw) { self.rest = rest }
+    init(rest: JointResidual) { self.rest = rest }
 
     mutating func test<Source: ChanceSource>(
         _ draws: [DraftForest.Draw], behind drafts: [Int], p: JointLaw, q: DraftLaw, index: Int, chance: inout Source
     ) {
+        let drawable = q.pairs
         for (number, draw) in draws.enumerated() {
             guard kept.count < width else { return }
             tested += 1
@@ -134,9 +135,9 @@ private struct Judged {
             if let pair, chance.passes(p: rest[pair], q: q[pair], at: place) {
                 kept.append(number)
                 pairs.append(pair)
-                rest = p
+                rest = JointResidual(of: p)
             } else {
-                rest = rest.residual(over: q)
+                rest.subtract(drawable)
             }
         }
     }

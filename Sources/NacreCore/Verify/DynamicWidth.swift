@@ -44,13 +44,12 @@ package struct DynamicWidth: Sendable, Hashable {
     package static func acceptances(p: JointLaw, q: DraftLaw, draws: Int) -> [Double] {
         var none = [1.0]
         var first = [0.0]
-        var rest = p
+        var rest = JointResidual(of: p)
+        let drawable = q.pairs
         for _ in 0..<draws {
-            var rate = 0.0
-            for (pair, probability) in q.pairs { rate += min(rest[pair], probability) }
-            first.append(min(rate, 1) * none[none.count - 1])
-            none.append(none[none.count - 1] * (1 - min(rate, 1)))
-            rest = rest.residual(over: q)
+            let rate = min(rest.subtract(drawable), 1)
+            first.append(rate * none[none.count - 1])
+            none.append(none[none.count - 1] * (1 - rate))
         }
         // C(·, k) for the k at hand; the last number of each is the one that is asked for.
         var within = none

@@ -31,6 +31,8 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
     var scratch = CoupledScratch()
     /// TLI: the drafter's rows so far, and the sum of what of each lay on shared tokens.
     package var mass = (rows: 0, sum: 0.0)
+    /// Passes of the drafter so far.
+    package private(set) var passes = 0
 
     /// A run of nodes of one sequence, of which the last may be asked for a score.
     struct Part {
@@ -174,6 +176,7 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
             let edits = self.edits
             self.edits = []
             scores += try inner.run(EnginePass(edits: edits, nodes: Array(part)))
+            passes += 1
         } while !rest.isEmpty
         return scores
     }

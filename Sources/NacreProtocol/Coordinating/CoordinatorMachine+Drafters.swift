@@ -80,9 +80,11 @@ extension CoordinatorMachine {
         guard let job = jobs[hire.job] else { return }
         let own = hired[hire.job] ?? []
         var kept = own
-        if let lost = own.first(where: { nodes[$0]?.hello.incarnation == hire.lost }) {
-            kept.removeAll { $0 == lost }
-            jobs[hire.job]?.noteLost(lost)
+        // In the order in which they were lost.
+        let lost = hire.lost.compactMap { lost in own.first { nodes[$0]?.hello.incarnation == lost } }
+        if !lost.isEmpty {
+            kept.removeAll { lost.contains($0) }
+            for drafter in lost { jobs[hire.job]?.noteLost(drafter) }
         } else if own.count >= job.draftersWanted {
             // One that is gone from here has been replaced, and the verifier had no use for the other before it
             // missed the first; or it does not say which. It takes those it lacks.

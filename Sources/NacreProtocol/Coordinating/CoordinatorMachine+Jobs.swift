@@ -88,7 +88,11 @@ extension CoordinatorMachine {
                 retry(ended.job, reason: reason, at: now, into: &effects)
             }
             if jobs[ended.job]?.isOver == false { notBefore[ended.job] = now + Instant.milliseconds(200) }
-        case .unsuited: finish(ended.job, .failed(ended.detail), at: now, into: &effects)
+        case .unsuited:
+            // Another verifier may be larger; `place` says that none is.
+            jobs[ended.job]?.noteUnsuited(link, ended.detail)
+            requeue(ended.job)
+            effects.append(.changed(ended.job))
         case .engineFailed:
             retry(ended.job, reason: "the target's engine failed (\(ended.detail))", at: now, into: &effects)
         }
@@ -108,6 +112,12 @@ extension CoordinatorMachine {
         guard ended.answers.allSatisfy({ job.length + $0.tokens.count <= job.lengthMax }) else {
             throw ProtocolFault("JobEnded with answers beyond the job's \(job.lengthMax) tokens")
         }
+        guard ended.answers.count <= job.specification.speculation.beams.answers,
+            ended.answers.allSatisfy({ answer in
+                answer.tokens.firstIndex(where: vocabulary.endsGeneration)
+                    == (answer.hasEnded ? answer.tokens.count - 1 : nil)
+            })
+        else { throw ProtocolFault("JobEnded with other answers than were asked for, or of texts that end elsewhere") }
         jobs[ended.job]?.answers = ended.answers.map { JobAnswer($0, vocabulary) }
         let output = Commit(
             job: ended.job, attempt: ended.attempt, start: job.length, tokens: best.tokens,

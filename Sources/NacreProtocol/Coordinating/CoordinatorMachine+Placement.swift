@@ -9,8 +9,10 @@ extension CoordinatorMachine {
             notBefore[id] = nil
             if job.promptTokens.isEmpty {
                 tokenize(job, into: &effects)
-            } else if let verifier = verifier(for: job) {
+            } else if let verifier = verifier(for: job, at: now) {
                 assign(job, to: verifier, into: &effects)
+            } else if !job.unsuited.isEmpty, isUnsuited(job) {
+                finish(id, .failed(job.misfit), at: now, into: &effects)
             } else if let context = verifiers(of: job.modelDigest).map(\.hello.capacity.context).max(),
                 context <= job.length.rawValue
             {
@@ -52,12 +54,22 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The verifier of this job's target with the smallest share of its slots taken, if any has room.
-    private func verifier(for job: JobRecord) -> NodeRecord? {
+    /// Whether all verifiers of the job's target that are here have said that they cannot run it.
+    private func isUnsuited(_ job: JobRecord) -> Bool {
+        let verifiers = verifiers(of: job.modelDigest)
+        return !verifiers.isEmpty && verifiers.allSatisfy { job.unsuited.contains($0.link) }
+    }
+
+    /// The verifier of this job's target with the smallest share of its slots taken, if any has room. One that had no
+    /// room for the job is asked again when it has fewer jobs, or where those that are here are not what fills it.
+    private func verifier(for job: JobRecord, at now: Instant) -> NodeRecord? {
         let loads = usableVerifiers.filter {
             $0.hello.modelDigest == job.modelDigest && $0.hello.capacity.context > job.length.rawValue
+                && !job.unsuited.contains($0.link)
         }.map { (node: $0, jobs: jobs(on: $0.link)) }
-        return loads.filter { $0.jobs < $0.node.hello.capacity.sequences }
+        let free = loads.filter { $0.jobs < $0.node.hello.capacity.sequences }
+        let roomy = free.filter { !job.isCrowded($0.node.link, jobs: $0.jobs, at: now) }
+        return (roomy.isEmpty ? free.filter { $0.jobs == 0 } : roomy)
             .min { $0.jobs * $1.node.hello.capacity.sequences < $1.jobs * $0.node.hello.capacity.sequences }?.node
     }
 

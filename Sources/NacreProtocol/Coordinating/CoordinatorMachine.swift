@@ -10,6 +10,7 @@ import NacreCore
 /// | tokenizing | Tokenized | queued, or over (prompt refused) |
 /// | tokenizing, running | the verifier is lost | queued (running: at most `Limits.attemptsMax` times) |
 /// | running | JobRefused; JobEnded for a full cache beside other jobs | queued, not before 0.2 s |
+/// | running | JobEnded as unsuited | queued, for other verifiers alone; over when no other is there |
 /// | running | stop string, cancel | ending: CancelJob is sent |
 /// | running | a commit that ends the text: end of generation, length | ending: JobEnded is on its way |
 /// | running, ending | JobEnded | over |
@@ -184,6 +185,8 @@ package struct CoordinatorMachine: Machine, Sendable {
                 leaveTuning(refused.job)
                 jobs[refused.job]?.state = .queued
                 jobs[refused.job]?.coreSharers = []
+                let others = jobs(on: link)
+                if refused.reason == .noRoom { jobs[refused.job]?.noteNoRoom(on: link, jobs: others, at: now) }
                 notBefore[refused.job] = now + Instant.milliseconds(200)
             }
         case .hire(let hire):

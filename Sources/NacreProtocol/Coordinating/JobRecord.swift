@@ -133,6 +133,11 @@ package struct JobRecord: Sendable {
     /// forgotten.
     private(set) var lostDrafters: [LinkID] = []
     private static let lostDraftersMax = 16
+    /// Verifiers that cannot run it, and why the last of them cannot.
+    private(set) var unsuited: Set<LinkID> = []
+    private(set) var misfit = ""
+    /// Verifiers that had no room for it: how many jobs of this coordinator were there, and until when that counts.
+    private var crowded: [LinkID: (jobs: Int, until: Instant)] = [:]
     var assembler: TextAssembler
 
     init(id: JobID, specification: JobSpecification, submitted: Instant) {
@@ -177,6 +182,21 @@ package struct JobRecord: Sendable {
         lostDrafters.removeAll { $0 == drafter }
         lostDrafters.append(drafter)
         if lostDrafters.count > Self.lostDraftersMax { lostDrafters.removeFirst() }
+    }
+
+    mutating func noteUnsuited(_ verifier: LinkID, _ reason: String) {
+        unsuited.insert(verifier)
+        misfit = reason
+    }
+
+    mutating func noteNoRoom(on verifier: LinkID, jobs: Int, at now: Instant) {
+        crowded = crowded.filter { $0.value.until > now }
+        crowded[verifier] = (jobs, now + Instant.seconds(5))
+    }
+
+    /// Whether the verifier had no room and `jobs` are as many as then.
+    func isCrowded(_ verifier: LinkID, jobs: Int, at now: Instant) -> Bool {
+        crowded[verifier].map { $0.until > now && jobs >= $0.jobs } ?? false
     }
 
     /// Adds what an attempt cost. A verifier may report any 64 bits: sums stop at their largest.

@@ -159,7 +159,7 @@ package struct DrafterMachine: Machine, Sendable {
         case .verdict(let verdict) where hasGreeted:
             // A verdict for a stream that closed here is the harmless race of two closes.
             guard let index = index(of: StreamAddress(link: link, stream: verdict.stream)) else { return }
-            try check(verdict.tokens)
+            try check(verdict.tokens + verdict.beams.flatMap(\.tokens))
             try streams[index].stream.receive(verdict, releases: &releases, free: &freeSequences)
             if streams[index].stream.length.rawValue >= configuration.contextMax {
                 end(streams[index].address, .contextTooLong, into: &effects)

@@ -256,10 +256,10 @@ package struct CancelJob: Sendable, Equatable {
 package struct Hire: Sendable, Equatable {
     package var job: JobID
     package var attempt: Attempt
-    /// The drafter that it has lost or given up; 0 if the verifier does not say.
-    package var lost: Incarnation
+    /// Drafters that it has lost or given up since it last asked; none if the verifier does not say.
+    package var lost: [Incarnation]
 
-    package init(job: JobID, attempt: Attempt, lost: Incarnation = 0) {
+    package init(job: JobID, attempt: Attempt, lost: [Incarnation] = []) {
         self.job = job
         self.attempt = attempt
         self.lost = lost

@@ -30,6 +30,8 @@ package enum Limits {
     package static let mergeMax = 16
     /// Entries of a row of q on the wire.
     package static let rowEntriesMax = 1_024
+    /// Entries of rows of the target's law in one `Scores`: more go into the next.
+    package static let lawEntriesMax = 65_536
     /// Parts that a node's cores are divided into.
     package static let shardsMax = 256
     /// Measured pass times in one `Hello`.

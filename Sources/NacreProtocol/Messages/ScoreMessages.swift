@@ -13,11 +13,14 @@ package struct ScoreOpen: Sendable, Equatable {
     package var contextTotal: Int
     package var contextOffset: Int
     package var context: [TokenID]
+    /// Rows of the law are wanted, not the target's choices: for beams.
+    package var wantsRows: Bool
 
     package init(
         stream: StreamID, job: JobID, attempt: Attempt, key: StreamKey, sampling: SamplingPolicy,
-        promptLength: Position, contextTotal: Int, contextOffset: Int, context: [TokenID]
+        promptLength: Position, contextTotal: Int, contextOffset: Int, context: [TokenID], wantsRows: Bool = false
     ) {
+        self.wantsRows = wantsRows
         self.stream = stream
         self.job = job
         self.attempt = attempt
@@ -31,7 +34,7 @@ package struct ScoreOpen: Sendable, Equatable {
 }
 
 /// Drafts to score behind a text: `tokens` replace what the helper has from `keep` on, the drafts stand on their end.
-/// Without drafts only the text moves on, and nothing is answered.
+/// Without drafts only the text moves on, and nothing is answered; where rows are wanted, the one behind the text.
 package struct ScoreShard: Sendable, Equatable {
     package var stream: StreamID
     package var shard: UInt32
@@ -53,15 +56,24 @@ package struct ScoreShard: Sendable, Equatable {
     }
 }
 
-/// What the target chooses behind the text's last token, then behind each draft of a shard.
+/// What the target chooses behind the text's last token, then behind each draft of a shard. Where rows are wanted there
+/// are those in place of choices, in as many of these as they need.
 package struct Scores: Sendable, Equatable {
     package var stream: StreamID
     package var shard: UInt32
     package var choices: [Choice]
     /// Time of the pass.
     package var microseconds: UInt32
+    package var rows: [BeamRow]
+    /// The last of `rows` is a beginning: the first of the next message is the rest of it.
+    package var goesOn: Bool
 
-    package init(stream: StreamID, shard: UInt32, choices: [Choice], microseconds: UInt32) {
+    package init(
+        stream: StreamID, shard: UInt32, choices: [Choice], microseconds: UInt32, rows: [BeamRow] = [],
+        goesOn: Bool = false
+    ) {
+        self.rows = rows
+        self.goesOn = goesOn
         self.stream = stream
         self.shard = shard
         self.choices = choices

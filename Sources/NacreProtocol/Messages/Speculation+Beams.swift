@@ -111,9 +111,9 @@ extension Speculation {
         if payload != .rows {
             return "method \(method.name) needs every row of q: leave the payload out"
         }
-        if branches > 0 || merge > 0 || drafters > 1 || helpers > 0 {
-            return "method \(method.name) decodes all its beams on one verifier, with one drafter at most: "
-                + "use it without branches, merge, further drafters and helpers"
+        if branches > 0 || merge > 0 || drafters > 1 {
+            return "method \(method.name) drafts for all its beams at once, with one drafter at most: "
+                + "use it without branches, merge and further drafters"
         }
         if siblings != .withoutReplacement {
             return "method \(method.name) draws independently, always: leave the candidates out"

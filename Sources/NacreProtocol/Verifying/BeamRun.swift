@@ -3,31 +3,37 @@ package import NacreCore
 /// The beams of a job of method `beam` or `dsbd`, and where they are cached. The job's own sequence holds the prompt
 /// alone; nothing is committed before the end.
 package struct BeamRun: Sendable {
-    /// What the job has in a pass: all its beams, each with the drafts below it.
+    /// What the job has in a pass: its beams, each with the drafts below it.
     struct Part: Sendable {
         let forest: DraftForest
-        /// One for each beam.
-        let covers: [PathCover]
+        /// One for each beam; `nil` where it has no part.
+        let covers: [PathCover?]
+        /// Beams that other verifiers score.
+        let lent: [Int: LentTree]
+        /// It reads a part of one beam's text, and decides nothing.
+        let isReading: Bool
         private let starts: [Int]
 
-        init(_ forest: DraftForest, _ covers: [PathCover]) {
+        init(_ forest: DraftForest, _ covers: [PathCover?], lent: [Int: LentTree] = [:], isReading: Bool = false) {
             self.forest = forest
             self.covers = covers
-            starts = covers.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.rows) }
+            self.lent = lent
+            self.isReading = isReading
+            starts = covers.reduce(into: [0]) { $0.append($0[$0.count - 1] + ($1?.rows ?? 0)) }
         }
 
         var rows: Int { starts[covers.count] }
-        var drafts: Int { covers.reduce(0) { $0 + $1.drafts.count } }
+        var drafts: Int { covers.reduce(0) { $0 + ($1?.drafts.count ?? 0) } }
 
-        /// The place among the job's scores of the row behind a node.
+        /// The place among the job's scores of the row behind a node; of a beam that has a part in the pass.
         func row(behind place: BeamPlace) -> Int {
-            let own = place.node.flatMap { covers[place.tree].places[$0] }.map { $0 + 1 } ?? 0
+            let own = place.node.flatMap { covers[place.tree]?.places[$0] }.map { $0 + 1 } ?? 0
             return starts[place.tree] + own
         }
 
-        /// What of the text up to a node the pass has cached.
-        func stem(_ place: BeamPlace) -> BeamCache.Stem {
-            let cover = covers[place.tree]
+        /// What of the text up to a node the pass has cached; `nil` for a beam without a part.
+        func stem(_ place: BeamPlace) -> BeamCache.Stem? {
+            guard let cover = covers[place.tree] else { return nil }
             guard let own = place.node.flatMap({ cover.places[$0] }) else {
                 return BeamCache.Stem(sequence: cover.owner, length: cover.start + cover.lead.count)
             }
@@ -38,7 +44,8 @@ package struct BeamRun: Sendable {
 
     package internal(set) var beams: TargetBeams
     var cache: BeamCache
-    /// For each live beam what of its text is cached: all but its last token. Before the first pass the prompt.
+    /// For each live beam what of its text is cached: all but its last token, or less where another verifier scored
+    /// it. Before the first pass the prompt.
     var stems: [BeamCache.Stem] = []
     var inFlight: Part?
     var held: (part: Part, scores: [Score])?
@@ -52,20 +59,24 @@ package struct BeamRun: Sendable {
 
     /// What the branches hold once the pass in flight has ended, for audits.
     func contents(of prompt: [TokenID]) -> [CachedText] {
-        if let inFlight {
-            return inFlight.covers.enumerated().flatMap { tree, cover in
-                let text = prompt + beams.live[tree].text.tokens
-                return ([cover.owner] + cover.branches).map { branch in
-                    let drafts = cover.drafts.filter { $0.sequences.contains(branch) }.map(\.token)
-                    return CachedText(sequence: branch, tokens: text + drafts, filled: cache.filled(branch).rawValue)
-                }
-            }
-        }
-        return zip(stems, beams.live).filter { $0.0.sequence != cache.trunk }.map { stem, beam in
-            CachedText(
-                sequence: stem.sequence, tokens: Array((prompt + beam.text.tokens).prefix(stem.length.rawValue)),
+        var contents: [SequenceID: CachedText] = [:]
+        for (stem, beam) in zip(stems, beams.live) where stem.sequence != cache.trunk {
+            let length = max(stem.length.rawValue, contents[stem.sequence]?.tokens.count ?? 0)
+            guard length == stem.length.rawValue else { continue }
+            contents[stem.sequence] = CachedText(
+                sequence: stem.sequence, tokens: Array((prompt + beam.text.tokens).prefix(length)),
                 filled: cache.filled(stem.sequence).rawValue)
         }
+        for (tree, cover) in (inFlight?.covers ?? []).enumerated() {
+            guard let cover else { continue }
+            let text = (prompt + beams.live[tree].text.tokens).prefix(cover.start.rawValue + cover.lead.count)
+            for branch in [cover.owner] + cover.branches {
+                let drafts = cover.drafts.filter { $0.sequences.contains(branch) }.map(\.token)
+                contents[branch] = CachedText(
+                    sequence: branch, tokens: text + drafts, filled: cache.filled(branch).rawValue)
+            }
+        }
+        return contents.values.sorted { $0.sequence.rawValue < $1.sequence.rawValue }
     }
 }
 
@@ -105,25 +116,40 @@ extension JobVerification {
         return drafter.inbox.wholeForest?.prefix(beamRemaining - 1)
     }
 
-    /// Adds all beams and the drafts below them to a pass.
+    /// Adds to a pass all beams that are not lent, and the drafts below them.
     ///
-    /// - Parameter free: sequences that nothing is in; those that are used are taken from it.
-    mutating func place(_ forest: DraftForest, free: inout [SequenceID], in next: inout EnginePass) -> [SequenceID] {
+    /// - Parameters:
+    ///   - reading: so many tokens of one beam's text alone, which decide nothing.
+    ///   - free: sequences that nothing is in; those that are used are taken from it.
+    mutating func place(
+        _ forest: DraftForest, lent: [Int: LentTree] = [:], reading: (tree: Int, count: Int)? = nil,
+        free: inout [SequenceID], in next: inout EnginePass
+    ) -> [SequenceID] {
         guard var run = beams else { return [] }
         if run.stems.isEmpty { run.stems = [BeamCache.Stem(sequence: cursor.sequence, length: cursor.valid)] }
         run.cache.beginPass()
-        let owners = run.stems.map { stem in
-            guard let owner = run.cache.open(stem, claims: run.stems, free: &free, edits: &next.edits) else {
+        // What a pass that was refused had forked is nobody's stem.
+        run.cache.keep(run.stems, free: &free, edits: &next.edits)
+        let trees = reading.map { [$0.tree] } ?? run.stems.indices.filter { lent[$0] == nil }
+        // Edits come before nodes: all forks are made before anything grows.
+        let owners = trees.map { tree in
+            guard
+                let owner = run.cache.open(run.stems[tree], claims: run.stems, free: &free, edits: &next.edits)
+            else {
                 preconditionFailure("no sequence for a beam of a job that has \(speculation.beamsMax) reserved")
             }
             return owner
         }
-        var covers: [PathCover] = []
+        var covers = [PathCover?](repeating: nil, count: run.stems.count)
         var branches: [SequenceID] = []
-        for (tree, owner) in owners.enumerated() {
-            let text = tokens + run.beams.live[tree].text.tokens
-            let drafts = forest.trees[tree]
+        for (tree, owner) in zip(trees, owners) {
             let start = run.stems[tree].length
+            var text = tokens + run.beams.live[tree].text.tokens
+            var drafts = forest.trees[tree]
+            if let reading {
+                text = Array(text.prefix(start.rawValue + reading.count))
+                drafts = DraftTree(root: start + reading.count)
+            }
             // Nothing follows a draft that ends the text.
             let cover = PathCover(
                 drafts, chosen: drafts.indices.filter { !run.beams.ends.contains(drafts[$0].token) },
@@ -139,14 +165,33 @@ extension JobVerification {
                 ScoreRequest(
                     key: key, index: position.next - promptLength, policy: sampling.jointScoring, kind: .law)
             }
-            covers.append(cover)
+            covers[tree] = cover
         }
-        let part = BeamRun.Part(forest, covers)
+        let part = BeamRun.Part(forest, covers, lent: lent, isReading: reading != nil)
         statistics.verified += UInt64(part.drafts)
-        statistics.standing += UInt64(forest.count)
+        if reading == nil { statistics.standing += UInt64(forest.count) }
         run.inFlight = part
         beams = run
         return branches
+    }
+
+    /// A part of a beam's text was read.
+    mutating func noteReading() {
+        guard var run = beams, let part = run.held?.part else { return }
+        run.held = nil
+        for tree in run.stems.indices {
+            run.stems[tree] = part.stem(BeamPlace(tree: tree, node: nil)) ?? run.stems[tree]
+        }
+        beams = run
+    }
+
+    /// Rows will not come: the round begins anew. Nothing was decided by it.
+    mutating func forgetPass(edits: inout [CacheEdit]) {
+        guard var run = beams else { return }
+        run.held = nil
+        var freed: [SequenceID] = []
+        run.cache.keep(run.stems, free: &freed, edits: &edits)
+        beams = run
     }
 
     /// Moves the beams on by what a pass scored, and notes it for the drafters.
@@ -157,8 +202,10 @@ extension JobVerification {
         run.held = nil
         let sampling = sampling
         var rows: [BeamPlace: DraftBeams.Row] = [:]
+        let lentRows = part.lent.compactMapValues { shard($0)?.rows }
         func row(_ place: BeamPlace) -> DraftBeams.Row {
             if let known = rows[place] { return known }
+            if let lent = lentRows[place.tree] { return lent[place.node.map { $0.rawValue + 1 } ?? 0] }
             guard case .law(let law) = scores[part.row(behind: place)] else {
                 preconditionFailure("a beam of the pass without its law")
             }
@@ -179,7 +226,10 @@ extension JobVerification {
                 parent: beam.place.tree,
                 tokens: part.forest.trees[beam.place.tree].tokens(to: beam.place.node) + [beam.token])
         }
-        var stems = verdict.beams.map { part.stem($0.place) }
+        var stems = verdict.beams.map { part.stem($0.place) ?? run.stems[$0.place.tree] }
+        for beam in verdict.beams where part.lent[beam.place.tree] != nil {
+            statistics.shardsUsed += UInt64(part.forest.trees[beam.place.tree].tokens(to: beam.place.node).count)
+        }
         var kept = run.beams.merge()
         if let survivor = speculation.beams.survivor, let one = run.beams.keepOne(survivor, chance: &chance) {
             kept = [kept[one]]

@@ -44,6 +44,10 @@ extension DraftInbox {
             return
         }
         guard draft.tokens.isEmpty else { throw ProtocolFault("Draft of one text in a stream of forests") }
+        // Each verdict begins another: without this an old one would answer it, and nothing more be owed.
+        guard draft.epoch == draft.heard else {
+            throw ProtocolFault("Draft of forest \(draft.epoch) answers verdict \(draft.heard)")
+        }
         for layer in draft.layers {
             guard layer.draws.allSatisfy({ Int($0.token.rawValue) < vocabularySize }) else {
                 throw ProtocolFault("Draft holds a token outside the vocabulary of \(vocabularySize)")

@@ -38,8 +38,8 @@ package struct JobVerification: Sendable {
     package var helpers: [ScoreHelper] = []
     /// When to ask the coordinator for a drafter; `nil` when none is wanted or one has been asked for.
     package var hireAt: Instant?
-    /// The drafter that it lost last.
-    package var lostDrafter: Incarnation = 0
+    /// Drafters that it lost since it last asked for one.
+    package internal(set) var lostDrafters: [Incarnation] = []
     package var hireBackoff = Backoff(initial: Instant.milliseconds(50), limit: Instant.seconds(5))
     /// The first epoch of the next stream: no two streams of a job share one, so no two draws their noise.
     package var nextEpoch: Epoch
@@ -83,7 +83,7 @@ package struct JobVerification: Sendable {
 
     mutating func beginBeams(ends: Set<TokenID>) {
         guard speculation.method.usesBeams else { return }
-        beams = BeamRun(speculation, trunk: cursor.sequence, ends: ends)
+        beams = BeamRun(speculation, trunk: cursor.sequence, ends: ignoresEnds ? [] : ends)
     }
 
     package var length: Position { Position(rawValue: tokens.count) }

@@ -14,6 +14,20 @@ package struct ScoreHelper: Sendable {
         package let sent: Instant
         /// Behind the text, then behind each draft; `nil` while they are on their way.
         package var choices: [Choice]?
+        /// In their place where rows are wanted; complete or `nil`.
+        package var rows: [DraftBeams.Row]?
+        /// Rows of which the others are on their way, the last one perhaps in part.
+        fileprivate var parts: [BeamRow] = []
+        fileprivate var isRowOpen = false
+
+        package init(number: UInt32, base: Position, drafts: DraftTree, sent: Instant) {
+            self.number = number
+            self.base = base
+            self.drafts = drafts
+            self.sent = sent
+        }
+
+        package var isAnswered: Bool { choices != nil || rows != nil }
     }
 
     package let address: String
@@ -26,14 +40,18 @@ package struct ScoreHelper: Sendable {
     package var nextNumber: UInt32 = 0
     /// From a shard to its scores, in microseconds; 0 unknown.
     package private(set) var response = 0.0
+    /// It scores for beams: rows of the law, behind this text after the prompt.
+    package let wantsRows: Bool
+    package var text: [TokenID] = []
 
-    package init(address: String, stream: StreamID) {
+    package init(address: String, stream: StreamID, wantsRows: Bool = false) {
         self.address = address
         self.stream = stream
+        self.wantsRows = wantsRows
     }
 
     /// Whether it can take a shard: scores that are here and of no use any more do not keep it from that.
-    package var isIdle: Bool { isOpen && (shard == nil || shard?.choices != nil) }
+    package var isIdle: Bool { isOpen && shard?.isAnswered != false }
 
     package mutating func receive(_ scores: Scores, at now: Instant) throws(ProtocolFault) {
         // Scores of a shard that was given up are late, and that is all.
@@ -42,6 +60,45 @@ package struct ScoreHelper: Sendable {
             throw ProtocolFault("Scores has \(scores.choices.count) choices for \(out.drafts.count) drafts")
         }
         shard?.choices = scores.choices
+        noteResponse(to: out, at: now)
+    }
+
+    /// The same for rows, which may come in several parts.
+    package mutating func receiveRows(
+        _ scores: Scores, at now: Instant, vocabularySize: Int, _ sampling: SamplingPolicy
+    ) throws(ProtocolFault) {
+        guard var out = shard, out.number == scores.shard, out.rows == nil else { return }
+        guard scores.choices.isEmpty, !scores.rows.isEmpty else {
+            throw ProtocolFault("Scores has \(scores.choices.count) choices where rows are wanted")
+        }
+        for (place, row) in scores.rows.enumerated() {
+            if place == 0, out.isRowOpen {
+                out.parts[out.parts.count - 1].tokens += row.tokens
+                out.parts[out.parts.count - 1].probabilities += row.probabilities
+            } else {
+                out.parts.append(row)
+            }
+            guard out.parts.count <= out.drafts.count + 1, out.parts[out.parts.count - 1].tokens.count <= vocabularySize
+            else { throw ProtocolFault("Scores has more rows, or longer ones, than were asked for") }
+        }
+        out.isRowOpen = scores.goesOn
+        if !out.isRowOpen, out.parts.count == out.drafts.count + 1 {
+            do throws(PayloadFault) {
+                var rows: [DraftBeams.Row] = []
+                for part in out.parts {
+                    rows.append(try part.row(vocabularySize: vocabularySize, sampling))
+                }
+                out.rows = rows
+            } catch {
+                throw ProtocolFault("Scores: \(error)")
+            }
+            out.parts = []
+            noteResponse(to: out, at: now)
+        }
+        shard = out
+    }
+
+    private mutating func noteResponse(to out: Shard, at now: Instant) {
         let sample = Double(now - out.sent)
         response = response == 0 ? sample : response + 0.125 * (min(sample, 8 * response) - response)
     }
@@ -71,6 +128,7 @@ package struct GuestStream: Sendable {
     let sampling: SamplingPolicy
     let promptLength: Position
     let contextTotal: Int
+    let wantsRows: Bool
     private(set) var tokens: [TokenID]
     var cursor: CacheCursor
     /// The shard that waits for a pass.
@@ -85,6 +143,7 @@ package struct GuestStream: Sendable {
         sampling = open.sampling
         promptLength = open.promptLength
         contextTotal = open.contextTotal
+        wantsRows = open.wantsRows
         tokens = open.context
         cursor = CacheCursor(sequence: sequence)
     }
@@ -95,7 +154,9 @@ package struct GuestStream: Sendable {
     var unread: Int { hasContext ? max(0, tokens.count - 1 - cursor.valid.rawValue) : 0 }
 
     func request(behind position: Position) -> ScoreRequest {
-        ScoreRequest(key: key, index: position.next - promptLength, policy: sampling)
+        ScoreRequest(
+            key: key, index: position.next - promptLength, policy: wantsRows ? sampling.jointScoring : sampling,
+            kind: wantsRows ? .law : .choice)
     }
 
     mutating func receive(_ open: ScoreOpen) throws(ProtocolFault) {
@@ -114,7 +175,7 @@ package struct GuestStream: Sendable {
         tokens += shard.tokens
         cursor.cut(to: shard.keep)
         self.shard = nil
-        guard !shard.drafts.isEmpty else { return }
+        guard !shard.drafts.isEmpty || wantsRows else { return }
         var drafts = DraftTree(root: length)
         let limits = DraftTree.Limits(
             nodesMax: TreeShape.nodesMax, depthMax: min(TreeShape.nodesMax, contextMax - tokens.count), widthMax: 64,

@@ -9,6 +9,7 @@ import NacreCore
 // | reads its prompt | as any job, but for the last token, which the first pass of its beams begins with |
 // | has no drafter that is ready | adds one token to every beam in each pass |
 // | has one | waits for its forest, which each verdict begins anew |
+// | has helpers | has some of its beams scored by them (`BeamLending.swift`) |
 // | loses it | goes on alone: the law of the beams is the same |
 // | loses its verifier | begins anew, from the prompt: nothing was committed |
 extension VerifierMachine {
@@ -25,6 +26,14 @@ extension VerifierMachine {
             "\(speculation.beamsMax) beams are more than the \(max(0, most)) that a verifier here can hold: use fewer"
     }
 
+    /// The job whose beams hold the most cells, if those are more than one text may have: there is a context's worth
+    /// for each job.
+    var widestJob: Int? {
+        let cells = jobs.map { $0.promptLength.rawValue + ($0.beams?.beams.cells ?? 0) }
+        guard let most = cells.max(), most > configuration.contextMax else { return nil }
+        return cells.lastIndex(of: most)
+    }
+
     /// Side branches that no job with beams has reserved.
     var unreservedBranches: Int {
         configuration.branches - 1
@@ -35,10 +44,16 @@ extension VerifierMachine {
     struct BeamTurn {
         var index: Int
         var forest: DraftForest
+        /// Trees that other verifiers score.
+        var lent: [Int: StreamID] = [:]
+        /// Instead of all else so many tokens of a beam's text, where more than fit into a pass are not cached.
+        var reading: (tree: Int, count: Int)?
+        /// Tokens of the text of all beams that stay.
+        var leads = 0
         /// Side branches for its drafts.
         var branches = 0
 
-        var nodes: Int { forest.trees.count + forest.count }
+        var nodes: Int { reading?.count ?? leads + forest.count }
     }
 
     /// The jobs with beams whose turn it is, each with the layers of drafts that there is room for. What there is room
@@ -54,11 +69,13 @@ extension VerifierMachine {
         for place in ready.indices {
             let index = ready[(place + prefillTurn) % ready.count]
             guard let forest = jobs[index].dueForest, forest.trees.count <= room else { continue }
-            room -= forest.trees.count
-            turns.append(BeamTurn(index: index, forest: forest))
+            let turn = beamTurn(index, forest, room: room)
+            room -= turn.reading?.count ?? turn.leads
+            turns.append(turn)
         }
         var branches = max(0, unreservedBranches)
-        for place in turns.indices {
+        for place in turns.indices where turns[place].reading == nil {
+            // Of trees that are lent as well, so that they have room here should they come back.
             let forest = turns[place].forest
             let part = forest.prefix(forest.layers(withinNodes: room, sequences: branches))
             turns[place].forest = part
@@ -69,16 +86,43 @@ extension VerifierMachine {
         return turns
     }
 
-    mutating func add(_ turn: BeamTurn, free: inout [SequenceID], to next: inout EnginePass) -> PassShare {
-        let before = next.nodes.count
-        let branches = jobs[turn.index].place(turn.forest, free: &free, in: &next)
+    private func beamTurn(_ index: Int, _ forest: DraftForest, room: Int) -> BeamTurn {
+        var turn = BeamTurn(index: index, forest: forest, lent: jobs[index].lending())
+        let leads = jobs[index].leads(without: turn.lent)
+        turn.leads = leads.values.reduce(0, +)
+        let longest = leads.max { ($0.value, $1.key) < ($1.value, $0.key) }
+        if let longest, turn.leads > max(leads.count, room / 2) {
+            turn.lent = [:]
+            turn.reading = (longest.key, min(longest.value - 1, max(1, room / 2)))
+        }
+        return turn
+    }
+
+    mutating func add(
+        _ turn: BeamTurn, at now: Instant, free: inout [SequenceID], to next: inout EnginePass,
+        into effects: inout [Effect]
+    ) -> PassShare {
+        let lent = lend(turn, at: now, into: &effects)
+        let branches = jobs[turn.index].place(
+            turn.forest, lent: lent, reading: turn.reading, free: &free, in: &next)
         let job = jobs[turn.index]
-        return PassShare(job: job, from: job.cursor.valid, rows: next.nodes.count - before, branches: branches)
+        return PassShare(job: job, from: job.cursor.valid, rows: job.beams?.inFlight?.rows ?? 0, branches: branches)
     }
 
     /// Moves the beams on of every job whose pass is over.
     mutating func judgeBeams(at now: Instant, into effects: inout [Effect]) {
         for index in jobs.indices.reversed() where jobs[index].beams?.held != nil {
+            if jobs[index].beams?.held?.part.isReading == true {
+                jobs[index].noteReading()
+                continue
+            }
+            switch beamRows(index, at: now, into: &effects) {
+            case .complete: break
+            case .awaited: continue
+            case .void:
+                jobs[index].forgetPass(edits: &releases)
+                continue
+            }
             let before = jobs[index].beamLength
             jobs[index].advanceBeams(edits: &releases)
             let tokens = jobs[index].beamLength - before

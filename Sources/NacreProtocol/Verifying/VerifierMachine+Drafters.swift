@@ -30,7 +30,7 @@ extension VerifierMachine {
         for offer in offers where jobs[index].drafters.count < jobs[index].speculation.drafters {
             guard !jobs[index].drafters.contains(where: { $0.address == offer.address }) else { continue }
             guard !isShunned(offer, at: now) else {
-                jobs[index].lostDrafter = offer.incarnation
+                jobs[index].noteLost(offer.incarnation)
                 jobs[index].hireAt = now + jobs[index].hireBackoff.next()
                 continue
             }
@@ -224,7 +224,7 @@ extension VerifierMachine {
         facts = nil
         if drafter.isReading { disturb(by: drafter) }
         drafter.add(to: &jobs[index].statistics)
-        jobs[index].lostDrafter = drafter.incarnation
+        jobs[index].noteLost(drafter.incarnation)
         jobs[index].nextEpoch = max(jobs[index].nextEpoch, drafter.inbox.lastEpoch.next)
         jobs[index].settleMethod(sharesCores: jobs[index].sharesCores)
         jobs[index].schedule.restart()
@@ -277,8 +277,22 @@ extension VerifierMachine {
         for index in jobs.indices {
             guard let due = jobs[index].hireAt, due <= now else { continue }
             jobs[index].hireAt = nil
-            let job = jobs[index]
-            effects.append(.toCoordinator(.hire(Hire(job: job.job, attempt: job.attempt, lost: job.lostDrafter))))
+            let lost = jobs[index].takeLost()
+            effects.append(
+                .toCoordinator(.hire(Hire(job: jobs[index].job, attempt: jobs[index].attempt, lost: lost))))
         }
+    }
+}
+
+extension JobVerification {
+    /// The latest come last, as many as a message holds.
+    mutating func noteLost(_ drafter: Incarnation) {
+        lostDrafters.removeAll { $0 == drafter }
+        lostDrafters = lostDrafters.suffix(Limits.draftersMax - 1) + [drafter]
+    }
+
+    mutating func takeLost() -> [Incarnation] {
+        defer { lostDrafters = [] }
+        return lostDrafters
     }
 }

@@ -22,7 +22,7 @@ extension VerifierMachine {
         for index in reading { sharePrefix(index, edits: &next.edits) }
         var shares: [PassShare] = []
         var free = branchSequences
-        for turn in beamTurns { shares.append(add(turn, free: &free, to: &next)) }
+        for turn in beamTurns { shares.append(add(turn, at: now, free: &free, to: &next, into: &effects)) }
         for turn in turns {
             shares.append(add(turn, branches: &free, to: &next))
             share(turn, at: now, into: &effects)
@@ -255,12 +255,12 @@ extension VerifierMachine {
         }
     }
 
-    /// Who has the least to lose makes room in the cache: those of other verifiers, then the youngest job. The
-    /// coordinator places it elsewhere or says why not.
+    /// Who has the least to lose makes room in the cache: those of other verifiers, then a job whose beams hold more
+    /// than any one text may, then the youngest job. The coordinator places it elsewhere or says why not.
     private mutating func giveWay(_ shares: [PassShare], into effects: inout [Effect]) {
         if !guests.isEmpty {
             endGuest(guests.count - 1, .noRoom, into: &effects)
-        } else if let youngest = shares.last(where: { job(of: $0) != nil }), let index = job(of: youngest) {
+        } else if let index = widestJob ?? shares.compactMap({ job(of: $0) }).max() {
             end(at: index, .cacheFull, into: &effects)
         }
     }

@@ -240,7 +240,9 @@ package struct VerifierMachine: Machine, Sendable {
         jobs[jobs.count - 1].beginBeams(ends: configuration.endTokens)
         if !configuration.canRewind { jobs[jobs.count - 1].schedule = .autoregressive }
         bind(jobs.count - 1, to: assignment.offers, at: now, into: &effects)
-        if assignment.speculation.helpers > 0 { jobs[jobs.count - 1].leadMax = leadMax }
+        if assignment.speculation.helpers > 0, jobs[jobs.count - 1].beams == nil {
+            jobs[jobs.count - 1].leadMax = leadMax
+        }
         bindHelpers(jobs.count - 1, to: assignment.helpers, into: &effects)
     }
 

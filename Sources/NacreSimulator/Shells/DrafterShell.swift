@@ -19,6 +19,8 @@ final class DrafterShell: Shell {
     /// What each stream was allowed and where it is, from the messages alone.
     private var limits: [StreamKey: Position] = [:]
     private var epochs: [StreamKey: Epoch] = [:]
+    /// The last draft of each stream of a breaker.
+    private var said: [StreamKey: Draft] = [:]
     /// Of each draft of the epoch, by its number, how many drafts lead to it, itself included.
     private var depths: [StreamKey: [Int]] = [:]
 
@@ -123,7 +125,12 @@ final class DrafterShell: Shell {
         case .honest, .guesser: world.send(message, on: id, from: host)
         case .mute:
             if case .draft = message { world.count(.lie) } else { world.send(message, on: id, from: host) }
-        case .breaker: Breaker.send(message, on: id, from: host, in: world)
+        case .breaker:
+            guard case .draft(let draft) = message else {
+                return Breaker.send(message, after: nil, on: id, from: host, in: world)
+            }
+            let before = said.updateValue(draft, forKey: StreamKey(id: id, stream: draft.stream))
+            Breaker.send(message, after: before, on: id, from: host, in: world)
         }
     }
 }

@@ -240,14 +240,18 @@ extension Hire {
         wire.pointee.job_hi = job.high
         wire.pointee.job_lo = job.low
         wire.pointee.attempt = attempt.rawValue
-        wire.pointee.lost = lost.rawValue
+        wire.pointee.n_lost = lost.count
+        wire.pointee.lost = writer.copy(lost.map(\.rawValue))
         return UnsafeMutableRawPointer(wire)
     }
 
     init(_ wire: Nacre__Hire, _ fields: FieldReader) throws(WireError) {
+        guard wire.n_lost <= Limits.draftersMax else {
+            throw fields.invalid("lost", "has \(wire.n_lost) items, at most \(Limits.draftersMax) are allowed")
+        }
         self.init(
             job: JobID(high: wire.job_hi, low: wire.job_lo), attempt: try fields.attempt(wire.attempt),
-            lost: Incarnation(rawValue: wire.lost))
+            lost: UnsafeBufferPointer(start: wire.lost, count: wire.n_lost).map { Incarnation(rawValue: $0) })
     }
 }
 

@@ -121,7 +121,7 @@ package enum MessageCodec {
         case .draftRow(let message): try message.pack(writer)
         case .scoreOpen(let message): try message.pack(writer)
         case .scoreShard(let message): try message.pack(writer)
-        case .scores(let message): message.pack(writer)
+        case .scores(let message): try message.pack(writer)
         case .scoreClose(let message): message.pack(writer)
         case .hello(let message): try message.pack(writer)
         case .welcome(let message): message.pack(writer)

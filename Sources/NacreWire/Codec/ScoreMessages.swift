@@ -18,6 +18,7 @@ extension ScoreOpen {
         wire.pointee.context_offset = try writer.number(contextOffset, "contextOffset")
         wire.pointee.n_context = context.count
         wire.pointee.context = writer.copy(context)
+        wire.pointee.wants_rows = wantsRows ? 1 : 0
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -30,7 +31,8 @@ extension ScoreOpen {
             promptLength: try fields.position(
                 wire.prompt_length, "promptLength", max: min(total, Limits.promptTokensMax)),
             contextTotal: total, contextOffset: try fields.count(wire.context_offset, "contextOffset"),
-            context: try fields.tokens(wire.context, wire.n_context, "context", max: Limits.contextChunkTokens))
+            context: try fields.tokens(wire.context, wire.n_context, "context", max: Limits.contextChunkTokens),
+            wantsRows: wire.wants_rows != 0)
         try fields.within(total, offset: contextOffset, part: context.count, "context")
     }
 }
@@ -62,7 +64,7 @@ extension ScoreShard {
 }
 
 extension Scores {
-    func pack(_ writer: borrowing FieldWriter) -> UnsafeMutableRawPointer {
+    func pack(_ writer: borrowing FieldWriter) throws(WireError) -> UnsafeMutableRawPointer {
         let wire = writer.make(nacre__scores__init)
         wire.pointee.stream = stream.rawValue
         wire.pointee.shard = shard
@@ -71,6 +73,14 @@ extension Scores {
         wire.pointee.n_margin = choices.count
         wire.pointee.margin = writer.copy(choices.map(\.margin))
         wire.pointee.microseconds = microseconds
+        wire.pointee.n_row_size = rows.count
+        wire.pointee.row_size = try writer.numbers(rows.map(\.tokens.count), "rowSizes")
+        let (tokens, probabilities) = (rows.flatMap(\.tokens), rows.flatMap(\.probabilities))
+        wire.pointee.n_row_token = tokens.count
+        wire.pointee.row_token = writer.copy(tokens)
+        wire.pointee.n_row_probability = probabilities.count
+        wire.pointee.row_probability = writer.copy(probabilities)
+        wire.pointee.goes_on = goesOn ? 1 : 0
         return UnsafeMutableRawPointer(wire)
     }
 
@@ -80,7 +90,37 @@ extension Scores {
         let margins = try fields.margins(wire.margin, wire.n_margin, of: tokens.count)
         self.init(
             stream: StreamID(rawValue: wire.stream), shard: wire.shard,
-            choices: zip(tokens, margins).map { Choice(token: $0, margin: $1) }, microseconds: wire.microseconds)
+            choices: zip(tokens, margins).map { Choice(token: $0, margin: $1) }, microseconds: wire.microseconds,
+            rows: try Self.rows(wire, fields), goesOn: wire.goes_on != 0)
+        guard !goesOn || !rows.isEmpty else { throw fields.invalid("rows", "go on, but there are none") }
+    }
+
+    private static func rows(_ wire: Nacre__Scores, _ fields: FieldReader) throws(WireError) -> [BeamRow] {
+        let tokens = try fields.tokens(wire.row_token, wire.n_row_token, "rowTokens", max: Limits.lawEntriesMax)
+        guard wire.n_row_probability == tokens.count else {
+            throw fields.invalid("rowProbabilities", "has \(wire.n_row_probability) items for \(tokens.count) tokens")
+        }
+        guard wire.n_row_size <= Limits.treeNodesMax + 1 else {
+            throw fields.invalid(
+                "rowSizes", "has \(wire.n_row_size) items, at most \(Limits.treeNodesMax + 1) are allowed")
+        }
+        let probabilities = Array(UnsafeBufferPointer(start: wire.row_probability, count: tokens.count))
+        // Written so that NaN fails.
+        if let odd = probabilities.first(where: { !($0 > 0 && $0 <= 1) }) {
+            throw fields.invalid("rowProbabilities", "has \(odd); they are above 0, at most 1")
+        }
+        var rows: [BeamRow] = []
+        var start = 0
+        for size in UnsafeBufferPointer(start: wire.row_size, count: wire.n_row_size) {
+            guard size > 0, Int(size) <= tokens.count - start else {
+                throw fields.invalid("rowSizes", "has \(size), with \(tokens.count - start) entries left")
+            }
+            let part = start..<start + Int(size)
+            rows.append(BeamRow(tokens: Array(tokens[part]), probabilities: Array(probabilities[part])))
+            start = part.upperBound
+        }
+        guard start == tokens.count else { throw fields.invalid("rowSizes", "leave \(tokens.count - start) entries") }
+        return rows
     }
 }
 

@@ -64,22 +64,38 @@ struct PlainDecoder {
         return laws
     }
 
+    /// The law of each token of `output`, given the text before it.
+    func laws(_ prompt: String, _ policy: SamplingPolicy, along output: [UInt32]) throws -> [[UInt32: Double]] {
+        let text = try tokenizer.tokenize(Array(prompt.utf8), addSpecial: true, parseSpecial: false)
+        let tokens = text + output.dropLast().map { TokenID(rawValue: $0) }
+        var engine = try LlamaEngine(model: model, settings: LlamaSettings(threads: 1, contextPerJob: tokens.count + 1))
+        let nodes = tokens.enumerated().map { place, token in
+            let index = place - text.count + 1
+            let request = ScoreRequest(key: 0, index: max(0, index), policy: policy, kind: .law)
+            return ForestNode(
+                token: token, position: Position(rawValue: place), sequence: 0, score: index < 0 ? nil : request)
+        }
+        return try nodes.flatMap { try engine.run(EnginePass(nodes: [$0])) }.map(Self.law)
+    }
+
+    private static func law(_ score: Score) -> [UInt32: Double] {
+        guard case .law(let row) = score else { return [:] }
+        return row.probabilities.enumerated().reduce(into: [:]) { law, entry in
+            if entry.element > 0 { law[UInt32(entry.offset)] = entry.element }
+        }
+    }
+
     private static func law(
         behind tokens: [TokenID], _ index: Int, _ policy: SamplingPolicy, by engine: inout LlamaEngine
     ) throws -> [UInt32: Double] {
-        var law: [UInt32: Double] = [:]
         let request = ScoreRequest(key: 0, index: index, policy: policy, kind: .law)
         for (place, token) in tokens.enumerated() {
             let node = ForestNode(
                 token: token, position: Position(rawValue: place), sequence: 0,
                 score: place == tokens.count - 1 ? request : nil)
             let edits: [CacheEdit] = place == 0 ? [.release(0)] : []
-            for case .law(let row) in try engine.run(EnginePass(edits: edits, nodes: [node])) {
-                for (id, probability) in row.probabilities.enumerated() where probability > 0 {
-                    law[UInt32(id)] = probability
-                }
-            }
+            if let score = try engine.run(EnginePass(edits: edits, nodes: [node])).first { return Self.law(score) }
         }
-        return law
+        return [:]
     }
 }

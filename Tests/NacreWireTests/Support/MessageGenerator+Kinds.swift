@@ -31,7 +31,11 @@ extension MessageGenerator {
         case .commit: .commit(commit())
         case .jobEnded: .jobEnded(jobEnded())
         case .cancelJob: .cancelJob(CancelJob(job: job(), attempt: attempt()))
-        case .hire: .hire(Hire(job: job(), attempt: attempt(), lost: Incarnation(rawValue: word64())))
+        case .hire:
+            .hire(
+                Hire(
+                    job: job(), attempt: attempt(),
+                    lost: (0..<number(0...Limits.draftersMax)).map { _ in Incarnation(rawValue: word64()) }))
         case .offers: .offers(Offers(job: job(), attempt: attempt(), offers: offers()))
         case .jobPolicy: .jobPolicy(JobPolicy(job: job(), attempt: attempt(), policy: policy()))
         case .vocabularyChunk: .vocabularyChunk(vocabularyChunk())

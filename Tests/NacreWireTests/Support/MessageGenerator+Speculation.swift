@@ -146,7 +146,7 @@ extension MessageGenerator {
         return ScoreOpen(
             stream: stream(), job: job(), attempt: attempt(), key: StreamKey(rawValue: word64()),
             sampling: sampling(), promptLength: context.prompt, contextTotal: context.total,
-            contextOffset: context.offset, context: context.tokens)
+            contextOffset: context.offset, context: context.tokens, wantsRows: next() % 2 == 0)
     }
 
     mutating func scoreShard() -> ScoreShard {
@@ -159,9 +159,13 @@ extension MessageGenerator {
     }
 
     mutating func scores() -> Scores {
-        Scores(
+        let rows = (0..<number(0...5)).map { _ in
+            let tokens = tokens(number(1...40))
+            return BeamRow(tokens: tokens, probabilities: tokens.map { _ in Double(number(1...1_000)) / 1_000 })
+        }
+        return Scores(
             stream: stream(), shard: word32(),
             choices: tokens(number(0...(Limits.treeNodesMax + 1))).map { Choice(token: $0, margin: margin()) },
-            microseconds: word32())
+            microseconds: word32(), rows: rows, goesOn: !rows.isEmpty && next() % 2 == 0)
     }
 }

@@ -1,0 +1,127 @@
+import NacreCore
+import NacreEngine
+import NacreProtocol
+import RealModule
+import Testing
+
+/// The rows that a bridged engine gives, each by itself: no law and no token tells a draft that is legal but not meant.
+@Suite struct BridgedEngineTests {
+    private static let target = ToyVocabulary("a", "b", "ab", "$", end: "$")
+    private static let draft = ToyVocabulary("b", "a", "#", "c", end: "#")
+
+    /// What a bridge of `kind` scores behind `tokens`, by a drafter that thinks of its next token only what `law` says
+    /// of it behind its last one.
+    private static func score(
+        _ kind: BridgeKind, behind tokens: [TokenID], _ request: ScoreRequest, target: ToyVocabulary = target,
+        draft: ToyVocabulary = draft, _ law: @escaping @Sendable (TokenID?) -> [Double]
+    ) throws -> Score? {
+        let bridge = try VocabularyBridge(target: target, draft: draft, asked: kind)
+        let model = TabularModel(
+            vocabularySize: draft.vocabularySize, endOfGeneration: draft.end ?? 0
+        ) { context, row in
+            for (id, probability) in law(context.last).enumerated() { row[id] = Float(Double.log(probability)) }
+        }
+        let inner = ReferenceEngine(model: model, contextCells: 256, sequences: 4, nodesMax: 64)
+        var engine = BridgedEngine(inner, bridge: bridge, contextMax: 200)
+        let nodes = tokens.enumerated().map { place, token in
+            ForestNode(
+                token: token, position: Position(rawValue: place), sequence: 0,
+                score: place == tokens.count - 1 ? request : nil)
+        }
+        return try engine.run(EnginePass(nodes: nodes)).first
+    }
+
+    private static func request(_ kind: ScoreRequest.Kind, temperature: Double = 1) -> ScoreRequest {
+        ScoreRequest(key: 0, index: 0, policy: SamplingPolicy(temperature: temperature), kind: kind)
+    }
+
+    private static func probabilities(_ score: Score?) -> [Double]? {
+        if case .law(let law)? = score { law.probabilities } else { nil }
+    }
+
+    /// Behind an a comes a b for the most part, behind all else an a.
+    @Sendable private static func alternating(_ last: TokenID?) -> [Double] {
+        last == 1 ? [0.9, 0.05, 0.03, 0.02] : [0.1, 0.85, 0.03, 0.02]
+    }
+
+    @Test("TLI gives q of the shared tokens, renormalised, at temperature 1")
+    func intersection() throws {
+        let row = try Self.probabilities(
+            Self.score(.tli, behind: [1], Self.request(.law)) { _ in [0.5, 0.2, 0.1, 0.2] })
+        let expected = [0.2 / 0.8, 0.5 / 0.8, 0, 0.1 / 0.8]
+        #expect(row.map { zip($0, expected).allSatisfy { abs($0 - $1) < 1e-6 } } == true, "\(row ?? [])")
+    }
+
+    @Test("TLI drafts nothing where less than a tenth of q is shared", arguments: [(0.92, false), (0.88, true)])
+    func smallMass(unshared: Double, isDrafted: Bool) throws {
+        let rest = (1 - unshared) / 3
+        let score = try Self.score(.tli, behind: [1], Self.request(.law)) { _ in [rest, rest, rest, unshared] }
+        #expect((Self.probabilities(score) != nil) == isDrafted && (score == .candidates([])) == !isDrafted)
+    }
+
+    @Test("TLI drafts nothing inside of a character that the drafter has not seen")
+    func insideOfCharacter() throws {
+        let target = ToyVocabulary(pieces: [[0xC3], [0xA9], [0x61]])
+        let draft = ToyVocabulary(pieces: [[0xC3, 0xA9], [0x61]])
+        for (tokens, isDrafted) in [([2, 0], false), ([2, 0, 1], true)] as [([TokenID], Bool)] {
+            let score = try Self.score(.tli, behind: tokens, Self.request(.law), target: target, draft: draft) { _ in
+                [0.5, 0.5]
+            }
+            #expect((Self.probabilities(score) != nil) == isDrafted, "\(tokens)")
+        }
+    }
+
+    @Test("slem+tli goes by the text where the request is greedy, and by shared tokens where it is drawn")
+    func mixed() throws {
+        for kind in [BridgeKind.mixed, .slem, .tli] {
+            let greedy = try Self.score(
+                kind, behind: [1], ScoreRequest(key: 0, index: 0, policy: .greedy, kind: .candidates(1)),
+                Self.alternating)
+            guard case .candidates(let drafts)? = greedy else {
+                Issue.record("\(kind): \(String(describing: greedy))")
+                continue
+            }
+            // "aba…" is ab and more in the target's tokens; of the drafter's own tokens an a comes next.
+            #expect(drafts.first?.token == (kind == .tli ? 0 : 2), "\(kind)")
+            let row = try Self.probabilities(Self.score(kind, behind: [1], Self.request(.law), Self.alternating))
+            #expect(row?.first.map { $0 > 0.8 } == (kind != .slem), "\(kind): \(row ?? [])")
+            #expect(row?[2] == (kind == .slem ? 1 : 0), "\(kind): \(row ?? [])")
+        }
+    }
+
+    @Test("SLEM puts beside its own text what else the drafter thought of there, each token once")
+    func siblings() throws {
+        let score = try Self.score(
+            .slem, behind: [1], ScoreRequest(key: 0, index: 0, policy: .greedy, kind: .candidates(3)),
+            Self.alternating)
+        guard case .candidates(let drafts)? = score else {
+            Issue.record("\(String(describing: score))")
+            return
+        }
+        // Its text, the other letter, and the end.
+        #expect(drafts.map(\.token) == [2, 1, 3])
+    }
+
+    @Test("a fork holds the text up to its length, in the tokens of both, and the origin keeps its own")
+    func forks() throws {
+        let bridge = try VocabularyBridge(target: Self.target, draft: Self.draft, asked: .tli)
+        let model = TabularModel(vocabularySize: 4, endOfGeneration: 2) { _, row in
+            for id in row.indices { row[id] = 0 }
+        }
+        var engine = BridgedEngine(
+            ReferenceEngine(model: model, contextCells: 256, sequences: 4, nodesMax: 64), bridge: bridge,
+            contextMax: 200)
+        func nodes(_ tokens: [TokenID], _ sequence: SequenceID, from start: Int) -> [ForestNode] {
+            tokens.enumerated().map { place, token in
+                ForestNode(
+                    token: token, position: Position(rawValue: start + place), sequence: sequence,
+                    score: place == tokens.count - 1 ? Self.request(.law) : nil)
+            }
+        }
+        _ = try engine.run(EnginePass(nodes: nodes([0, 2, 1, 0], 0, from: 0)))
+        _ = try engine.run(EnginePass(edits: [.fork(0, to: 1, length: 2)], nodes: nodes([0], 1, from: 2)))
+        #expect(engine.held(0).target == [0, 2, 1, 0] && engine.held(0).draft == [1, 1, 0, 0, 1])
+        #expect(engine.held(1).target == [0, 2, 0] && engine.held(1).draft == [1, 1, 0, 1])
+        #expect(engine.inner.cached(1) == engine.held(1).draft)
+    }
+}
