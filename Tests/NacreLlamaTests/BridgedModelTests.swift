@@ -151,6 +151,6 @@ struct BridgedModelTests {
             }
         }
         #expect(judged > 20, "\(accepted) of \(judged) drafts")
-        print("\(pair) by \(kind): \(accepted) of \(judged)")
+
     }
 }
