@@ -55,8 +55,8 @@ struct GreedyTexts: Sendable {
         return (half(0), half(1))
     }
 
-    /// How often `draft`, an engine in the target's tokens, would have drafted what the target chose: it reads each text
-    /// in one pass, which says at every position what it would have drafted there.
+    /// How often `draft`, an engine in the target's tokens, would have drafted what the target chose: it reads each
+    /// text in one pass, which says at every position what it would have drafted there.
     func agreement<E: Engine & SendableMetatype & ~Copyable>(
         of draft: EngineHost<E>
     ) async throws(EngineError) -> MeasuredAgreement {

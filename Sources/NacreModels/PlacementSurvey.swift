@@ -15,7 +15,7 @@ package struct PlacementSurvey: Sendable {
     package var prompts: [String]
     /// Share of drafts that agree; `nil` measures it.
     package var agreement: Double?
-    /// How drafts of another vocabulary become the target's tokens, as `nacre-drafter --bridge` reads it; `nil` is auto.
+    /// How drafts of another vocabulary become the target's tokens, as `nacre-drafter --bridge` reads it; `nil`: auto.
     package var bridge: String?
     /// Another host for the drafter: its cores, and there and back in microseconds.
     package var drafterHost: (cores: Int, roundTripMicroseconds: Double)?

@@ -10,8 +10,8 @@ struct ReplayCommand: AsyncParsableCommand {
             tokens per second, their ratio to plain decoding, and their share of what somebody reaches who knows
             beforehand where drafts agree (for pearl and stream a bound that none reaches: there drafts cost it no
             time). Positions at which nothing was drafted are left out. Several traces of the same models are played one
-            after the other, each from what its pair knows of those before, and scored together. In a pipe: method, policy, tokens per second,
-            ratio, share of the bound, drafts per pass, acceptance, separated by tabs.
+            after the other, each from what its pair knows of those before, and scored together. In a pipe: method,
+            policy, tokens per second, ratio, share of the bound, drafts per pass, acceptance, separated by tabs.
 
             Examples:
               nacre run --file prompt.txt --max-tokens 512 --record job.trace

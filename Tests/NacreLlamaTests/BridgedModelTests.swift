@@ -151,6 +151,5 @@ struct BridgedModelTests {
             }
         }
         #expect(judged > 20, "\(accepted) of \(judged) drafts")
-
     }
 }

@@ -106,7 +106,7 @@ import Testing
         let answer = try #require(try question.run().first)
         // The very round that the trace is made of, as replay plays it.
         let report = try Replay(
-            try trace(), policies: ["fixed:gamma=2"], methods: ["speculative"], isGoverned: false
+            [try trace()], policies: ["fixed:gamma=2"], methods: ["speculative"], isGoverned: false
         ).run()
         #expect(abs(answer.tokensPerSecond - report.answers[0].tokensPerSecond) < 1e-6)
         #expect(abs((answer.acceptanceRate ?? 0) - report.answers[0].acceptanceRate) < 1e-9)

@@ -87,7 +87,7 @@ import Testing
     func parts() {
         var divided = Self.setting(Self.beam(3))
         (divided.nodesMax, divided.length, divided.helperMessages) = (8, 60, 30)
-        divided.branches = 6
+        divided.branches = 8
         var alone = divided
         (alone.helpers, alone.speculation.helpers) = (0, 0)
         #expect(answers(divided, jobs: 10, seed: 8).answers == answers(alone, jobs: 10, seed: 9).answers)

@@ -196,9 +196,12 @@ struct MachineLoop {
             openJobs.remove(ended.job)
         case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire(let hire)):
-            if setting.faultPercent == 0 { Issue.record("a drafter was lost") }
-            let offers = Offers(job: hire.job, attempt: hire.attempt, offers: offers)
-            schedule(.verifier(.control(.offers(offers))), in: 200)
+            guard setting.faultPercent > 0 else {
+                Issue.record("a drafter was lost")
+                return
+            }
+            let found = Offers(job: hire.job, attempt: hire.attempt, offers: offers)
+            schedule(.verifier(.control(.offers(found))), in: 200)
         case .toCoordinator: break
         case .dial(let address) where address.hasPrefix("h"):
             let number = Int(address.dropFirst()) ?? 0

@@ -10,10 +10,10 @@
 /// never less than the Σ p·ψ of SLEM, with the target's law (ALGORITHMS 5.2). Drawing from ψ has the law of drafting a
 /// text and taking its first token, so no text is drafted at all.
 ///
-/// The price is a row of the drafter for every way in which it can say a text that is still undecided: of a drafter that
-/// speaks in bytes one for each piece of the target that begins another piece, of one with longer tokens up to
-/// 2^(bytes − 1) times as many. That is why this is for byte-level drafters and small vocabularies, and never chosen by
-/// itself.
+/// The price is a row of the drafter for every way in which it can say a text that is still undecided: of a drafter
+/// that speaks in bytes one for each piece of the target that begins another piece, of one with longer tokens up to
+/// 2^(bytes − 1) times as many. That is why this is for byte-level drafters and small vocabularies, and never chosen
+/// by itself.
 ///
 /// Which token a text begins with is ours to say, the law holds for any rule: the longest match is what can be decided
 /// byte by byte. Where the target's tokenizer would say otherwise, ψ is off, and with it acceptance, not the output.
