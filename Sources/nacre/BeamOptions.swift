@@ -5,7 +5,8 @@ import NacreAPI
 struct BeamOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Of --method beam and dsbd: beams of the target drawn at each step, 1 to 16 (default 4).", valueName: "n"))
+            "Of --method beam and dsbd: beams of the target drawn at each step, 1 to 16 (default 4, or --draft-beams "
+                + "if those are fewer).", valueName: "n"))
     var beams: Int?
 
     @Option(

@@ -64,7 +64,7 @@ import Testing
         #expect(rows.map { $0[1] } == ["autoregressive", "speculative:gamma=2", "mtad:gamma=2,tau=0.1"], "\(result)")
         #expect(rows.map { $0.last } == ["identical", "identical", "lossy"], "\(result)")
         // Its drafts are taken.
-        #expect(rows.last.flatMap { Double($0[7]) }.map { $0 > 0 } == true, "\(result)")
+        #expect(rows.last.flatMap { Double($0[8]) }.map { $0 > 0 } == true, "\(result)")
     }
 
     @Test("what cannot be measured is named, and nothing to measure is an error")

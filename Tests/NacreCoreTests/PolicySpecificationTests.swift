@@ -56,7 +56,7 @@ struct PolicySpecificationTests {
                 + "min (whole, 0 to 64, default 0), max (whole, 1 to 64, default 64)")
         #expect(
             fault("adaedl:lambda=1.5")
-                == "policy adaedl: '1.5' is no value of lambda (0 to 1, default 0.4): least bound on acceptance, at first"
+                == "policy adaedl: '1.5' is no value of lambda (0 to 1, default 0.2): least bound on acceptance, at first"
         )
         #expect(
             fault("fixed:gamma=2.5")

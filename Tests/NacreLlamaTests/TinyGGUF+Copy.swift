@@ -16,6 +16,8 @@ extension TinyGGUF {
             tensors.append(Tensor(name: name, shape: shape, type: UInt32(reader.number(4)), bytes: []))
             ends.append(reader.number(8))
         }
+        // A file of a vocabulary alone has no weights.
+        guard !tensors.isEmpty else { return }
         let weights = (reader.place + 31) / 32 * 32
         ends = ends.dropFirst() + [file.count - weights]
         var start = 0
