@@ -83,6 +83,15 @@ import Testing
         #expect(answers(divided, jobs: 10, seed: 6).answers == answers(alone, jobs: 10, seed: 7).answers)
     }
 
+    @Test("A tree that comes back to a helper which has its text is scored", arguments: [1, 2, 3, 5, 8, 13, 40])
+    func lentAgain(messages: Int) {
+        var divided = Self.setting(Self.beam(4), helpers: 2)
+        divided.helperMessages = messages
+        var alone = divided
+        (alone.helpers, alone.speculation.helpers) = (0, 0)
+        #expect(answers(divided, jobs: 10, seed: 6).answers == answers(alone, jobs: 10, seed: 7).answers)
+    }
+
     @Test("A pass that holds less than what a beam's text lacks reads it in parts")
     func parts() {
         var divided = Self.setting(Self.beam(3))

@@ -41,14 +41,14 @@ extension MachineLoop {
         for effect in helpers[number].step(input, at: now) { perform(effect, ofHelper: number) }
     }
 
-    /// A helper's answers go home, until it is gone.
+    /// A helper's answers go home; the last of them is gone after some.
     private mutating func perform(_ effect: VerifierMachine.Effect, ofHelper number: Int) {
         switch effect {
         case .toHost(_, let message):
             guard !helpers[number].isGone else { break }
             helpers[number].messages += 1
             let link = 2 * drafters.count + helpers.count + number
-            let isLast = helpers[number].messages > setting.helperMessages
+            let isLast = helpers[number].messages > setting.helperMessages && number == helpers.count - 1
             helpers[number].isGone = isLast
             send(
                 .verifier(

@@ -24,7 +24,7 @@ struct MachineLoop {
         var hasModel = true
         /// Where the drafters have another vocabulary.
         var bridge: ToyBridge?
-        /// Verifiers that may score for the first, and after how many messages from each it is gone.
+        /// Verifiers that may score for the first, and after how many messages the last of them is gone.
         var helpers = 0
         var helperMessages = Int.max
         /// How many of a hundred passes of a drafter of another vocabulary fail; a job that loses it gets it again.

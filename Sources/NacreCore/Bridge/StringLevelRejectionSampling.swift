@@ -127,6 +127,8 @@ package struct StringLevelRejectionSampling: Sendable {
                 guard seen == min(text.count, held.count) else { continue }
                 let next = step(walk, text[seen...])
                 if next.node != nil {
+                    // Each costs a row.
+                    guard rows + open.count < rowsMax else { throw .tooManyRows(max: rowsMax) }
                     open.append((path + [token], next, held.dropFirst(seen), mass * probability))
                 } else if let decided = next.longest {
                     weights[Int(decided.rawValue)] += mass * probability

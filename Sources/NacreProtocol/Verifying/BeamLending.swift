@@ -118,7 +118,8 @@ extension VerifierMachine {
             // At first it may have the prompt to read.
             let patience =
                 helper.response == 0
-                ? configuration.primingMax : max(configuration.silenceMax, 4 * Int(helper.response))
+                ? configuration.primingMax
+                : min(configuration.primingMax, max(configuration.silenceMax, 4 * Int(helper.response)))
             if now < shard.sent + patience {
                 if rows == .complete { rows = .awaited }
                 continue

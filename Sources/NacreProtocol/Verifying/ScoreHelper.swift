@@ -173,7 +173,8 @@ package struct GuestStream: Sendable {
         else { throw ProtocolFault("ScoreShard keeps \(shard.keep) of \(length) tokens") }
         tokens.removeSubrange(shard.keep.rawValue...)
         tokens += shard.tokens
-        cursor.cut(to: shard.keep)
+        // The last token is evaluated again: a pass needs a row behind the text.
+        cursor.cut(to: min(shard.keep, Position(rawValue: tokens.count - 1)))
         self.shard = nil
         guard !shard.drafts.isEmpty || wantsRows else { return }
         var drafts = DraftTree(root: length)

@@ -18,7 +18,11 @@ extension VerifierMachine {
         case .scoreShard(let shard) where hasGreeted:
             guard let guest = guests.firstIndex(where: { $0.link == link && $0.stream == shard.stream }) else { return }
             try check(shard.tokens)
-            guard shard.keep.rawValue + shard.tokens.count < configuration.contextMax else {
+            let depth =
+                shard.parents.reduce(into: [0]) { depths, parent in
+                    depths.append(depths[min(Int(parent), depths.count - 1)] + 1)
+                }.max() ?? 0
+            guard shard.keep.rawValue + shard.tokens.count + max(1, depth) <= configuration.contextMax else {
                 endGuest(guest, .contextTooLong, into: &effects)
                 return
             }
@@ -58,6 +62,15 @@ extension VerifierMachine {
         // Jobs of one's own come first: the last sequence is kept for them.
         guard freeSequences.count > 1, let sequence = freeSequences.popLast() else { return refuse(.noRoom) }
         guests.append(GuestStream(open, link: link, sequence: sequence))
+    }
+
+    /// Those whose shard was in a pass that the cache had no room for: it will not come back, and is not waited for.
+    ///
+    /// - Returns: whether there was one.
+    mutating func endRefusedGuests(_ shares: [PassShare], into effects: inout [Effect]) -> Bool {
+        let refused = shares.compactMap { guest(of: $0) }.filter { guests[$0].inFlight != nil }
+        for guest in refused.sorted(by: >) { endGuest(guest, .noRoom, into: &effects) }
+        return !refused.isEmpty
     }
 
     mutating func endGuest(_ guest: Int, _ reason: CloseReason, into effects: inout [Effect]) {

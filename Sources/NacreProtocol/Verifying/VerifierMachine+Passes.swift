@@ -225,8 +225,9 @@ extension VerifierMachine {
         case .done(let scores, let started, let ended):
             conclude(shares, scores[...], started: started, ended: ended, into: &effects)
         case .cacheFull:
+            let haveGone = endRefusedGuests(shares, into: &effects)
             for share in shares { retract(share) }
-            giveWay(shares, into: &effects)
+            if !haveGone { giveWay(shares, into: &effects) }
         case .failed(let detail):
             for share in shares {
                 releases += share.branches.map { .release($0) }
@@ -240,7 +241,7 @@ extension VerifierMachine {
         if case .job(let job, let attempt) = share.owner { index(of: job, attempt) } else { nil }
     }
 
-    private func guest(of share: PassShare) -> Int? {
+    func guest(of share: PassShare) -> Int? {
         if case .guest(let id) = share.owner { guests.firstIndex { $0.id == id } } else { nil }
     }
 
