@@ -1,6 +1,7 @@
 import NacreCore
 import NacreEngine
 import NacreLlama
+import Synchronization
 import Testing
 
 /// Drafters of another vocabulary in front of real ones: SentencePiece against byte pairs, and two families of byte
@@ -8,7 +9,7 @@ import Testing
 @Suite("Bridges between models of real vocabularies", .serialized)
 struct BridgedModelTests {
     /// A model with one of llama.cpp's vocabularies.
-    private struct Model {
+    private struct Model: Sendable {
         let model: LlamaModel
         let tokenizer: LlamaTokenizer
 
@@ -21,9 +22,27 @@ struct BridgedModelTests {
             tokenizer = try LlamaTokenizer(model)
         }
 
+        func hasToken(beginningWith bytes: some Collection<UInt8>) -> Bool {
+            (0..<UInt32(tokenizer.vocabularySize)).contains {
+                tokenizer.piece(TokenID(rawValue: $0)).starts(with: bytes)
+            }
+        }
+
         /// What a text's tokens say, commands left out.
         func bytes(_ tokens: [TokenID]) -> [UInt8] {
             tokens.filter { !tokenizer.isControl($0) && !tokenizer.isEndOfGeneration($0) }.flatMap(tokenizer.piece)
+        }
+    }
+
+    /// Each is made once.
+    private static let models = Mutex<[String: Model]>([:])
+
+    private static func model(_ name: String) throws -> Model {
+        try models.withLock { models in
+            if let model = models[name] { return model }
+            let model = try Model(name, seed: name.utf8.reduce(0) { 31 * $0 + UInt64($1) })
+            models[name] = model
+            return model
         }
     }
 
@@ -49,14 +68,14 @@ struct BridgedModelTests {
             texts.edit(pass)
             for (index, node) in pass.nodes.enumerated() {
                 texts.append(node)
-                if let row = tap.rows[index], rows.count < 12 { rows[texts[node.sequence]] = row }
+                if let row = tap.rows[index], rows.count < 8 { rows[texts[node.sequence]] = row }
             }
             return scores
         }
     }
 
     private static let key: StreamKey = 11
-    private static let count = 14
+    private static let count = 10
 
     private static func chain(
         _ tokens: ArraySlice<TokenID>, of sequence: SequenceID = 0, from first: Int, behind prompt: Int,
@@ -86,7 +105,7 @@ struct BridgedModelTests {
         "the text is the target's own, and the drafter's cache holds that text in its own tokens",
         arguments: VocabularyBridgeTests.pairs.prefix(4), [BridgeKind.slem, .tli])
     func life(pair: VocabularyBridgeTests.Pair, kind: BridgeKind) throws {
-        let (big, small) = (try Model(pair.target, seed: 1), try Model(pair.draft, seed: 2))
+        let (big, small) = (try Self.model(pair.target), try Self.model(pair.draft))
         let bridge = try VocabularyBridge(target: big.tokenizer, draft: small.tokenizer, asked: kind)
         let sample = Array("def naïve(x):\n\treturn [\"🐚 日本\", 1024,  x ** 2]".utf8)
         let prompt = try big.tokenizer.tokenize(sample, addSpecial: true, parseSpecial: false)
@@ -123,11 +142,14 @@ struct BridgedModelTests {
                     let (theirs, twins) = drafter.held(sequence)
                     #expect(theirs == tokens && drafter.inner.texts[sequence] == twins)
                     let (said, read) = (big.bytes(tokens), small.bytes(twins))
-                    // Of a character that is not complete up to three bytes are held back. Bytes that are no text, which
-                    // a random token may add, are not spelt by every drafter.
-                    if (0...3).contains(where: { String(validating: said.dropLast($0), as: UTF8.self) != nil }) {
-                        #expect(zip(said, read).prefix { $0 == $1 }.count >= said.count - 3, "\(pair), \(kind)")
-                    }
+                    // Of a character that is not complete up to three bytes are held back.
+                    let both = zip(said, read).prefix { $0 == $1 }.count
+                    // The last token that was drafted has no cell yet, and may be several of the target's.
+                    let isRead =
+                        both >= said.count - 3
+                        || kind == .slem && both == read.count && small.hasToken(beginningWith: said[both...])
+                    #expect(
+                        isRead, "\(sequence): \(tokens.suffix(4)) says \(said[both...]), \(twins.suffix(4)) does not")
                     #expect(kind == .slem || read.count <= said.count)
                 }
                 // The target's pass over all of them.
@@ -142,7 +164,7 @@ struct BridgedModelTests {
             }
             #expect(Array(text.prefix(own.count)) == own, "\(policy)")
             // What the drafter computed with its cache taken back and forked is what it computes from nothing.
-            #expect(drafter.inner.rows.count > 8)
+            #expect(drafter.inner.rows.count == 8)
             for (path, row) in drafter.inner.rows {
                 let tap = RowTap()
                 var fresh = try LlamaEngine(
@@ -154,6 +176,5 @@ struct BridgedModelTests {
             }
         }
         #expect(judged > 20, "\(accepted) of \(judged) drafts")
-        print("\(pair) by \(kind): \(accepted) of \(judged)")
     }
 }

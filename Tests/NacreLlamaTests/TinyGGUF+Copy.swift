@@ -97,7 +97,9 @@ extension TinyGGUF {
             ("blk.0.ffn_gate.weight", [width, inner]), ("blk.0.ffn_up.weight", [width, inner]),
             ("blk.0.ffn_down.weight", [inner, width]),
         ]
-        model.tensors = tensors(shapes, seed: seed) { $0.hasSuffix("norm.weight") ? 0.9...1.1 : -0.4...0.4 }
+        model.tensors = tensors(shapes, seed: seed) {
+            $0.hasSuffix("norm.weight") ? 0.9...1.1 : $0.hasPrefix("blk") ? -0.12...0.12 : -0.4...0.4
+        }
         return model
     }
 
