@@ -35,7 +35,33 @@ class NextToken:
         return next_token_loss(compiled(model)(x[:, :-1]), x[:, 1:]), x[:, 1:].numel(), ""
 
 
-class Unloop:
+class OwnText:
+    """Text that the model writes while it learns, and how much of it loops and ends."""
+
+    LENGTH, LENGTHS = 160, (8, 12, 16, 24, 32, 48)  # of a text, and of the prompts that it goes on from, by turns
+
+    def __init__(self, prompts):
+        self.prompts, self.texts, self.shares, self.words = prompts, None, [], ""
+
+    @torch.no_grad()
+    def write(self, model, turn, count, temperature):
+        """(texts [count, LENGTH], whether each loops [count]). temperature: [count], of the rows."""
+        length = self.LENGTHS[turn % len(self.LENGTHS)]
+        with torch.autocast(DEVICE, enabled=False):
+            prompts = self.prompts(turn * self.EVERY, count, length).to(DEVICE)
+            texts, _ = generate(copy.deepcopy(model).bfloat16(), prompts, self.LENGTH - length, temperature)
+        ended = (texts[:, length:] == 0).cumsum(1) > 0
+        again = ((repeats(texts)[0][:, length:] > 1) & ~ended).any(1)  # three times: what evaluate.py calls a loop
+        self.shares.append((again[temperature == 0].float().mean().item(), ended.any(1).float().mean().item()))
+        loop, end = (sum(s) / len(s) for s in zip(*self.shares[-6:]))
+        self.words = f"{loop:.2f} of texts loop, {end:.2f} end"
+        return texts, again
+
+    def keep(self, texts):
+        self.texts = torch.cat((self.texts, texts))[-self.POOL:] if self.texts is not None else texts
+
+
+class Unloop(OwnText):
     """Likelihood, and what breaks the loop: a token that completes an n-gram again must be less likely than it was the
     first time (DITTO, Xu et al. 2022, arXiv:2206.02369), by a power instead of a factor. A continuation that was certain,
     the rest of a name, stays likely; one that was a choice is the place to turn off. Only what is above the bound costs,
@@ -44,37 +70,29 @@ class Unloop:
     Half of the rows are lines of the corpus repeated, half loops into which the model itself falls, greedily.
     """
 
-    NGRAM, LENGTH = 6, 160
+    NGRAM = 6
     WRITE, EVERY, POOL = 64, 10, 256  # texts at once, steps between, looping texts that are kept
     OWN, REPEATED = 1.5, 0.5  # weights of the two halves
 
     def __init__(self, likelihood, finish, loops, prompts, rows, begin):
         """likelihood until share = begin, then finish and loops."""
-        self.likelihood, self.finish, self.loops, self.prompts = likelihood, finish, loops, prompts
+        super().__init__(prompts)
+        self.likelihood, self.finish, self.loops = likelihood, finish, loops
         self.half, self.begin = rows // 2, begin
-        self.texts, self.shares, self.words = None, [], ""
-
-    @torch.no_grad()
-    def write(self, model, step):
-        length = (8, 12, 16, 24, 32, 48)[step // self.EVERY % 6]
-        with torch.autocast(DEVICE, enabled=False):
-            prompts = self.prompts(step, self.WRITE, length).to(DEVICE)
-            texts, _ = generate(copy.deepcopy(model).bfloat16(), prompts, self.LENGTH - length)
-        ended = (texts[:, length:] == 0).cumsum(1) > 0
-        again = ((repeats(texts)[0][:, length:] > 1) & ~ended).any(1)  # three times: what evaluate.py calls a loop
-        self.shares.append((again.float().mean().item(), ended.any(1).float().mean().item()))
-        loop, end = (sum(s) / len(s) for s in zip(*self.shares[-6:]))
-        self.words = f"{loop:.2f} of texts loop, {end:.2f} end"
-        self.texts = torch.cat((self.texts, texts[again]))[-self.POOL:] if self.texts is not None else texts
 
     def __call__(self, model, step, share):
         if share < self.begin:
             return self.likelihood(model, step, share)
         if self.texts is None or step % self.EVERY == 0:
-            self.write(model, step)
+            texts, again = self.write(model, step // self.EVERY, self.WRITE, torch.zeros(self.WRITE, device=DEVICE))
+            self.keep(texts[again])
         loss, tokens, _ = self.finish(model, step, share)
-        pick = np.random.default_rng([4, step]).integers(len(self.texts), size=self.half)
-        x = torch.cat((self.texts[torch.from_numpy(pick).to(DEVICE)], self.loops(step, self.half, self.LENGTH).to(DEVICE)))
+        if len(self.texts):
+            pick = np.random.default_rng([4, step]).integers(len(self.texts), size=self.half)
+            own = self.texts[torch.from_numpy(pick).to(DEVICE)]
+        else:  # it has fallen into none so far
+            own = self.loops(step + 2**32, self.half, self.LENGTH).to(DEVICE)
+        x = torch.cat((own, self.loops(step, self.half, self.LENGTH).to(DEVICE)))
         logits = compiled(model)(x[:, :-1])
         own, repeated = (over(l, rows, self.NGRAM) for l, rows in zip(logits.split(self.half), x.split(self.half)))
         words = f"({self.words}; text {loss:.3f}, above the bound {own:.3f}, {repeated:.3f})"
@@ -93,7 +111,7 @@ def over(logits, x, n):
     return -(1 - excess).log().sum() / max(1, len(excess))
 
 
-class OwnWords:
+class OwnWords(OwnText):
     """What ends loops that `Unloop` leaves: on its own text the model imitates its teacher, itself as it was before, of whom repetition is
     discounted and who comes to an end in time. The text is the student's, written anew as it learns (on-policy
     distillation, Agarwal et al. 2024, arXiv:2306.13649), so that it learns what to do where it is about to loop.
@@ -104,7 +122,7 @@ class OwnWords:
     repeated, into which the student need not fall any more. Likelihood of the corpus goes on beside.
     """
 
-    NGRAM, LENGTH = 6, 160
+    NGRAM = 6
     DISCOUNT, LATE = 3.5, 3.0  # nats
     PLACES = 6.0
     WRITE, EVERY, POOL = 48, 10, 240  # texts at once, steps between, texts that are kept
@@ -112,27 +130,14 @@ class OwnWords:
 
     def __init__(self, teacher, text, loops, prompts, rows):
         self.teacher = copy.deepcopy(teacher).bfloat16().eval()
-        self.text, self.loops, self.prompts, self.rows = text, loops, prompts, rows
-        self.texts, self.shares, self.words = None, [], ""
-
-    @torch.no_grad()
-    def write(self, model, step):
-        length = (8, 12, 16, 24, 32, 48)[step // self.EVERY % 6]
-        with torch.autocast(DEVICE, enabled=False):
-            prompts = self.prompts(step, self.WRITE, length).to(DEVICE)
-            temperature = torch.zeros(self.WRITE, device=DEVICE)
-            temperature[::4] = 0.5
-            texts, _ = generate(copy.deepcopy(model).bfloat16(), prompts, self.LENGTH - length, temperature)
-        ended = (texts[:, length:] == 0).cumsum(1) > 0
-        again = ((repeats(texts)[0][:, length:] > 1) & ~ended).any(1)[temperature == 0]  # what evaluate.py calls a loop
-        self.shares.append((again.float().mean().item(), ended.any(1).float().mean().item()))
-        loop, end = (sum(s) / len(s) for s in zip(*self.shares[-6:]))
-        self.words = f"{loop:.2f} of texts loop, {end:.2f} end"
-        self.texts = torch.cat((self.texts, texts))[-self.POOL:] if self.texts is not None else texts
+        super().__init__(prompts)
+        self.text, self.loops, self.rows = text, loops, rows
+        self.temperature = torch.zeros(self.WRITE, device=DEVICE)
+        self.temperature[::4] = 0.5
 
     def __call__(self, model, step, share):
         if self.texts is None or step % self.EVERY == 0:
-            self.write(model, step)
+            self.keep(self.write(model, step // self.EVERY, self.WRITE, self.temperature)[0])
         text, tokens, _ = self.text(model, step, share)
         own = self.rows * 2 // 3
         pick = np.random.default_rng([4, step]).integers(len(self.texts), size=own)
