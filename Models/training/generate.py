@@ -12,6 +12,7 @@ def generate(model, prompts, count, temperature=0.0, top=0):
     dtype = model.output_norm.weight.dtype
     batch, time = prompts.shape
     t = torch.as_tensor(temperature, dtype=torch.float, device=prompts.device).expand(batch)[:, None]
+    warm = (t[:, 0] > 0).nonzero()[:, 0]
     caches = model.caches(batch, time + count, dtype)
     tokens, new, ids, values = prompts, prompts, [], []
     for i in range(count):
@@ -22,8 +23,8 @@ def generate(model, prompts, count, temperature=0.0, top=0):
             ids.append(k)
             values.append(v)
         # The Gumbel trick: the argmax of perturbed logits is a sample; without noise it is the likeliest token.
-        noise = -torch.empty_like(logits).exponential_().log() if t.any() else 0
-        new = (logits + t * noise).argmax(-1, keepdim=True)
+        logits[warm] -= t[warm] * torch.empty_like(logits[warm]).exponential_().log()
+        new = logits.argmax(-1, keepdim=True)
         tokens = torch.cat((tokens, new), 1)
     return tokens, (torch.stack(ids, 1), torch.stack(values, 1)) if top else None
 

@@ -171,14 +171,16 @@ def completions(x, n, vocab):
 class Distil:
     """Imitates the teacher: along the corpus until share = begin, which is always new text, then on the teacher's own
     text, where a drafter works (DistillSpec, Zhou et al. 2024): `shards` of (tokens, ids, logits) as teach.py writes
-    them."""
+    them. Every fourth step stays with the corpus, so that the drafter still follows text of people."""
+
+    CORPUS = 4
 
     def __init__(self, teacher, windows, shards, batch, begin):
         self.teacher = copy.deepcopy(teacher).bfloat16().eval()
         self.windows, self.shards, self.batch, self.begin = windows, shards, batch, begin
 
     def __call__(self, model, step, share):
-        if share < self.begin:
+        if share < self.begin or step % self.CORPUS == 0:
             text = self.windows[step].to(DEVICE)[:, :-1]
             with torch.no_grad():
                 teacher, ids = compiled(self.teacher)(text).float().topk(KEPT)

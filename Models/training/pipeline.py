@@ -38,7 +38,7 @@ class Pipeline:
         target = self.target(tokenizer)
         folder = self.out / "taught"
         if not (folder / "complete").exists():
-            teach(target, Prompts(self.tokens("target"), tokenizer, 2), folder, self.seconds["teach"], self.preset.teach_batch)
+            teach(target, Prompts(self.tokens("target"), tokenizer, 2, places=0.5), folder, self.seconds["teach"], self.preset.teach_batch)
             (folder / "complete").touch()
         shards = Shards(folder)
         target = load(self.out / "target.pt")[0]  # teach() left it in bfloat16

@@ -6,12 +6,13 @@ from data import rows
 
 
 class Prompts:
-    """A quarter are random places; the others begin a document with a `def` or `class` line from somewhere in the
+    """A share are random places; the others begin a document with a `def` or `class` line from somewhere in the
     stream, since a short prompt without context is what people type and where a small model falls into loops first."""
 
-    def __init__(self, tokens, tokenizer, seed):
+    def __init__(self, tokens, tokenizer, seed, places=0.25):
+        """places: the share of random places."""
         starts = [i for i in map(tokenizer.token_to_id, ("def", "class", "async")) if i is not None]
-        self.tokens, self.seed = tokens, seed
+        self.tokens, self.seed, self.places = tokens, seed, places
         is_start = np.isin(tokens, starts)
         words = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
         self.newline = np.array(["Ċ" in w for w in words])  # alone or with the indentation that follows
@@ -23,7 +24,8 @@ class Prompts:
         rng = np.random.default_rng([self.seed, step])
         room = len(self.tokens) - length - 1
         headers = self.headers[self.headers < room]
-        starts = np.concatenate((rng.choice(headers, batch - batch // 4), rng.integers(0, room, batch // 4)))
+        places = int(self.places * batch)
+        starts = np.concatenate((rng.choice(headers, batch - places), rng.integers(0, room, places)))
         out = rows(self.tokens, starts, length)
         out[:, 0] = 0
         return out

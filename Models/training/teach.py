@@ -9,7 +9,7 @@ from generate import generate
 from objectives import KEPT
 from trainer import DEVICE, say
 
-LENGTHS = (8, 24, 64, 256)  # of prompts
+LENGTHS = (8, 24, 64, 128)  # of prompts
 COUNT = 160  # tokens written after each
 TEMPERATURES = (0.0, 0.0, 0.0, 0.8)  # by turns of the rows
 
@@ -25,7 +25,7 @@ def teach(model, prompts, folder, seconds, batch=96):
         if spent > seconds:
             break
         began = time.monotonic()
-        # Rows of a batch come in halves (see Prompts), temperatures by turns: both kinds get all temperatures.
+        # Rows of a batch come by kinds (see Prompts), temperatures by turns: each gets all temperatures.
         start = prompts(n, batch, LENGTHS[n % len(LENGTHS)]).to(DEVICE)
         text, (ids, logits) = generate(model, start, COUNT, temperature, KEPT)
         new = folder / f"{n}.tmp"
