@@ -213,11 +213,15 @@ struct BridgeTests {
             #expect(draft.bytes(of: text.draftTokens) == Array(text.bytes.dropLast(text.held)) && !text.isLost)
         }
         #expect(text.held == 0 && tokens.contains { text.intersection.draftToken(of: $0) == nil })
-        let halves = ToyTokenizer(pieces: [[0x20, 0xE6, 0x97], [0xA5, 0x20]])
+        let halves = ToyTokenizer(pieces: [[0x20, 0xE6, 0x97], [0xA5, 0x20], [0xA5]])
         var cut = AlignedText(halves, draft)
         #expect(draft.bytes(of: cut.commit([0], by: .tli).tokens) == [0x20] && cut.held == 2)
         #expect(
             draft.bytes(of: cut.commit([1], by: .tli).tokens).suffix(4) == [0xE6, 0x97, 0xA5, 0x20] && cut.held == 0)
+        // A half that both have comes behind the other half, not in its place.
+        _ = cut.commit([0], by: .tli)
+        #expect(cut.intersection.draftToken(of: 2) != nil && cut.held == 2)
+        #expect(draft.bytes(of: cut.commit([2], by: .tli).tokens) == [0xE6, 0x97, 0xA5] && cut.held == 0)
     }
 
     @Test("TLI keeps the drafter's own tokens where both have them")
