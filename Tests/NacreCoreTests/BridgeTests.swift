@@ -154,6 +154,32 @@ struct BridgeTests {
         #expect(text.isLost)
     }
 
+    @Test("a text that is taken back to before a command loses it in both vocabularies")
+    func rewoundCommands() {
+        let (target, draft) = (ToyTokenizer.wordMerges, ToyTokenizer.spacedMerges)
+        var text = AlignedText(target, draft)
+        let first = Self.tokens("the thing", target)
+        _ = text.commit(first + [target.controls.first ?? 0] + Self.tokens(" in", target))
+        text.rewind(to: first.count)
+        #expect(text.targetTrack.tokens == first && !text.draftTokens.contains { draft.isControl($0) })
+        #expect(draft.bytes(of: text.draftTokens) == Array("the thing".utf8))
+    }
+
+    @Test("an end of generation stands for one end only, and each of the drafter's ends the target's text")
+    func otherEnds() {
+        var target = ToyTokenizer.pieces(["a", "</s>", "<end>"])
+        target.ends = [1, 2]
+        var draft = ToyTokenizer.pieces(["a", "</s>", "<eos>"], end: 2)
+        draft.controls = [1]
+        let both = TokenLevelIntersection(target: target, draft: draft)
+        #expect(([0, 1, 2] as [TokenID]).map { both.targetToken(of: $0) } == [0, 1, 2])
+        var two = ToyTokenizer.pieces(["a", "b", "<eos>", "<stop>"])
+        two.ends = [2, 3]
+        var text = AlignedText(.pieces(["a", "b", "</s>"], end: 2), two)
+        _ = text.commit([0])
+        #expect(text.exactMatches(of: Self.path([1, 3])).map(\.token) == [1, 2])
+    }
+
     // MARK: - TLI, ALGORITHMS 5.3
 
     @Test("TLI defect 1: every probability stays with its token, however the ids are ordered")
