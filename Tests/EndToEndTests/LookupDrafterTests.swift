@@ -58,8 +58,7 @@ import Testing
             let requests = Self.requests()
             let (plain, others) = try await cluster.withClient { coordinator in
                 // One after the other: the drafter remembers, and drafts what the ones before have put out.
-                let plain = try await coordinator.runAll(
-                    requests.map { $0.plain }, atOnce: 4)
+                let plain = try await coordinator.runPlain(requests, atOnce: 4)
                 return (plain, try await coordinator.runAll(requests, atOnce: 2))
             }
             let differences = Jobs.differences(plain, others)
@@ -117,15 +116,5 @@ import Testing
     func refusals(executable: String, arguments: [String], words: String) async throws {
         let result = try await Command.run(executable, arguments)
         #expect(result.status == 2 && result.complaints.count == 1 && result.errors.contains(words), "\(result)")
-    }
-}
-
-extension JobRequest {
-    /// The same text, decoded without drafts.
-    var plain: JobRequest {
-        var request = JobRequest(prompt: prompt)
-        request.method = Jobs.plain
-        (request.maxTokens, request.temperature, request.seed) = (maxTokens, temperature, seed)
-        return request
     }
 }
