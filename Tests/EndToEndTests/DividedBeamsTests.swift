@@ -79,28 +79,43 @@ import Testing
     @Test("kill -9 of the helper: its trees come home, and the beams are the same", arguments: ["beam", "dsbd"])
     func killed(method: String) async throws {
         let request = Self.job(method, seed: 9, tokens: 600)
-        try await TestCluster.with(drafters: method == "dsbd" ? 1 : 0) { cluster in
-            let (whole, none) = try await Self.run(request, on: cluster)
-            #expect(none == 0 && whole.statistics.rounds > 200, "\(whole.statistics)")
-            try cluster.startVerifier("verifier-2")
-            try await cluster.until("the helper is there") { try await $0.status().verifiers == 2 }
-            let id = try await cluster.submit(request)
-            let home = try await cluster.verifier(of: id)
-            #expect(home == "verifier-1")
-            // It computes for this job alone.
-            try await cluster.until("the helper scores") { coordinator in
-                try await coordinator.nodes().contains { $0.name == "verifier-2" && $0.passingMicroseconds > 0 }
+        try await PatchedModel.withFolder { folder in
+            // A job that lasts: it would be over when four beams have ended.
+            let target = try PatchedModel.endless(Jobs.target, in: folder)
+            let draft = try PatchedModel.endless(Jobs.draft, in: folder)
+            try await TestCluster.with(verifiers: 0, drafters: 0) { cluster in
+                try cluster.startVerifier("verifier-1", model: target)
+                if method == "dsbd" { try cluster.startDrafter("drafter-1", model: draft) }
+                try await cluster.until("the nodes are there") { coordinator in
+                    let status = try await coordinator.status()
+                    return status.ready && (status.drafters == 1 || method == "beam")
+                }
+                try await Self.kill(request, target, on: cluster)
             }
-            try await cluster.kill("verifier-2")
-            #expect(try await cluster.withClient { try await $0.job(id).state } == "running", "killed too late")
-            let job = try await cluster.end(of: id)
-            #expect(job.state == "done" && job.verifiers == [home] && job.statistics.attempts == 1)
-            #expect(try await Self.scored(id, on: cluster) > 0, "nothing was lent")
-            if method == "beam" {
-                #expect(job.answers == whole.answers)
-            } else {
-                try Self.checkRows(job, request, oracle: try PlainDecoder(Jobs.target))
-            }
+        }
+    }
+
+    private static func kill(_ request: JobRequest, _ target: String, on cluster: TestCluster) async throws {
+        let (whole, none) = try await run(request, on: cluster)
+        #expect(none == 0 && whole.statistics.rounds > 200, "\(whole.statistics)")
+        try cluster.startVerifier("verifier-2", model: target)
+        try await cluster.until("the helper is there") { try await $0.status().verifiers == 2 }
+        let id = try await cluster.submit(request)
+        let home = try await cluster.verifier(of: id)
+        #expect(home == "verifier-1")
+        // It computes for this job alone.
+        try await cluster.until("the helper scores") { coordinator in
+            try await coordinator.nodes().contains { $0.name == "verifier-2" && $0.passingMicroseconds > 0 }
+        }
+        try await cluster.kill("verifier-2")
+        #expect(try await cluster.withClient { try await $0.job(id).state } == "running", "killed too late")
+        let job = try await cluster.end(of: id)
+        #expect(job.state == "done" && job.verifiers == [home] && job.statistics.attempts == 1)
+        #expect(try await scored(id, on: cluster) > 0, "nothing was lent")
+        if request.method == "beam" {
+            #expect(job.answers == whole.answers)
+        } else {
+            try checkRows(job, request, oracle: try PlainDecoder(target))
         }
     }
 }
