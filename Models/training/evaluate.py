@@ -6,7 +6,8 @@ Models are GGUF files of weights.py. Printed, and with --json written:
   loss            of each model on the held-out documents: nats per token and bits per byte (comparable across vocabularies)
   loops           greedy text of the target after each held-out prompt; a loop is an n-gram of 8 tokens that occurs more than twice.
                   The same after --rows places of held-out documents, where the text seldom ends at once: a target that ends
-                  everything early, or has no text for a longer context, passes the prompts alone
+                  everything early, or has no text for a longer context, passes the prompts alone. And the mean probability of
+                  the tokens chosen there: a target that was driven out of its loops into gibberish is sure of nothing
   greedy          share of positions of the target's own greedy text where the drafter's likeliest token is the target's
   chain           the same in rounds of --gamma drafts: accepted / (accepted + rejected), and tokens per round
   on code         the same share along the held-out documents themselves: text of people, without loops
@@ -58,7 +59,7 @@ def ended(tokens, length):
 
 def has_loop(new):
     """Whether an n-gram of 8 tokens occurs more than twice."""
-    return len(new) >= 8 and bool((repeats(new[None])[0] > 1).any())
+    return len(new) >= 8 and bool((repeats(new[None]) > 1).any())
 
 
 def loops(model, tokenizer, texts, count=CONTINUATION):
@@ -81,6 +82,13 @@ def held_out_prompts(tokenizer, documents, count=48, length=64):
         if len(ids) == length - 1 and len(out) < count:
             out.append([0] + ids)
     return torch.tensor(out)
+
+
+@torch.no_grad()
+def certainty(model, written, length):
+    """Mean probability of the tokens that the model chose greedily behind `length` tokens, up to each text's end."""
+    p = model(written[:, :-1])[:, length - 1:].softmax(-1).amax(-1)
+    return torch.cat([row_p[:ended(row, length) - length] for row_p, row in zip(p, written)]).mean().item()
 
 
 @torch.no_grad()
@@ -181,6 +189,7 @@ def main(argv=None):
     texts = [row[length:ended(row, length)] for row in greedy]
     report("target: places without a loop", f"{sum(not has_loop(t) for t in texts)} of {len(texts)}")
     report("target: tokens per text there", round(sum(map(len, texts)) / len(texts), 1))
+    report("target: mean probability there", round(certainty(target, greedy, length), 3))
     if "drafter" in models:
         keys = ("greedy acceptance", "chain acceptance", "tokens per round", "sampled acceptance, T 0.8")
         for key, value in zip(keys, agreement(target, models["drafter"][0], starts, greedy, a.gamma)):

@@ -30,10 +30,7 @@ def generate(model, prompts, count, temperature=0.0, top=0):
 
 
 def repeats(tokens, n=8):
-    """How often the n-gram that ends at each position occurred before in its row, and where it ended first (0 if never):
-    [batch, time] each."""
+    """How often the n-gram that ends at each position occurred before in its row: [batch, time]."""
     grams = tokens.unfold(1, n, 1)
     same = (grams[:, :, None] == grams[:, None]).all(-1).tril(-1)
-    pad = lambda x: torch.nn.functional.pad(x, (n - 1, 0))
-    count = same.sum(-1)
-    return pad(count), pad((same.int().argmax(-1) + n - 1) * (count > 0))
+    return torch.nn.functional.pad(same.sum(-1), (n - 1, 0))

@@ -13,15 +13,14 @@ import vocabulary
 import weights
 from data import SHORT_CHARACTERS, Beginnings, Both, Windows, encode, stream, units, write
 from model import Llama
-from objectives import Distil, NextToken, OwnWords, Unloop
+from objectives import Distil, NextToken, OwnWords
 from presets import PRESETS, SHARES
 from prompts import Loops, Prompts
 from teach import Shards, teach
 from trainer import DEVICE, Stage, load, say, train
 
 LENGTH = 256
-UNLOOP_FROM = 0.3  # of the target's time
-TAUGHT_FROM = 0.55  # of the drafter's time
+TAUGHT_FROM = 0.35  # of the drafter's time
 HEAD = 64  # width of a head in all presets
 
 
@@ -108,16 +107,13 @@ class Pipeline:
         p, tokens = self.preset, self.tokens("target")
         # Twice the context for the last third, so that positions beyond 256 are known.
         text = NextToken(self.mixed(LENGTH, p.batch, 0), self.mixed(2 * LENGTH, p.batch // 2, 1))
-        prompts = Prompts(tokens, tokenizer, 1)
-
-        finish = NextToken(self.short(LENGTH, p.batch // 2, 2), self.short(2 * LENGTH, p.batch // 4, 3), switch=0.75)
-        loops = Loops(self.tokens("target", "units"), prompts.newline, 1)
-        unloop = Unloop(text, finish, loops, prompts, rows=p.batch, begin=UNLOOP_FROM)
         first, notes = train(Stage("target", self.seconds["target"], p.rate, floor=0.1), lambda: self.begin("target"),
-                             self.out / "target-first.pt", unloop)
-        text = NextToken(self.short(LENGTH, p.batch // 2, 2), self.short(2 * LENGTH, p.batch // 4, 3), switch=0.8)
-        own = OwnWords(first, text, loops, prompts, rows=p.batch * 7 // 8)
-        return train(Stage("own words", self.seconds["own"], 0.3 * p.rate, flat=0.3, floor=0.05), lambda: (first, notes),
+                             self.out / "target-first.pt", text)
+        prompts = Prompts(tokens, tokenizer, 1)
+        loops = Loops(self.tokens("target", "units"), prompts.newline, 1)
+        text = NextToken(self.short(LENGTH, p.batch // 4, 2), self.short(2 * LENGTH, p.batch // 8, 3), switch=0.85)
+        own = OwnWords(first, text, loops, prompts, rows=p.batch)
+        return train(Stage("own words", self.seconds["own"], 0.4 * p.rate, floor=0.05), lambda: (first, notes),
                      self.out / "target.pt", own)[0]
 
     def short(self, length, batch, seed):

@@ -16,7 +16,7 @@ class Preset:
 
 
 PRESETS = {
-    "cpu": Preset(Shape(4096, 256, 8, 4, 768), Shape(4096, 256, 2, 4, 768, kv_heads=2), Shape(1536, 128, 2, 2, 384),
+    "cpu": Preset(Shape(4096, 256, 8, 4, 768), Shape(4096, 256, 3, 4, 768, kv_heads=2), Shape(1536, 128, 2, 2, 384),
                   batch=24, teach_batch=96, drafter_batch=24, rate=2e-3),
     # 20.7 M parameters: 22 MB at 8 bits.
     "gpu": Preset(Shape(4096, 384, 10, 6, 1152), Shape(4096, 384, 1, 6, 640), Shape(1536, 192, 2, 3, 512),
@@ -24,4 +24,4 @@ PRESETS = {
 }
 
 # Of the time budget. What is left is for the corpus, the vocabularies and the evaluation.
-SHARES = dict(target=0.375, own=0.20, teach=0.10, drafter=0.20, other=0.05)
+SHARES = dict(target=0.30, own=0.24, teach=0.10, drafter=0.24, other=0.05)

@@ -11,7 +11,7 @@ enum Jobs {
     /// The repository's root, from where this source lies.
     static let root = String(#filePath.dropLast("Tests/EndToEndTests/Support/Jobs.swift".count))
     static let target = root + "Models/pycode-8m-q8_0.gguf"
-    static let draft = root + "Models/pycode-1m-q8_0.gguf"
+    static let draft = root + "Models/pycode-3m-q8_0.gguf"
 
     /// Fifty beginnings of Python.
     static func identityPrompts() throws -> [String] { try PromptFile.read(root + "Models/prompts/identity.txt") }
