@@ -20,6 +20,8 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
     package let positions: Int
     /// The mean of Z, the draft model's probability of tokens that the target has; `nil` for one vocabulary.
     package let draftMass: Double?
+    /// At how many of the positions Z is too low to draw by it, 0 ... 1; `nil` for one vocabulary.
+    package let lowMass: Double?
     package let acceptances: [Acceptance]
 
     private static let positionsMax = 96
@@ -41,7 +43,7 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
         let settings = LlamaSettings(threads: threads, contextPerJob: 512, nodesMax: 64)
         let laws = try Self.scores(of: text, .law, LlamaEngine(model: big, settings: settings)).map(\.law)
         var acceptances: [Acceptance] = []
-        var mass: Double?
+        var mass: (rows: Int, sum: Double, low: Int)?
         for bridge in bridges where bridge != .slrs && bridge != .mixed {
             var scores: [Score]
             if bridge == .none {
@@ -56,12 +58,13 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
                 var engine = BridgedEngine(
                     try LlamaEngine(model: small, settings: settings), bridge: crossing, contextMax: 512)
                 scores = try Self.scores(of: text, bridge == .slem ? .candidates(1) : .law, &engine)
-                if bridge == .tli { mass = engine.mass.sum / Double(max(1, engine.mass.rows)) }
+                if bridge == .tli { mass = engine.mass }
             }
             acceptances.append(Self.acceptance(bridge, scores, laws))
         }
         self.acceptances = acceptances
-        draftMass = mass
+        draftMass = mass.map { $0.sum / Double(max(1, $0.rows)) }
+        lowMass = mass.map { Double($0.low) / Double(max(1, $0.rows)) }
         positions = max(0, laws.count - Self.lead)
     }
 
@@ -118,7 +121,10 @@ package struct BridgePrediction: Encodable, Sendable, Equatable {
         let rates = acceptances.map {
             "\($0.bridge.rawValue) \($0.greedy.rounded(to: 2)) greedy, \($0.sampled.rounded(to: 2)) sampled"
         }
-        let mass = draftMass.map { "\((100 * $0).rounded(to: 1)) % of the draft's probability is on shared tokens; " }
+        let mass = draftMass.map { mass in
+            "\((100 * mass).rounded(to: 1)) % of the draft's probability is on shared tokens, too little at "
+                + "\((100 * (lowMass ?? 0)).rounded(to: 1)) % of positions; "
+        }
         return "\(mass ?? "")expected acceptance on \(positions) positions: \(rates.joined(separator: "; "))"
     }
 

@@ -29,6 +29,7 @@ package struct Campaign: Sendable {
             passes   \(tally.passes), of several of them \(tally.coalesced) verdicts
             trees    \(tally.branched) passes with side branches, \(tally.adopted) of which won; \(tally.forked) forks
             lookups  \(tally.lookedUp) drafts of drafters without a model
+            bridges  \(tally.bridged) drafts of drafters of another vocabulary
             unions   \(tally.united) of several drafters; \(tally.sharedPrefixes) prefixes shared by jobs
             rows     \(tally.drawn) proposals drawn, \(tally.redrawn) with repeats; \(tally.rowsFetched) rows fetched
             lossy    \(tally.jointBlocks) blocks of drafts taken by joint likelihood
@@ -64,7 +65,7 @@ package struct Campaign: Sendable {
             ("beyondEnds", tally.beyondEnds),
             ("alternations", tally.alternations),
             ("inTurns", tally.inTurns), ("inTurnsOfShards", tally.inTurnsOfShards), ("lookedUp", tally.lookedUp),
-            ("messages", tally.messages),
+            ("bridged", tally.bridged), ("messages", tally.messages),
             ("stale", tally.staleMessages), ("events", tally.events),
         ]
         let numbers = counts.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ")

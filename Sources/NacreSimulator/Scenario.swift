@@ -1,4 +1,5 @@
 import NacreCore
+import NacreEngine
 import NacreProtocol
 
 /// Everything that one seed decides before the first event.
@@ -55,6 +56,8 @@ struct Scenario: Sendable {
         /// What drafts without its model, and whether the model drafts too.
         var lookups: [LookupKind] = []
         var hasModel = true
+        /// How what it thinks in another vocabulary becomes the target's tokens; `nil` if it has the target's.
+        var bridge: VocabularyBridge?
     }
 
     struct Job: Sendable {
@@ -146,6 +149,7 @@ struct Scenario: Sendable {
         }
         addLossyJobs()
         addBeamJobs()
+        addBridges()
         // Of a chance of its own as well. A finished beam has no text behind its end.
         var ending = Chance(seed: seed ^ 0xE0D)
         for index in jobs.indices where ending.happens(0.25) {

@@ -22,6 +22,8 @@ package struct Tally: Sendable, Equatable {
     package var drafted = 0
     /// Of these, those of drafters without a model.
     package var lookedUp = 0
+    /// Those of drafters of another vocabulary.
+    package var bridged = 0
     /// Passes with side branches, side branches that won, sequences that began as copies of others.
     package var branched = 0
     package var adopted = 0
@@ -77,6 +79,7 @@ package struct Tally: Sendable, Equatable {
         inTurnsOfShards += other.inTurnsOfShards
         drafted += other.drafted
         lookedUp += other.lookedUp
+        bridged += other.bridged
         coalesced += other.coalesced
         branched += other.branched
         adopted += other.adopted

@@ -112,6 +112,7 @@ import Testing
         #expect((0.9...1).contains(try #require(prediction["draft_mass"] as? Double)))
         let rates = try #require(prediction["acceptances"] as? [[String: Any]])
         #expect(rates.compactMap { $0["bridge"] as? String } == ["tli", "slem"])
+        #expect((0...0.1).contains(try #require(prediction["low_mass"] as? Double)))
         for rate in rates {
             #expect((0.1...0.9).contains(try #require(rate["greedy"] as? Double)))
             #expect((0.1...0.9).contains(try #require(rate["sampled"] as? Double)))

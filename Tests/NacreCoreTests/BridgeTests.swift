@@ -154,6 +154,32 @@ struct BridgeTests {
         #expect(text.isLost)
     }
 
+    @Test("a text that is taken back to before a command loses it in both vocabularies")
+    func rewoundCommands() {
+        let (target, draft) = (ToyTokenizer.wordMerges, ToyTokenizer.spacedMerges)
+        var text = AlignedText(target, draft)
+        let first = Self.tokens("the thing", target)
+        _ = text.commit(first + [target.controls.first ?? 0] + Self.tokens(" in", target))
+        text.rewind(to: first.count)
+        #expect(text.targetTrack.tokens == first && !text.draftTokens.contains { draft.isControl($0) })
+        #expect(draft.bytes(of: text.draftTokens) == Array("the thing".utf8))
+    }
+
+    @Test("an end of generation stands for one end only, and each of the drafter's ends the target's text")
+    func otherEnds() {
+        var target = ToyTokenizer.pieces(["a", "</s>", "<end>"])
+        target.ends = [1, 2]
+        var draft = ToyTokenizer.pieces(["a", "</s>", "<eos>"], end: 2)
+        draft.controls = [1]
+        let both = TokenLevelIntersection(target: target, draft: draft)
+        #expect(([0, 1, 2] as [TokenID]).map { both.targetToken(of: $0) } == [0, 1, 2])
+        var two = ToyTokenizer.pieces(["a", "b", "<eos>", "<stop>"])
+        two.ends = [2, 3]
+        var text = AlignedText(.pieces(["a", "b", "</s>"], end: 2), two)
+        _ = text.commit([0])
+        #expect(text.exactMatches(of: Self.path([1, 3])).map(\.token) == [1, 2])
+    }
+
     // MARK: - TLI, ALGORITHMS 5.3
 
     @Test("TLI defect 1: every probability stays with its token, however the ids are ordered")
@@ -213,11 +239,15 @@ struct BridgeTests {
             #expect(draft.bytes(of: text.draftTokens) == Array(text.bytes.dropLast(text.held)) && !text.isLost)
         }
         #expect(text.held == 0 && tokens.contains { text.intersection.draftToken(of: $0) == nil })
-        let halves = ToyTokenizer(pieces: [[0x20, 0xE6, 0x97], [0xA5, 0x20]])
+        let halves = ToyTokenizer(pieces: [[0x20, 0xE6, 0x97], [0xA5, 0x20], [0xA5]])
         var cut = AlignedText(halves, draft)
         #expect(draft.bytes(of: cut.commit([0], by: .tli).tokens) == [0x20] && cut.held == 2)
         #expect(
             draft.bytes(of: cut.commit([1], by: .tli).tokens).suffix(4) == [0xE6, 0x97, 0xA5, 0x20] && cut.held == 0)
+        // A half that both have comes behind the other half, not in its place.
+        _ = cut.commit([0], by: .tli)
+        #expect(cut.intersection.draftToken(of: 2) != nil && cut.held == 2)
+        #expect(draft.bytes(of: cut.commit([2], by: .tli).tokens) == [0xE6, 0x97, 0xA5] && cut.held == 0)
     }
 
     @Test("TLI keeps the drafter's own tokens where both have them")

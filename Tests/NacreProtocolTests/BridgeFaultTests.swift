@@ -7,7 +7,7 @@ import Testing
 @Suite struct BridgeFaultTests {
     @Test(
         "a pass that failed did nothing: run again it scores as if it never had",
-        arguments: ToyBridge.all(.tli, .slem, .mixed, .slrs))
+        arguments: ToyBridge.all(.tli, .slem, .slrs) + ToyBridge.littleShared)
     func retried(_ toy: ToyBridge) throws {
         var faults = 0
         for seed in 0..<6 as Range<UInt64> {
@@ -78,7 +78,7 @@ import Testing
 
     @Test(
         "drafters whose passes fail change no token, and what both ends believe of their caches stays true",
-        arguments: ToyBridge.all(.tli, .slem, .slrs))
+        arguments: ToyBridge.all(.tli, .slem, .slrs) + ToyBridge.littleShared)
     func machines(_ toy: ToyBridge) {
         for speculation in Self.ways {
             var setting = MachineLoop.Setting(

@@ -43,7 +43,7 @@ import Testing
 
     @Test(
         "what is committed is the target's own choice, whatever the drafter's vocabulary",
-        arguments: ToyBridge.all(.tli, .slem, .slrs))
+        arguments: ToyBridge.all(.tli, .slem, .slrs) + ToyBridge.littleShared)
     func tokens(_ toy: ToyBridge) {
         for speculation in Self.own {
             for sampling in [.greedy, SamplingPolicy(temperature: 1)] {
@@ -81,6 +81,20 @@ import Testing
     @Test("SLRS: chi-square on tabular models", arguments: laws(.slrs))
     func stringRejectionLaw(_ toy: ToyBridge, number: Int) { checkLaw(toy, number) }
 
+    /// Each with two or three ways to draft that draw and one that is coupled.
+    private static let littleShared = ToyBridge.littleShared.enumerated().flatMap { place, toy in
+        (drawn.indices.filter { (place + $0) % 2 == 0 } + [drawn.count]).map { (toy, $0) }
+    }
+
+    @Test(
+        "TLI that goes by text where too little of q is shared: chi-square on tabular models, drawn and coupled",
+        arguments: littleShared)
+    func littleSharedLaw(_ toy: ToyBridge, number: Int) {
+        let loop = checkLaw(toy, number)
+        let mass = loop.bridgedEngines.reduce((rows: 0, low: 0)) { ($0.rows + $1.mass.rows, $0.low + $1.mass.low) }
+        #expect(mass.low > mass.rows / 20 && mass.low < mass.rows, "\(mass)")
+    }
+
     private static let drawn = [
         Speculation(.stream, gamma: 2, rule: .rejection),
         Speculation(.speculative, gamma: 2, rule: .rejection, payload: .scalar),
@@ -89,8 +103,8 @@ import Testing
         Speculation(.stream, rule: .rejection, shape: .best(nodesMax: 6, width: 2)),
     ]
 
-    private func checkLaw(_ toy: ToyBridge, _ number: Int) {
-        let speculation = Self.drawn[number]
+    @discardableResult private func checkLaw(_ toy: ToyBridge, _ number: Int) -> MachineLoop {
+        let speculation = (Self.drawn + [Speculation(.stream, gamma: 3)])[number]
         let setting = Self.setting(toy, speculation)
         var loop = MachineLoop(setting, seed: 5)
         var counts: [[TokenID]: Int] = [:]
@@ -99,6 +113,7 @@ import Testing
             of: counts, over: setting.language.law(after: setting.prompt, length: 3, ends: setting.ends))
         #expect(far < 3.7, "\(far) standard deviations")
         #expect(loop.statistics.accepted > Self.keys / 20, "hardly a draft was judged")
+        return loop
     }
 
     // MARK: - Beams

@@ -13,7 +13,7 @@ import Testing
     /// of it behind its last one.
     private static func score(
         _ kind: BridgeKind, behind tokens: [TokenID], _ request: ScoreRequest, target: ToyVocabulary = target,
-        draft: ToyVocabulary = draft, _ law: @escaping @Sendable (TokenID?) -> [Double]
+        draft: ToyVocabulary = draft, contextMax: Int = 200, _ law: @escaping @Sendable (TokenID?) -> [Double]
     ) throws -> Score? {
         let bridge = try VocabularyBridge(target: target, draft: draft, asked: kind)
         let model = TabularModel(
@@ -22,7 +22,7 @@ import Testing
             for (id, probability) in law(context.last).enumerated() { row[id] = Float(Double.log(probability)) }
         }
         let inner = ReferenceEngine(model: model, contextCells: 256, sequences: 4, nodesMax: 64)
-        var engine = BridgedEngine(inner, bridge: bridge, contextMax: 200)
+        var engine = BridgedEngine(inner, bridge: bridge, contextMax: contextMax)
         let nodes = tokens.enumerated().map { place, token in
             ForestNode(
                 token: token, position: Position(rawValue: place), sequence: 0,
@@ -71,6 +71,50 @@ import Testing
         }
     }
 
+    @Test(
+        "nothing is drafted at the end of the drafter's own context, be the target's longer",
+        arguments: [(.tli, 4, false), (.tli, 5, true), (.slem, 5, false), (.slem, 6, true)]
+            as [(BridgeKind, Int, Bool)])
+    func contextEnd(kind: BridgeKind, contextMax: Int, isDrafted: Bool) throws {
+        // Two of the target's tokens are four of the drafter's, and SLEM takes two rows to settle a token.
+        let greedy = ScoreRequest(key: 0, index: 0, policy: .greedy, kind: .candidates(1))
+        let score = try Self.score(kind, behind: [2, 2], greedy, contextMax: contextMax) { _ in
+            [0.1, 0.85, 0.03, 0.02]
+        }
+        guard case .candidates(let drafts)? = score else {
+            Issue.record("\(String(describing: score))")
+            return
+        }
+        #expect(drafts.map(\.token) == (isDrafted ? [0] : []))
+    }
+
+    @Test("SLEM asks no further where the drafter does not go on with a character that it has seen nothing of")
+    func astray() throws {
+        let bridge = try VocabularyBridge(
+            target: ToyVocabulary(pieces: [[0xC3], [0xA9], [0x61]]),
+            draft: ToyVocabulary(pieces: [[0xC3, 0xA9], [0x61]]), asked: .slem)
+        for (first, drafts) in [(1, []), (0, [1])] as [(Int, [TokenID])] {
+            // Behind an a comes `first`, then a's.
+            let model = TabularModel(vocabularySize: 2, endOfGeneration: 0) { context, row in
+                row = context.count == 1 && first == 0 ? [1, 0] : [0, 1]
+            }
+            var engine = BridgedEngine(
+                ReferenceEngine(model: model, contextCells: 64, sequences: 2, nodesMax: 8), bridge: bridge,
+                contextMax: 60)
+            let nodes = ([2, 0] as [TokenID]).enumerated().map { place, token in
+                ForestNode(
+                    token: token, position: Position(rawValue: place), sequence: 0,
+                    score: place == 1
+                        ? ScoreRequest(key: 0, index: 0, policy: .greedy, kind: .candidates(1)) : nil)
+            }
+            guard case .candidates(let found)? = try engine.run(EnginePass(nodes: nodes)).first else {
+                Issue.record("no candidates")
+                continue
+            }
+            #expect(found.map(\.token) == drafts && engine.passes == (first == 0 ? 2 : 1))
+        }
+    }
+
     @Test("slem+tli goes by the text where the request is greedy, and by shared tokens where it is drawn")
     func mixed() throws {
         for kind in [BridgeKind.mixed, .slem, .tli] {
@@ -87,6 +131,38 @@ import Testing
             #expect(row?.first.map { $0 > 0.8 } == (kind != .slem), "\(kind): \(row ?? [])")
             #expect(row?[2] == (kind == .slem ? 1 : 0), "\(kind): \(row ?? [])")
         }
+    }
+
+    @Test(
+        "slem+tli and auto go by text where less than a tenth of q is shared, until tokens of both end; tli does not",
+        arguments: [nil, .mixed, .tli] as [BridgeKind?])
+    func littleShared(_ asked: BridgeKind?) throws {
+        // Behind a b the drafter means a text of several letters, behind that a b.
+        let target = ToyVocabulary("a", "b")
+        let draft = ToyVocabulary("b", "a", "aab")
+        let bridge = try VocabularyBridge(target: target, draft: draft, asked: asked)
+        #expect(bridge.kind == asked ?? .tli)
+        let model = TabularModel(vocabularySize: 3, endOfGeneration: 0) { context, row in
+            let law = context.last == 0 ? [0.02, 0.06, 0.92] : [0.9, 0.06, 0.04]
+            for (id, probability) in law.enumerated() { row[id] = Float(Double.log(probability)) }
+        }
+        var engine = BridgedEngine(
+            ReferenceEngine(model: model, contextCells: 64, sequences: 2, nodesMax: 8), bridge: bridge,
+            contextMax: 60)
+        var rows: [[Double]] = []
+        for (place, token) in ([1, 0, 0, 1] as [TokenID]).enumerated() {
+            let node = ForestNode(
+                token: token, position: Position(rawValue: place), sequence: 0, score: Self.request(.law))
+            rows.append(try Self.probabilities(engine.run(EnginePass(nodes: [node])).first) ?? [])
+        }
+        let drawn = [0.06 / 0.96, 0.9 / 0.96]
+        let expected = asked == .tli ? [[], drawn, drawn, []] : [[1, 0], [1, 0], [0, 1], drawn]
+        for (row, own) in zip(rows, expected) {
+            #expect(row.count == own.count && zip(row, own).allSatisfy { abs($0 - $1) < 1e-6 }, "\(rows)")
+        }
+        // The text costs no row where it is known already; then what was said is read, not spelled.
+        #expect(engine.passes == (asked == .tli ? 4 : 3) && engine.mass.low == (asked == .tli ? 2 : 1))
+        #expect(engine.held(0).draft == (asked == .tli ? [0, 1, 1, 0] : [0, 2]))
     }
 
     @Test("SLEM puts beside its own text what else the drafter thought of there, each token once")

@@ -55,6 +55,8 @@ struct ToyBridge: Sendable, CustomTestStringConvertible {
     let draft: ToyVocabulary
     let bridge: VocabularyBridge
     var contextMax = 400
+    /// Added to what the drafter thinks of texts that the target cuts, in nats.
+    var ownTexts: Float = 0
     var testDescription: String { "\(name) by \(bridge.kind)" }
 
     init(_ name: String, target: ToyVocabulary, draft: ToyVocabulary, _ kind: BridgeKind) throws {
@@ -64,11 +66,20 @@ struct ToyBridge: Sendable, CustomTestStringConvertible {
         bridge = try VocabularyBridge(target: target, draft: draft, asked: kind)
     }
 
+    /// Texts of the drafter's that the target cuts.
+    var own: [Int] {
+        draft.pieces.indices.filter {
+            TokenID(rawValue: UInt32($0)) != draft.end && !target.pieces.contains(draft.pieces[$0])
+        }
+    }
+
     /// The drafter's, of the last few of its tokens.
     func model(_ number: Int) -> TabularModel {
         let language = TabularLanguage(vocabulary: draft.vocabularySize, seed: 100 + UInt64(number))
+        let (own, ownTexts) = (own, ownTexts)
         return TabularModel(vocabularySize: draft.vocabularySize, endOfGeneration: draft.end ?? 0) { context, row in
             language.target.logits(after: context.suffix(3), into: &row)
+            for id in own { row[id] += ownTexts }
         }
     }
 
@@ -103,6 +114,15 @@ struct ToyBridge: Sendable, CustomTestStringConvertible {
                     preconditionFailure("\(pair.0) by \(kind): \(error)")
                 }
             }
+        }
+    }
+
+    /// Drafters that mostly mean texts that the target cuts, over what `auto` takes between `tli` and `slem`.
+    static var littleShared: [ToyBridge] {
+        all(.mixed).filter { !$0.own.isEmpty }.map { toy in
+            var toy = toy
+            toy.ownTexts = 3
+            return toy
         }
     }
 

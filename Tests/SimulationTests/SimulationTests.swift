@@ -23,6 +23,7 @@ import Testing
         #expect(tally.forked > tally.sharedPrefixes && tally.sharedPrefixes > 0, "no tree or no two jobs shared cells")
         #expect(tally.prepared > 0 && tally.united > 0, "no outcome was prepared, or no two drafters united")
         #expect(tally.lookedUp > 0, "no drafter without a model drafted")
+        #expect(tally.bridged > 0, "no drafter of another vocabulary drafted")
         #expect(tally.drawn > 0 && tally.rowsFetched > 0, "no row of q was sent, or none fetched")
         #expect(tally.jointBlocks > 0, "no lossy job took drafts")
         #expect(tally.beyondEnds > 0, "no job went on behind an end")

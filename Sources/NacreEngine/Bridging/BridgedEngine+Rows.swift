@@ -2,7 +2,10 @@ import NacreCore
 
 // Rows over the target's ids.
 extension BridgedEngine where Inner: ~Copyable {
-    /// Less of q than this on shared tokens, and nothing is drafted: what is drawn then is not what the drafter means.
+    /// Less of q than this on shared tokens, and nothing is drawn from it: it would not be what the drafter means.
+    ///
+    /// No more, since draws from what is left are accepted more often than the text longer than one would think: with
+    /// three quarters of q shared or less they are still twice as good (docs/methods.md has the figures).
     private static var massMin: Double { 0.1 }
     /// Tokens of the drafter's for one of the target's under SLEM: enough for the longest runs of spaces.
     private static var stepsMax: Int { 24 }
@@ -46,27 +49,35 @@ extension BridgedEngine where Inner: ~Copyable {
     // MARK: - TLI
 
     private mutating func intersect(_ wave: [Part]) throws(EngineError) -> [Score] {
+        var byText = Set(wave.map(\.sequence).filter { texts[$0]?.isMidway ?? false })
         var nodes: [ForestNode] = []
-        var scored: Set<SequenceID> = []
-        for part in wave {
+        var scored: [SequenceID] = []
+        for part in wave where part.request == nil || !byText.contains(part.sequence) {
+            if part.request != nil { texts[part.sequence]?.endRollout() }
             let context = texts[part.sequence]?.context ?? []
             let request = part.request == nil ? nil : Self.law
-            if plan(part.sequence, context, request, into: &nodes) { scored.insert(part.sequence) }
+            if plan(part.sequence, context, request, into: &nodes) { scored.append(part.sequence) }
         }
-        var rows = try evaluate(nodes)[...]
+        var rows: [SequenceID: Distribution] = [:]
+        for (sequence, score) in zip(scored, try evaluate(nodes)) {
+            guard case .law(let q) = score else { continue }
+            let share = bridge.intersection.mass(of: q)
+            mass = (mass.rows + 1, mass.sum + share, mass.low + (share < Self.massMin ? 1 : 0))
+            // Inside of a character the drafter would have to go on with the bytes that it has not seen.
+            guard texts[sequence]?.held.isEmpty ?? false else { continue }
+            if share >= Self.massMin {
+                rows[sequence] = bridge.intersection.project(q)
+            } else if bridge.goesByText {
+                byText.insert(sequence)
+                roll(sequence, Score(logarithmsOf: q, Self.greedy, scratch: &scratch))
+            }
+        }
+        var said = try rollOut(wave.filter { $0.request != nil && byText.contains($0.sequence) })[...]
         var scores: [Score] = []
         for part in wave {
             guard let request = part.request else { continue }
-            guard scored.contains(part.sequence), case .law(let q)? = rows.popFirst() else {
-                scores.append(.candidates([]))
-                continue
-            }
-            // Inside of a character the drafter would have to go on with the bytes that it has not seen.
-            let isWhole = texts[part.sequence]?.held.isEmpty ?? false
-            let share = bridge.intersection.mass(of: q)
-            mass = (mass.rows + 1, mass.sum + share)
-            let isMeant = isWhole && share >= Self.massMin
-            scores.append(score(isMeant ? bridge.intersection.project(q) : nil, request))
+            let own = byText.contains(part.sequence) ? said.popFirst() : nil
+            scores.append(own ?? score(rows[part.sequence], request))
         }
         return scores
     }
@@ -74,7 +85,6 @@ extension BridgedEngine where Inner: ~Copyable {
     // MARK: - SLEM
 
     private mutating func rollOut(_ wave: [Part]) throws(EngineError) -> [Score] {
-        let request = ScoreRequest(key: 0, index: 0, policy: .greedy, kind: .measured(Self.fanOut))
         var stuck: Set<SequenceID> = []
         for step in 0..<Self.stepsMax {
             var nodes: [ForestNode] = []
@@ -84,7 +94,7 @@ extension BridgedEngine where Inner: ~Copyable {
                 if part.request == nil {
                     if step == 0 { _ = plan(part.sequence, text.context, nil, into: &nodes) }
                 } else if !text.isSettled {
-                    if plan(part.sequence, text.context, request, into: &nodes) {
+                    if plan(part.sequence, text.context, Self.greedy, into: &nodes) {
                         rolling.append(part.sequence)
                     } else {
                         stuck.insert(part.sequence)
@@ -92,15 +102,22 @@ extension BridgedEngine where Inner: ~Copyable {
                 }
             }
             guard !nodes.isEmpty else { break }
-            for (sequence, score) in zip(rolling, try evaluate(nodes)) {
-                guard case .measured(let row) = score, let best = row.candidates.first else { continue }
-                texts[sequence]?.roll(
-                    BridgedText.Step(
-                        token: best.token, probability: row.probability, candidates: row.candidates,
-                        statistics: row.statistics))
-            }
+            for (sequence, score) in zip(rolling, try evaluate(nodes)) { roll(sequence, score) }
         }
         return wave.compactMap { part in part.request.map { answer($0, from: texts[part.sequence]) } }
+    }
+
+    private static var greedy: ScoreRequest {
+        ScoreRequest(key: 0, index: 0, policy: .greedy, kind: .measured(fanOut))
+    }
+
+    /// The drafter goes on with its likeliest token.
+    private mutating func roll(_ sequence: SequenceID, _ score: Score) {
+        guard case .measured(let row) = score, let best = row.candidates.first else { return }
+        texts[sequence]?.roll(
+            BridgedText.Step(
+                token: best.token, probability: row.probability, candidates: row.candidates,
+                statistics: row.statistics))
     }
 
     private mutating func answer(_ request: ScoreRequest, from text: BridgedText?) -> Score {

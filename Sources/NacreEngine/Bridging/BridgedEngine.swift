@@ -7,7 +7,9 @@ package import NacreCore
 /// Each sequence has its twin of the same id, which holds the same text in the drafter's tokens; edits and forks go to
 /// both. A row over the target's ids is made of
 ///
-/// - `tli`: the drafter's row behind the text, restricted to the shared tokens;
+/// - `tli`: the drafter's row behind the text, restricted to the shared tokens. Where too little of it is on these and
+///   the bridge may (`VocabularyBridge.goesByText`), a point mass as under `slem`, up to the next place at which tokens
+///   of both end;
 /// - `slem`: as many tokens of the drafter's as it takes until the target's next token is settled, greedily, in passes
 ///   of its own: one token, and in trees what else may stand there. A point mass, whatever the rule;
 /// - `mixed`: `slem` for greedy requests, `tli` for the others;
@@ -15,7 +17,8 @@ package import NacreCore
 ///
 /// Where there is nothing to propose, a score is `.candidates([])`, whatever was asked: no draft is made there. That
 /// is the case at the end of the drafter's context, inside of a character (`tli`), and where too little of q is on
-/// shared tokens. All three are known before anything is drawn (ALGORITHMS 0.5).
+/// shared tokens. All three, and whether `tli` goes by the text, are known before anything is drawn (ALGORITHMS 0.5):
+/// they follow from the text and the drafter's row, and a rule judges what is drawn by the q that it was drawn from.
 ///
 /// - Source: Timor et al., ICML 2025 (2502.05202).
 package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
@@ -29,8 +32,8 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
     /// To be performed with the next pass of the drafter.
     private var edits: [CacheEdit] = []
     var scratch = CoupledScratch()
-    /// TLI: the drafter's rows so far, and the sum of what of each lay on shared tokens.
-    package var mass = (rows: 0, sum: 0.0)
+    /// TLI: the drafter's rows so far, the sum of what of each lay on shared tokens, and of how many rows too little.
+    package var mass = (rows: 0, sum: 0.0, low: 0)
     /// Passes of the drafter so far.
     package private(set) var passes = 0
 
@@ -86,7 +89,7 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
             wave.append(part)
         }
         scores += try draft(wave)
-        if !edits.isEmpty { _ = try evaluate([]) }
+        _ = try evaluate([])
         return scores
     }
 
@@ -168,6 +171,7 @@ package struct BridgedEngine<Inner: Engine & ~Copyable>: Engine, ~Copyable {
     }
 
     mutating func evaluate(_ nodes: [ForestNode]) throws(EngineError) -> [Score] {
+        guard !nodes.isEmpty || !edits.isEmpty else { return [] }
         var scores: [Score] = []
         var rest = nodes[...]
         repeat {

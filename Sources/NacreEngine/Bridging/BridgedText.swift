@@ -34,7 +34,7 @@ struct BridgedText: Sendable {
     private(set) var matches: [Candidate] = []
     /// `tli` takes tokens over as they are where both have them.
     var mode: BridgeKind {
-        didSet { if mode == .tli, !rollout.isEmpty { align() } }
+        didSet { if mode == .tli, oldValue != .tli { endRollout() } }
     }
     /// What the engine's cache holds.
     var cached: [TokenID] = []
@@ -84,6 +84,14 @@ struct BridgedText: Sendable {
             text.restart()
             align()
         }
+    }
+
+    /// Whether the target's tokens have come to the middle of what the drafter goes on with.
+    var isMidway: Bool { !rollout.isEmpty && !pending.isEmpty }
+
+    /// The drafter goes on with nothing of its own.
+    mutating func endRollout() {
+        if !rollout.isEmpty { align() }
     }
 
     private mutating func forgetRollout() {
@@ -144,8 +152,12 @@ struct BridgedText: Sendable {
     }
 
     /// Whether the target's next token is known, or nothing will make it known.
-    var isSettled: Bool { matches.count > pending.count || hasEnded }
+    var isSettled: Bool { matches.count > pending.count || hasEnded || isAstray }
     private var hasEnded: Bool { rollout.last.map { bridge.draft.isCommand($0.token) } ?? false }
+    /// Behind the beginning of a character the drafter, which has not seen it, goes on with something else.
+    private var isAstray: Bool {
+        text.held > 0 && zip(held, rollout.lazy.flatMap { bridge.draft.text(of: $0.token) }).contains { $0 != $1 }
+    }
 
     mutating func roll(_ step: Step) {
         rollout.append(step)

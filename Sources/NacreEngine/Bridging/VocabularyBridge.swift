@@ -8,6 +8,9 @@ package import NacreCore
 package struct VocabularyBridge: Sendable {
     /// Not `none`.
     package let kind: BridgeKind
+    /// Whether `tli` drafts the drafter's text where too little of q is on shared tokens: not where it was asked for by
+    /// name, or a tokenizer does not give back what the target's tokens say.
+    let goesByText: Bool
     /// The part of a text's tokens that the drafter has, by which `auto` decides.
     package let textShare: Double
     package let overlap: VocabularyOverlap
@@ -39,11 +42,14 @@ package struct VocabularyBridge: Sendable {
         guard kind != .none else { throw .nothingToBridge }
         self.target = ByteExactTokenizer(left)
         self.draft = ByteExactTokenizer(right)
-        if kind != .tli, !Self.spells(self.target, self.target) || !Self.spells(self.draft, self.target) {
+        let canSpell =
+            asked == .tli || Self.spells(self.target, self.target) && Self.spells(self.draft, self.target)
+        if kind != .tli, !canSpell {
             guard asked == nil, intersection.count > 0 else { throw .cannotSpell }
             kind = .tli
         }
         self.kind = kind
+        goesByText = asked != .tli && canSpell
         self.overlap = overlap
         self.intersection = intersection
         textShare = survey.textShare ?? 0

@@ -38,14 +38,15 @@ final class DrafterShell: Shell {
         machine = DrafterMachine(configuration)
         engine = SimulatedEngine(
             world.target.drafter(agreement: plan.agreement, seed: plan.modelSeed), plan.node,
-            isGuessing: plan.character == .guesser)
+            isGuessing: plan.character == .guesser, bridge: plan.bridge)
         let hello = Hello(
             node: world.name(host), incarnation: incarnation, role: .drafter, wireMin: 1, wireMax: 1, modelDigest: 2,
             vocabularyDigest: Language.digest, dataAddress: world.hosts[host.index].address,
             capacity: Capacity(
                 sequences: plan.node.sequences, context: plan.node.contextMax, nodesMax: plan.node.nodesMax),
             modelName: "draft", engineVersion: "simulated", cores: "1",
-            place: plan.hasModel ? plan.sharesCoresOf.map(World.place) ?? .unknown : .unknown)
+            place: plan.hasModel ? plan.sharesCoresOf.map(World.place) ?? .unknown : .unknown,
+            bridge: plan.bridge?.kind ?? .none)
         control = ControlPort(world, host, hello: hello, chunk: plan.node.vocabularyChunk) { [unowned self] news in
             if case .message(let message) = news {
                 self.world.report(.accusation, "the coordinator tells a drafter \(line(message))")
@@ -119,6 +120,7 @@ final class DrafterShell: Shell {
             world.tally.drafted += draft.tokens.count
             world.tally.drawn += draft.proposals.count
             if !plan.hasModel { world.tally.lookedUp += draft.tokens.count }
+            if plan.bridge != nil { world.tally.bridged += draft.tokens.count }
             world.tally.redrawn += draft.proposals.count { Set($0.draws).count < $0.draws.count }
         }
         switch plan.character {

@@ -2,21 +2,48 @@ import NacreCore
 import NacreEngine
 import NacreProtocol
 
+/// An engine whose cache can be looked into.
+private protocol OpenEngine: Engine {
+    func cached(_ sequence: SequenceID) -> [TokenID]
+    /// What a sequence holds in the model's own tokens, and should hold, where they are other ones.
+    func twin(_ sequence: SequenceID) -> (held: [TokenID], expected: [TokenID])?
+}
+
+extension ReferenceEngine: OpenEngine {
+    func twin(_ sequence: SequenceID) -> (held: [TokenID], expected: [TokenID])? { nil }
+}
+
+extension BridgedEngine: OpenEngine where Inner == ReferenceEngine {
+    func cached(_ sequence: SequenceID) -> [TokenID] { held(sequence).target }
+    func twin(_ sequence: SequenceID) -> (held: [TokenID], expected: [TokenID])? {
+        (inner.cached(sequence), held(sequence).draft)
+    }
+}
+
 /// An exact engine that takes time, and fails when the dice say so.
 struct SimulatedEngine {
-    private var engine: ReferenceEngine
+    private var engine: any OpenEngine
     private let node: Scenario.Node
     private let shard: ShardIndex
     /// Its choices are drawn at random.
     private let isGuessing: Bool
 
-    init(_ model: TabularModel, _ node: Scenario.Node, shard: ShardIndex = 0, isGuessing: Bool = false) {
+    /// - Parameter bridge: if the model thinks in the other vocabulary.
+    init(
+        _ model: TabularModel, _ node: Scenario.Node, shard: ShardIndex = 0, isGuessing: Bool = false,
+        bridge: VocabularyBridge? = nil
+    ) {
         self.node = node
         self.shard = shard
         self.isGuessing = isGuessing
-        engine = ReferenceEngine(
-            model: model, contextCells: node.contextCells, sequences: node.sequences + node.branches,
-            nodesMax: node.nodesMax)
+        let inner = ReferenceEngine(
+            model: bridge == nil ? model : Dialect.model(model), contextCells: node.contextCells,
+            sequences: node.sequences + node.branches, nodesMax: node.nodesMax)
+        if let bridge {
+            engine = BridgedEngine(inner, bridge: bridge, contextMax: node.contextMax)
+        } else {
+            engine = inner
+        }
     }
 
     func cached(_ sequence: SequenceID) -> [TokenID] { engine.cached(sequence) }
@@ -90,6 +117,12 @@ struct SimulatedEngine {
     func audit(_ beliefs: [CachedText], in world: World, of host: HostID) {
         for belief in beliefs {
             let cached = engine.cached(belief.sequence)
+            if let (held, expected) = engine.twin(belief.sequence), held != expected {
+                world.report(
+                    .cache,
+                    "\(world.name(host)) holds \(held) of sequence \(belief.sequence), in its own tokens; it should be "
+                        + "\(expected)")
+            }
             guard cached.count != belief.filled || !cached.starts(with: belief.tokens) else { continue }
             world.report(
                 .cache,
