@@ -63,7 +63,7 @@ import Testing
             }
             let differences = Jobs.differences(plain, others)
             #expect(differences.isEmpty, "\(differences.joined(separator: "; "))")
-            // A single job may be over before its drafter has begun, or be better off without. The target repeats little.
+            // A single job may be over before its drafter has begun, or be better off without.
             let accepted = others.reduce(0) { $0 + $1.document.statistics.accepted }
             #expect(accepted > requests.count, "\(accepted) accepted in \(requests.count) jobs")
             #expect(cluster.casualties == [])
