@@ -1,6 +1,6 @@
 # Nacre. `make demo` and `make test` are the two commands; both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install clean lint bench-smoke bench-forest bench-peers bench-methods bench-simulate bench-policies fuzz fuzz-tokens mutants simulate proto
+.PHONY: help setup build demo test test-thorough install clean lint bench-smoke bench-forest bench-peers bench-methods bench-simulate bench-policies fuzz fuzz-tokens mutants simulate proto
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
@@ -24,6 +24,9 @@ demo: build ## a prompt through three daemons on this machine, with figures
 test: setup ## set up, build and run all tests
 	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests
 	@Scripts/step --show "tests" swift test -c release --skip-build --no-parallel
+
+test-thorough: export NACRE_THOROUGH = 1
+test-thorough: test ## all tests, every combination in them and all fifty prompts (minutes more)
 
 install: build ## install to PREFIX (default /usr/local)
 	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/nacre/Models/prompts"

@@ -135,7 +135,8 @@ let package = Package(
             name: "NacreCoreTests", dependencies: ["NacreCore", "NacreEngine", "TestStatistics", real],
             swiftSettings: house),
         .testTarget(
-            name: "NacreProtocolTests", dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", real],
+            name: "NacreProtocolTests",
+            dependencies: ["NacreCore", "NacreProtocol", "NacreEngine", "TestStatistics", real],
             swiftSettings: house),
         .testTarget(
             name: "NacreLlamaTests", dependencies: ["NacreCore", "NacreEngine", "NacreLlama", "NacreModels"],
@@ -154,7 +155,7 @@ let package = Package(
         .testTarget(
             name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
         .testTarget(
-            name: "SimulationTests", dependencies: ["NacreCore", "NacreProtocol", "NacreSimulator"],
+            name: "SimulationTests", dependencies: ["NacreCore", "NacreProtocol", "NacreSimulator", "TestStatistics"],
             swiftSettings: house),
         .testTarget(
             name: "NacreNodeTests",

@@ -105,7 +105,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let node = CoordinatorNode(
             on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source("policy")),
             pairs: try PolicyIntake.pairs(settings[Self.pairPolicies] ?? "", source: source("pair-policies")),
-            alternates: settings[Self.sharedCores] == .turns)
+            alternates: settings[Self.sharedCores] == .turns, tunings: TuningStore())
         let api = CoordinatorAPI(node: node, version: NacreVersion.current, defaults: defaults)
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)

@@ -46,7 +46,7 @@ struct APITests {
     @Test("a job's timeline shows passes, drafts and every committed token, and the counters know of them")
     func traces() async throws {
         try await TestCluster.with { cluster in
-            let body = #"{"prompt": "import os\n", "max_tokens": 40, "method": "speculative"}"#
+            let body = #"{"prompt": "import os\n", "max_tokens": 40, "method": "speculative", "gamma": 3}"#
             let id = try await Self.curl("--data", body, path: "/v1/jobs", of: cluster).decoded(JobDocument.self).id
             _ = try await Self.curl(path: "/v1/jobs/\(id)/events", of: cluster)
             let trace = try await Self.curl(path: "/v1/jobs/\(id)/trace", of: cluster).decoded(TraceDocument.self)

@@ -111,7 +111,7 @@ import Testing
             let found = try JSON.decode(Found.self, from: Array(result.output.utf8))
             #expect(found.differing == 0 && found.outputs > 0 && !found.interrupted && found.budgetSeconds == 8)
             #expect(found.arms.count == TuningSpace.variants(methods: ["speculative"]).count)
-            #expect(found.pair == "pycode-8m-q8_0.gguf/pycode-1m-q8_0.gguf")
+            #expect(found.pair == "pycode-8m-q8_0.gguf/pycode-3m-q8_0.gguf")
             let text = try String(contentsOfFile: settings, encoding: .utf8)
             #expect(text.contains("\nmethod: ") && text.hasPrefix("# nacre tune"), "\(text)")
             #expect(text.contains("# placement apart: verifier on core"), "\(text)")

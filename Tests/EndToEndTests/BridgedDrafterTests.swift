@@ -1,6 +1,7 @@
 import Foundation
 import NacreAPI
 import NacreClient
+import TestStatistics
 import Testing
 
 /// A drafter of another vocabulary, as processes: the target's own tokens, whatever the bridge (ALGORITHMS 5).
@@ -13,23 +14,25 @@ import Testing
         "class A:\n\tdef f(self):\n\t\treturn [1,   2]\n\n\n\nclass B:\n", "   leading", "import os, sys\n",
     ]
 
+    /// Where tests are not thorough, each text in every second way, the next text in the others.
     private static func requests(_ rules: [String]) -> [JobRequest] {
-        var requests: [JobRequest] = []
-        for (number, text) in texts.enumerated() {
-            for rule in rules {
-                for tree in ["chain", "4,2,2,1", "best"] where rule != "block" || tree == "chain" {
-                    for method in Jobs.speculating where method != "pearl" || tree == "chain" {
-                        var request = JobRequest(prompt: text)
-                        (request.method, request.rule, request.tree, request.maxTokens) = (method, rule, tree, 32)
-                        requests.append(request)
-                        guard rule == "coupled" else { continue }
-                        (request.temperature, request.seed) = (0.7, UInt64(number))
-                        requests.append(request)
-                    }
+        let ways = rules.flatMap { rule in
+            (rule == "block" ? ["chain"] : ["chain", "4,2,2,1", "best"]).flatMap { tree in
+                Jobs.speculating.filter { $0 != "pearl" || tree == "chain" }.map {
+                    (method: $0, rule: rule, tree: tree)
                 }
             }
         }
-        return requests
+        return texts.enumerated().flatMap { number, text in
+            ways.covering { ($0 + number) % 2 == 0 }.flatMap { way -> [JobRequest] in
+                var request = JobRequest(prompt: text)
+                (request.method, request.rule, request.tree, request.maxTokens) = (way.method, way.rule, way.tree, 32)
+                guard way.rule == "coupled" else { return [request] }
+                var sampled = request
+                (sampled.temperature, sampled.seed) = (0.7, UInt64(number))
+                return [request, sampled]
+            }
+        }
     }
 
     private static func run(_ bridge: String, shown: String, _ rules: [String]) async throws {
@@ -46,7 +49,7 @@ import Testing
             let requests = requests(rules)
             let (plain, others) = try await cluster.withClient { coordinator in
                 (
-                    try await coordinator.runAll(requests.map { $0.plain }, atOnce: 4),
+                    try await coordinator.runPlain(requests, atOnce: 4),
                     try await coordinator.runAll(requests, atOnce: 4)
                 )
             }

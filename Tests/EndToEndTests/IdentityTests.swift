@@ -1,19 +1,21 @@
 import NacreAPI
 import NacreClient
+import TestStatistics
 import Testing
 
 /// The promise: whatever the method, the output is the target's own.
 @Suite(.serialized) struct IdentityTests {
     private static let tokensMax = 256
 
-    @Test("every method gives the tokens of plain decoding, 50 prompts of 256 tokens, eight jobs at once")
+    /// Every third prompt where tests are not thorough, else all fifty.
+    @Test("every method gives the tokens of plain decoding, many prompts of 256 tokens, eight jobs at once")
     func everyMethod() async throws {
-        let requests = try Jobs.identityPrompts().map { prompt in
+        let requests = try Jobs.identityPrompts().covering { $0 % 3 == 0 }.map { prompt in
             var request = JobRequest(prompt: prompt)
             request.maxTokens = Self.tokensMax
             return request
         }
-        #expect(requests.count == 50)
+        #expect(requests.count == (Thoroughness.isFull ? 50 : 17))
         try await TestCluster.with { cluster in
             // All methods at once: what one job does between another's passes must not matter either.
             let all = try await cluster.withClient { coordinator in
@@ -34,7 +36,7 @@ import Testing
                 #expect(others.map(\.document.text) == plain.map(\.document.text), "\(method)")
                 #expect(others.map(\.document.outcome) == plain.map(\.document.outcome), "\(method)")
                 // Otherwise nothing was put to the test.
-                #expect(others.reduce(0) { $0 + $1.document.statistics.accepted } > 500, "\(method)")
+                #expect(others.reduce(0) { $0 + $1.document.statistics.accepted } > 10 * requests.count, "\(method)")
             }
         }
     }
@@ -46,7 +48,7 @@ import Testing
 
     private static func compareWithOracle(_ requests: [JobRequest], _ plain: [FinishedJob]) throws {
         let oracle = try PlainDecoder(Jobs.target)
-        for number in stride(from: 0, to: requests.count, by: 9) {
+        for number in stride(from: 0, to: requests.count, by: requests.count / 5) {
             let tokens = try oracle.greedy(requests[number].prompt, tokensMax: tokensMax)
             let divergence = Divergence(
                 prompt: number, plain: tokens, margins: plain[number].margins, other: plain[number].document.tokens)

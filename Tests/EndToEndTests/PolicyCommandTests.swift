@@ -1,5 +1,6 @@
 import NacreAPI
 import NacreClient
+import TestStatistics
 import Testing
 
 /// Draft-length policies through real processes: every one of them, set while jobs run, and by whom.
@@ -9,10 +10,11 @@ import Testing
         "adaedl:lambda=0.4", "svip", "thompson", "ema",
     ]
 
+    /// Where tests are not thorough, each policy with a method either greedily or sampled.
     @Test("under every policy and method the tokens are those of plain decoding, greedy and sampled")
     func identity() async throws {
         try await TestCluster.with { cluster in
-            for temperature in [0.0, 0.8] {
+            for (number, temperature) in [0.0, 0.8].enumerated() {
                 var request = JobRequest(prompt: "import os\n\n\ndef walk(path):\n")
                 (request.maxTokens, request.temperature, request.seed) = (96, temperature, 11)
                 let requests =
@@ -23,7 +25,7 @@ import Testing
                             other.policy = policy
                             return other
                         }
-                    }
+                    }.covering { ($0 + number) % 2 == 0 }
                 let jobs = try await cluster.withClient { try await $0.runAll(requests, atOnce: 4) }
                 for (request, job) in zip(requests, jobs) {
                     let name = "\(request.method ?? "") \(request.policy ?? "") at \(temperature)"

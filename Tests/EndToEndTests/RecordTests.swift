@@ -63,7 +63,7 @@ import Testing
                     let (header, lines) = try Self.read(path)
                     #expect(lines.count == job.outputTokens)
                     #expect(header.method == method && header.draftMicroseconds > 0)
-                    #expect(header.target.contains("pycode-8m") && header.draft.contains("pycode-1m"))
+                    #expect(header.target.contains("pycode-8m") && header.draft.contains("pycode-3m"))
                     #expect(header.passes.first?.nodes == 1)
                     let agreed = lines.count { $0.agrees == true }
                     let differed = lines.count { $0.agrees == false }

@@ -18,6 +18,23 @@ import Testing
     private static let policy = SamplingPolicy(temperature: 1.2, topK: 3)
     private static let prompt = "def split_bill(total, people, tip=0.1):\n    if people < 1:\n"
 
+    /// By default each rule, each payload, each kind of candidates, and tokens that are proposed as they are.
+    private static let ways = [
+        Way(testDescription: "rejection, rows, a tree", tree: "2,2,1"),
+        Way(
+            testDescription: "rejection, rows, a tree of independent draws", tree: "2,2,1",
+            candidates: "independent"),
+        Way(testDescription: "rejection, one number and the row at need (SCALAR + LAZY)", payload: "scalar"),
+        Way(testDescription: "block, rows", rule: "block"),
+        Way(testDescription: "rejection, looked-up tokens (DET)", lookup: "suffix"),
+        Way(testDescription: "rejection, rows of q (SPARSE_RENORM)"),
+        Way(testDescription: "rejection, the draft's best tokens (DET)", tree: "best:8x3"),
+        Way(testDescription: "block, looked-up tokens (DET)", rule: "block", lookup: "suffix"),
+    ].covering { $0 < 5 }
+
+    /// Of the tokens behind each output that there can be.
+    private static let laws = Result { try PlainDecoder(Jobs.target).laws(prompt, policy, tokens: tokens) }
+
     typealias Laws = [[UInt32]: [UInt32: Double]]
 
     /// A way to decode whose output is not the same for every drafter, and what its drafts come with.
@@ -48,23 +65,9 @@ import Testing
         }
     }
 
-    @Test(
-        "the tokens have the law of plain sampling",
-        arguments: [
-            Way(testDescription: "rejection, rows of q (SPARSE_RENORM)"),
-            Way(testDescription: "rejection, rows, a tree", tree: "2,2,1"),
-            Way(
-                testDescription: "rejection, rows, a tree of independent draws", tree: "2,2,1",
-                candidates: "independent"),
-            Way(testDescription: "rejection, one number and the row at need (SCALAR + LAZY)", payload: "scalar"),
-            Way(testDescription: "rejection, the draft's best tokens (DET)", tree: "best:8x3"),
-            Way(testDescription: "block, rows", rule: "block"),
-            Way(testDescription: "rejection, looked-up tokens (DET)", lookup: "suffix"),
-            Way(testDescription: "block, looked-up tokens (DET)", rule: "block", lookup: "suffix"),
-        ])
+    @Test("the tokens have the law of plain sampling", arguments: ways)
     func law(_ way: Way) async throws {
-        let laws = try PlainDecoder(Jobs.target).laws(Self.prompt, Self.policy, tokens: Self.tokens)
-        let law = Self.joint(laws)
+        let law = Self.joint(try Self.laws.get())
         let finished = try await TestCluster.with(drafters: way.lookup == nil ? 1 : 0) { cluster in
             if let lookup = way.lookup {
                 let arguments = ["--vocabulary-only", "--lookup", lookup]
@@ -86,7 +89,7 @@ import Testing
 
     @Test("as many jobs tell the laws of broken rules from that of plain sampling")
     func power() throws {
-        let laws = try PlainDecoder(Jobs.target).laws(Self.prompt, Self.policy, tokens: Self.tokens)
+        let laws = try Self.laws.get()
         let drafts = try PlainDecoder(Jobs.draft).laws(
             Self.prompt, Self.policy, tokens: Self.tokens, of: Array(laws.keys))
         let law = Self.joint(laws)

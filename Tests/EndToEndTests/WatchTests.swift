@@ -22,7 +22,7 @@ import Testing
                 shown.output.split(separator: "\n").first { $0.hasPrefix("pair\t") && $0.contains(method) })
             let cells = line.split(separator: "\t").map(String.init)
             #expect(cells.count == 13 && cells[1] == "verifier-1" && cells[2] == "pycode-8m-q8_0.gguf", "\(cells)")
-            #expect(cells[3] == "pycode-1m-q8_0.gguf" && cells[5] == "goodput" && cells[6] == "chain", "\(cells)")
+            #expect(cells[3] == "pycode-3m-q8_0.gguf" && cells[5] == "goodput" && cells[6] == "chain", "\(cells)")
             #expect(["drafting", "shortened", "resting", "probing", "checking"].contains(cells[7]), "\(cells)")
             #expect(!cells[12].isEmpty)
             let status = try JSON.decode(

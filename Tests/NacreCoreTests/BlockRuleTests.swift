@@ -106,7 +106,7 @@ struct BlockRuleTests {
         let tables = Tables(vocabulary: 3, seed: 4, agreement: 0.1)
         func pValue(_ move: @escaping @Sendable (ChancePlace) -> ChancePlace) -> Double {
             var counts: [[TokenID]: Int] = [:]
-            for key in 0..<100_000 {
+            for key in 0..<50_000 {
                 var chance = WatchedChance(key: StreamKey(rawValue: UInt64(key)), move: move)
                 counts[treeDecoding(BlockRule(), chain(3), tables, length: 4, chance: &chance), default: 0] += 1
             }

@@ -102,6 +102,26 @@ import Testing
         #expect(world.lost < 0.01 * world.tokens && world.trials > 50)
     }
 
+    @Test("what trials cannot have shown is not taken for kept")
+    func kept() throws {
+        let pause = 96.0
+        #expect(OnlineTuner.Arm(weight: 3, sum: -0.2, squares: 0.1, pause: pause) != nil)
+        #expect(OnlineTuner.Arm(weight: 0, sum: 0, squares: 0, pause: pause) != nil)
+        for (weight, sum, squares, pause) in [
+            (-1, 0, 0, pause), (99, 0, 0, pause), (1, .infinity, 1, pause), (1, 0, -1, pause), (0, 1, 1, pause),
+            (1, 0, 1, 1), (1, 0, 1, .nan),
+        ] as [(Double, Double, Double, Double)] {
+            #expect(OnlineTuner.Arm(weight: weight, sum: sum, squares: squares, pause: pause) == nil)
+        }
+        // What was slower is left alone for as long as before.
+        let slower = try #require(OnlineTuner.Arm(weight: 8, sum: -4, squares: 2.5, pause: 6_144))
+        var tuner = OnlineTuner(arms: [OnlineTuner.Arm(), slower], incumbent: 0)
+        for _ in 0..<6_000 { tuner.record(tokens: 1, seconds: 0.01) }
+        #expect(tuner.trial == nil)
+        for _ in 0..<200 { tuner.record(tokens: 1, seconds: 0.01) }
+        #expect(tuner.arms[1] != slower || tuner.trial == 1)
+    }
+
     @Test("one policy is never tried, and what is no time is no step")
     func edges() {
         var tuner = OnlineTuner(arms: 1)

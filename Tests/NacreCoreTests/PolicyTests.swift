@@ -199,6 +199,28 @@ struct PolicyTests {
         #expect(goodput.draftLength(conditions) == 2)
     }
 
+    @Test("the best length that was searched for holds until something changes")
+    func bestIsKept() {
+        var sure = PositionalAcceptance()
+        for _ in 0..<400 { sure.record(accepted: 4, rejected: false) }
+        let changes: [(inout RoundConditions) -> Void] = [
+            { $0.pacing = .lockStep }, { $0.cost = StepCostModel(nodesMax: 64, priorFixed: 1, perNode: 1_000) },
+            { $0.draftMicroseconds = 1e6 }, { $0.roundTripMicroseconds = 1e6 }, { $0.acceptance = sure },
+            { $0.others = 40 }, { ($0.others, $0.peers) = (40, 40) }, { $0.most = 1 },
+        ]
+        for (number, change) in changes.enumerated() {
+            var kept = conditions(.turns)
+            kept.findBest()
+            let before = kept.best.tokensPerMicrosecond
+            #expect(before == conditions(.turns).best.tokensPerMicrosecond)
+            change(&kept)
+            var fresh = conditions(.turns)
+            change(&fresh)
+            let after = kept.best.tokensPerMicrosecond
+            #expect(after == fresh.best.tokensPerMicrosecond && after != before, "change \(number)")
+        }
+    }
+
     @Test("λ*·B is the least worth of a draft in the best round, and the last one taken is worth it")
     func worthMin() {
         for pacing in [RoundConditions.Pacing.turns, .stream] {

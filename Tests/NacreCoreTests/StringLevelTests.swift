@@ -95,6 +95,30 @@ struct StringLevelTests {
         }
     }
 
+    @Test("Texts that are undecided are counted before they are kept, each of which costs a row")
+    func openTexts() throws {
+        // Twenty tokens that say the a which the drafter has not seen, each with all of the token still to come.
+        let drafter = ToyTokenizer.pieces(Array(repeating: "a", count: 20) + ["x"])
+        let text = AlignedText(.pieces(["x", "xy"]), drafter)
+        let law = distribution(Array(repeating: 1.0, count: 21))
+        for (rowsMax, rows) in [(10, 1), (20, 1), (100, 41)] {
+            let rule = try StringLevelRejectionSampling(target: text.target, draft: text.draft, rowsMax: rowsMax)
+            var asked = 0
+            func psi() throws -> Distribution {
+                try rule.law(after: Array("a".utf8)) { _ in
+                    asked += 1
+                    return law
+                }
+            }
+            if rows == 1 {
+                #expect(throws: BridgeRefusal.tooManyRows(max: rowsMax)) { try psi() }
+            } else {
+                #expect(throws: Never.self) { try psi() }
+            }
+            #expect(asked == rows, "at most \(rowsMax)")
+        }
+    }
+
     @Test("SLRS refuses vocabularies that need too many rows")
     func slrsRefuses() {
         let merges = ByteExactTokenizer(ToyTokenizer.wordMerges)

@@ -7,7 +7,7 @@ import NacreLlama
 enum Fixture {
     static let root = String(#filePath.dropLast("Tests/NacreLlamaTests/Fixtures.swift".count))
     static let target = root + "Models/pycode-8m-q8_0.gguf"
-    static let draft = root + "Models/pycode-1m-q8_0.gguf"
+    static let draft = root + "Models/pycode-3m-q8_0.gguf"
     static let vocabularies = root + ".engine/models/"
 
     /// The whole content of a file.

@@ -138,6 +138,12 @@ import Testing
         let part = BeamRow(tokens: [1, 2], probabilities: [0.2, 0.3])
         #expect(throws: PayloadFault.self) { try part.row(vocabularySize: 5, SamplingPolicy(temperature: 1)) }
         #expect(throws: Never.self) { try part.row(vocabularySize: 5, sampling) }
+        // The beams of a whole law are held to a sum of 1: rounding passes, more does not, also where it is little.
+        for (excess, isLaw) in [(1e-13, true), (-1e-13, true), (5e-10, false), (-5e-10, false)] {
+            let whole = BeamRow(tokens: [1, 2], probabilities: [0.25, 0.75 + excess])
+            let row = try? whole.row(vocabularySize: 5, SamplingPolicy(temperature: 1))
+            #expect((row != nil) == isLaw, "\(excess)")
+        }
     }
 
     @Test("Rows that take several messages are put together again", arguments: [1, 2, 3, 4, 7, 100])

@@ -178,6 +178,33 @@ import Testing
         #expect(drafts.map(\.token) == [2, 1, 3])
     }
 
+    @Test("a token that is cut and comes again has the row that it had", arguments: ToyBridge.all(.tli, .slem, .slrs))
+    func again(_ toy: ToyBridge) throws {
+        func nodes(_ tokens: [TokenID], from start: Int) -> [ForestNode] {
+            tokens[start...].enumerated().map { offset, token in
+                ForestNode(
+                    token: token, position: Position(rawValue: start + offset), sequence: 0,
+                    score: start + offset == tokens.count - 1 ? Self.request(.law) : nil)
+            }
+        }
+        var drafted = 0
+        for seed in 0..<8 as Range<UInt64> {
+            var dice = Dice(seed: seed)
+            let text = (0..<5).map { _ in TokenID(rawValue: UInt32(dice.next() % 2)) }
+            var engine = BridgedEngine(
+                ReferenceEngine(model: toy.model(0), contextCells: 256, sequences: 4, nodesMax: 64),
+                bridge: toy.bridge, contextMax: 200)
+            let first = try engine.run(EnginePass(nodes: nodes(text, from: 0)))
+            // The drafter's cache has the token all the while.
+            let edits: [CacheEdit] = [.rewind(0, length: Position(rawValue: text.count - 1))]
+            let second = try engine.run(EnginePass(edits: edits, nodes: nodes(text, from: text.count - 1)))
+            #expect(first == second, "\(text)")
+            #expect(engine.inner.cached(0) == engine.held(0).draft)
+            if first != [.candidates([])] { drafted += 1 }
+        }
+        #expect(drafted > 0, "no row to compare")
+    }
+
     @Test("a fork holds the text up to its length, in the tokens of both, and the origin keeps its own")
     func forks() throws {
         let bridge = try VocabularyBridge(target: Self.target, draft: Self.draft, asked: .tli)

@@ -3,15 +3,25 @@ import NacreProtocol
 
 /// The coordinator with verifiers on links 1, 2, ... and drafters from 10 on.
 struct CoordinatorRig {
-    var machine = CoordinatorMachine(CoordinatorMachine.Configuration(generation: 1))
+    var machine: CoordinatorMachine
     var now: Instant = 0
     var effects: [CoordinatorMachine.Effect] = []
     static let job = JobID(high: 0, low: 1)
+    /// What was found of policies.
+    private(set) var learnt: [KeptTuning.Key: KeptTuning] = [:]
+
+    /// - Parameter tunings: what an earlier coordinator found of policies.
+    init(tunings: [KeptTuning.Key: KeptTuning] = [:]) {
+        var configuration = CoordinatorMachine.Configuration(generation: 1)
+        configuration.tunings = tunings
+        machine = CoordinatorMachine(configuration)
+    }
 
     @discardableResult
     mutating func step(_ input: CoordinatorMachine.Input) -> [CoordinatorMachine.Effect] {
         effects = []
         machine.step(input, at: now, into: &effects)
+        for case .learnt(let tuning) in effects { learnt[tuning.key] = tuning }
         return effects
     }
 

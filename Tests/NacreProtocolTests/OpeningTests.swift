@@ -5,6 +5,8 @@ import Testing
 /// Which texts a drafter on the verifier's cores reads, since every pass waits for that.
 @Suite struct OpeningTests {
     private static let speculation = Speculation(.speculative)
+    /// A pass takes half a millisecond, and another half for each node.
+    private static let costs = (1...64).map { 500 + Double($0) * 500 }
 
     /// A verifier whose passes of any size take a millisecond.
     private struct Scene {
@@ -22,7 +24,7 @@ import Testing
             TokenID(rawValue: UInt32(10 + (position + 7 * Int(job)) % 40))
         }
 
-        mutating func add(_ job: UInt64, tokensMax: Int) {
+        mutating func add(_ job: UInt64, tokensMax: Int, _ speculation: Speculation = OpeningTests.speculation) {
             var assignment = VerifierRig.assignment(speculation, tokensMax: tokensMax, job: job)
             for index in assignment.offers.indices { assignment.offers[index].sharesCores = true }
             take(rig.step(.control(.assignJob(assignment))))
@@ -95,18 +97,38 @@ import Testing
         #expect(scene.opened == (tokensMax > 100 ? [1, 2] : [1]))
     }
 
-    @Test("at rest texts are read so rarely that it costs no more than a hundredth")
-    func rest() {
-        // A pass of two nodes takes twice as long as one of one.
+    @Test(
+        "at rest texts are read so rarely that it costs no more than a hundredth of the pair's tokens",
+        arguments: [0, 3] as [UInt64])
+    func rest(plainBetween: UInt64) {
         var scene = Scene()
-        scene.rig = VerifierRig(sequences: 8, contextMax: 4_096, costs: (1...64).map { Double($0) * 1_000 })
-        (scene.reading, scene.isRight) = (10_000, false)
-        for job in 1...60 as ClosedRange<UInt64> {
-            scene.add(job, tokensMax: 40)
+        scene.rig = VerifierRig(sequences: 8, contextMax: 4_096, costs: Self.costs)
+        (scene.reading, scene.isRight) = (5_000, false)
+        for job in 0..<60 as Range<UInt64> {
+            scene.add(job * 4 + 1, tokensMax: 40)
             scene.decode(80)
+            // Who has no use for drafts pays for none.
+            for plain in 0..<plainBetween {
+                scene.add(job * 4 + 2 + plain, tokensMax: 40, Speculation(.autoregressive))
+                scene.decode(80)
+            }
         }
         // Some 2,400 tokens of a millisecond each, of which reading may take 8 in a thousand, and the first came free.
-        #expect(scene.opened.count >= 2 && scene.opened.count <= 4, "\(scene.opened)")
+        #expect(scene.opened.count >= 3 && scene.opened.count <= 5, "\(scene.opened)")
+    }
+
+    @Test("where a job could win nothing even if all drafts stood, no text is read to learn from but the first")
+    func hopeless() {
+        for (tokensMax, costs) in [(40, (1...64).map { Double($0) * 1_000 }), (8, Self.costs)] {
+            var scene = Scene()
+            scene.rig = VerifierRig(sequences: 8, contextMax: 4_096, costs: costs)
+            scene.reading = 5_000
+            for job in 1...60 as ClosedRange<UInt64> {
+                scene.add(job, tokensMax: tokensMax)
+                scene.decode(80)
+            }
+            #expect(scene.opened == [1], "\(tokensMax) tokens: \(scene.opened)")
+        }
     }
 
     @Test("at rest only the job that peeks has its drafter told")

@@ -14,9 +14,12 @@ import Testing
     }
 
     /// A long job on verifier 1, drafted for by link 10.
-    private static func rig(_ speculation: Speculation = Speculation(.speculative)) -> CoordinatorRig {
-        var rig = CoordinatorRig()
-        rig.join(1, .verifier, context: 100_000)
+    private static func rig(
+        _ speculation: Speculation = Speculation(.speculative), tunings: [KeptTuning.Key: KeptTuning] = [:],
+        engine: String = ""
+    ) -> CoordinatorRig {
+        var rig = CoordinatorRig(tunings: tunings)
+        rig.join(1, .verifier, engine: engine, context: 100_000)
         rig.joinDrafter(10)
         rig.step(.setPolicy(.all, auto))
         rig.submit(speculation, tokensMax: 50_000)
@@ -68,6 +71,30 @@ import Testing
         rig.end(1, 1, .length)
         rig.submit(Speculation(.speculative), job: JobID(high: 0, low: 2))
         #expect(rig.placed?.assignment.speculation.policy == PolicySpecification(.ema))
+    }
+
+    @Test("a coordinator goes on from what an earlier one found, for the same models where they compute alone")
+    func kept() throws {
+        func time(_ policy: PolicySpecification) -> Int { policy.name == .ema ? 20 : 30 }
+        var policy = PolicySpecification.goodput
+        var first = Self.rig()
+        _ = Self.run(&first, commits: 6_000, policy: &policy, time)
+        let kept = try #require(first.learnt.values.first)
+        #expect(first.learnt.count == 1 && kept.incumbent == PolicySpecification(.ema))
+        // From its first round on, and so rarely anything else that it is not found anew.
+        var next = Self.rig(tunings: first.learnt)
+        policy = next.placed?.assignment.speculation.policy ?? .goodput
+        #expect(policy == PolicySpecification(.ema))
+        let counts = Self.run(&next, commits: 300, policy: &policy, time)
+        #expect((counts[PolicySpecification(.ema)] ?? 0) > 280, "\(counts)")
+        // On another engine, and so perhaps another kind of CPU, by another method, or of a policy that is gone.
+        var unknown = kept
+        unknown.incumbent = PolicySpecification(.ratio)
+        let others = [
+            Self.rig(tunings: first.learnt, engine: "other"), Self.rig(Speculation(.pearl), tunings: first.learnt),
+            Self.rig(tunings: [kept.key: unknown]),
+        ]
+        for rig in others { #expect(rig.placed?.assignment.speculation.policy == .goodput) }
     }
 
     @Test("a policy that is faster in its own job and slows those beside it does not win")

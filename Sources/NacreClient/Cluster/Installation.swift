@@ -29,7 +29,7 @@ package struct Installation: Sendable {
 
     /// The target and draft models that Nacre comes with.
     package static let defaultTarget = "pycode-8m-q8_0.gguf"
-    package static let defaultDraft = "pycode-1m-q8_0.gguf"
+    package static let defaultDraft = "pycode-3m-q8_0.gguf"
 
     /// A model that Nacre comes with: installed under `share/nacre/Models` of the prefix, else in `Models` of the clone
     /// that the executable was built in.

@@ -16,7 +16,8 @@ extension ClusterSimulation {
         guard scenario.drafters > 0, scenario.method != .autoregressive else {
             return SimulatedJob.VerdictMessage(tokens: tokens, limit: length)
         }
-        let conditions = conditions(number)
+        var conditions = conditions(number)
+        if isGoverned { conditions.findBest() }
         var gamma = jobs[number].policy.draftLength(conditions)
         if isGoverned { gamma = governed(number, wanted: gamma, conditions) }
         // A PEARL window of one has nothing to post-verify.
@@ -38,6 +39,7 @@ extension ClusterSimulation {
         let wanted = max(conditions.pacing.draftsMin, wanted)
         var shared = conditions
         shared.acceptance = result.pair.acceptance
+        shared.findBest()
         // How many a policy lets through that stops token by token is not known before.
         let expected = scenario.policy.manual.decidesPerToken ? min(wanted, shared.best.drafts) : wanted
         let forecast = Governor.Forecast(shared, drafts: expected)

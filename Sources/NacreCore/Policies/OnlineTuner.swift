@@ -33,16 +33,35 @@ package struct OnlineTuner: Sendable {
     /// Of the spread of one trial, before there are several: generous, so that none is believed alone.
     private static let spreadBefore = 0.3
 
-    private struct Arm: Sendable {
+    /// What its trials showed of a policy, held against the incumbent.
+    package struct Arm: Sendable, Hashable {
         /// Of the logarithms of its trials' ratios: the sum of their weights, theirs, and that of their squares.
-        var weight = 0.0
-        var sum = 0.0
-        var squares = 0.0
-        var pause = OnlineTuner.pause.lowerBound
-        var due = 0.0
+        package private(set) var weight = 0.0
+        package private(set) var sum = 0.0
+        package private(set) var squares = 0.0
+        /// Tokens from a trial to the next.
+        package fileprivate(set) var pause = OnlineTuner.pause.lowerBound
+        fileprivate var due = 0.0
 
-        var mean: Double { weight > 0 ? sum / weight : 0 }
-        var error: Double {
+        package init() {}
+
+        /// As it was kept; `nil` for what no trials can have shown.
+        package init?(weight: Double, sum: Double, squares: Double, pause: Double) {
+            let most = 1 / (1 - OnlineTuner.memory)
+            guard (0...most).contains(weight), sum.isFinite, squares.isFinite, squares >= 0,
+                weight > 0 || sum == 0 && squares == 0, OnlineTuner.pause.contains(pause)
+            else { return nil }
+            (self.weight, self.sum, self.squares, self.pause, due) = (weight, sum, squares, pause, pause)
+        }
+
+        /// What was held against another incumbent says little about this one; its next trial comes after `seen`.
+        fileprivate mutating func forget(seen: Double) {
+            self = Arm()
+            due = seen + pause
+        }
+
+        fileprivate var mean: Double { weight > 0 ? sum / weight : 0 }
+        fileprivate var error: Double {
             guard weight > 0 else { return .infinity }
             let variance = max(0, squares / weight - mean * mean)
             let before = OnlineTuner.spreadBefore * OnlineTuner.spreadBefore
@@ -52,7 +71,7 @@ package struct OnlineTuner: Sendable {
 
         /// Takes in a trial. One that was far faster than those before it says that times have changed: then these
         /// count no more, for by their weight they would hide it for long.
-        mutating func take(_ logarithm: Double) {
+        fileprivate mutating func take(_ logarithm: Double) {
             let spread = max(OnlineTuner.spreadBefore, (max(0, squares / max(weight, 1) - mean * mean)).squareRoot())
             if weight > 0, logarithm > mean + 2 * spread {
                 (weight, sum, squares) = (0, 0, 0)
@@ -64,7 +83,7 @@ package struct OnlineTuner: Sendable {
         }
     }
 
-    private var arms: [Arm]
+    package private(set) var arms: [Arm]
     /// The policy that all other jobs have.
     package private(set) var incumbent = 0
     /// The one that is being tried in the job that is watched.
@@ -85,6 +104,15 @@ package struct OnlineTuner: Sendable {
     package init(arms count: Int) {
         precondition(count > 0, "no policies")
         arms = Array(repeating: Arm(), count: count)
+    }
+
+    /// Goes on from what was found earlier, of the same policies.
+    ///
+    /// - Parameter incumbent: the place of one of them.
+    package init(arms: [Arm], incumbent: Int) {
+        precondition(arms.indices.contains(incumbent), "policy \(incumbent) of \(arms.count)")
+        self.arms = arms
+        self.incumbent = incumbent
     }
 
     /// The policy of the job that is watched.
@@ -184,13 +212,7 @@ package struct OnlineTuner: Sendable {
     private mutating func settle(_ arm: Int) {
         let (mean, error) = (arms[arm].mean, arms[arm].error)
         if arms[arm].weight >= Self.trialsMin, mean > error, mean > .log(Governor.gain) {
-            // What was held against the old one says little about how far the others are from the new one.
-            for other in arms.indices where other != arm {
-                arms[other].weight = 0
-                (arms[other].sum, arms[other].squares) = (0, 0)
-                arms[other].pause = Self.pause.lowerBound
-                arms[other].due = seen + Self.pause.lowerBound
-            }
+            for other in arms.indices where other != arm { arms[other].forget(seen: seen) }
             arms[arm] = Arm()
             incumbent = arm
             reference = (0, 0)

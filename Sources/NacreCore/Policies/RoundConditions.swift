@@ -13,20 +13,23 @@ package struct RoundConditions: Sendable {
         package var draftsMin: Int { self == .lockStep ? 2 : 1 }
     }
 
-    package var pacing: Pacing
+    package var pacing: Pacing { didSet { found = nil } }
     /// t_p(n).
-    package var cost: StepCostModel
+    package var cost: StepCostModel { didSet { found = nil } }
     /// t_q, one draft token, in microseconds; 0 if it was not measured.
-    package var draftMicroseconds: Double
+    package var draftMicroseconds: Double { didSet { found = nil } }
     /// 2d, to the drafter and back, in microseconds.
-    package var roundTripMicroseconds: Double
-    package var acceptance: PositionalAcceptance
+    package var roundTripMicroseconds: Double { didSet { found = nil } }
+    package var acceptance: PositionalAcceptance { didSet { found = nil } }
     /// Nodes of other jobs in the pass, a token for each: the load.
-    package var others: Int
+    package var others: Int { didSet { found = nil } }
     /// Those of the others that draft as much as this job, and so have its nodes and its tokens in the pass.
-    package var peers: Int
+    package var peers: Int { didSet { found = nil } }
     /// Most drafts of the job that a pass may hold.
-    package var most: Int
+    package var most: Int { didSet { found = nil } }
+
+    /// `best`, once it was searched for.
+    private var found: (drafts: Int, tokensPerMicrosecond: Double)?
 
     package init(
         _ pacing: Pacing, cost: StepCostModel, draftMicroseconds: Double, roundTripMicroseconds: Double,
@@ -47,7 +50,12 @@ package struct RoundConditions: Sendable {
     /// Searched, because t_p is a table with steps. `turns`: ALGORITHMS 1.2; `lockStep`: the PEARL(γ) of 10.4, two
     /// drafts at least; `stream`: the batch cap of 10.5, without the passes
     /// that follow rejections, which `tokensPerMicrosecond` knows. Ties to fewer; 0 where plain decoding is best.
-    package var best: (drafts: Int, tokensPerMicrosecond: Double) {
+    package var best: (drafts: Int, tokensPerMicrosecond: Double) { found ?? search() }
+
+    /// Searches for `best` now, for all that ask until something changes.
+    package mutating func findBest() { found = best }
+
+    private func search() -> (drafts: Int, tokensPerMicrosecond: Double) {
         let tokens = acceptance.tokens(draftsMax: most)
         var best = (drafts: 0, tokensPerMicrosecond: rate(0, tokens))
         for gamma in 0...most {

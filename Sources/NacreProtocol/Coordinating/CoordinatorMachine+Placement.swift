@@ -11,7 +11,7 @@ extension CoordinatorMachine {
                 tokenize(job, into: &effects)
             } else if let verifier = verifier(for: job, at: now) {
                 assign(job, to: verifier, into: &effects)
-            } else if !job.unsuited.isEmpty, isUnsuited(job) {
+            } else if isUnsuited(job) {
                 finish(id, .failed(job.misfit), at: now, into: &effects)
             } else if let context = verifiers(of: job.modelDigest).map(\.hello.capacity.context).max(),
                 context <= job.length.rawValue

@@ -20,12 +20,14 @@ struct PolicyTuning: Sendable {
     static let policies = [PolicySpecification.Name.goodput, .heuristic, .ema, .svip, .adaedl, .thompson]
         .map { PolicySpecification($0) }
 
-    var tuner = OnlineTuner(arms: policies.count)
+    var tuner: OnlineTuner
     /// The job in which policies are tried.
     private(set) var watched: JobID?
     /// Its last commit, and tokens of all jobs of its verifier that were not counted then.
     private var last = Instant(rawValue: 0)
     private var pending = 0
+
+    init(_ kept: KeptTuning? = nil) { tuner = kept?.tuner ?? OnlineTuner(arms: Self.policies.count) }
 
     /// The policy of a job of the pair.
     func policy(of job: JobID) -> PolicySpecification {
@@ -70,7 +72,9 @@ struct PolicyTuning: Sendable {
 extension CoordinatorMachine {
     /// `entry` with the policy that is in force for the job.
     func tuned(_ entry: PolicyBook.Entry, for job: JobRecord) -> PolicyBook.Entry {
-        guard entry.isAuto, let tuning = tunings[PolicyTuning.Pair(job)] else { return entry }
+        guard entry.isAuto else { return entry }
+        let pair = PolicyTuning.Pair(job)
+        let tuning = tunings[pair] ?? PolicyTuning(configuration.tunings[keptKey(of: pair, for: job)])
         var entry = entry
         entry.policy = tuning.policy(of: job.id)
         return entry
@@ -85,7 +89,10 @@ extension CoordinatorMachine {
         }
         guard job.policy.isAuto, job.canBeTuned else { return }
         let pair = PolicyTuning.Pair(job)
-        guard tunings[pair] != nil || tunings.count < PolicyBook.pairsMax else { return }
+        if tunings[pair] == nil {
+            guard tunings.count < PolicyBook.pairsMax else { return }
+            tunings[pair] = PolicyTuning(configuration.tunings[keptKey(of: pair, for: job)])
+        }
         change(pair, into: &effects) { $0.record(tokens, of: id, at: now) }
     }
 
@@ -120,12 +127,16 @@ extension CoordinatorMachine {
     private mutating func change(
         _ pair: PolicyTuning.Pair, into effects: inout [Effect], _ body: (inout PolicyTuning) -> Void
     ) {
-        let before = tunings[pair]?.tuner
-        body(&tunings[pair, default: PolicyTuning()])
-        guard let after = tunings[pair] else { return }
-        if after.tuner.incumbent != before?.incumbent ?? 0 {
+        guard let before = tunings[pair]?.tuner, var after = tunings[pair] else { return }
+        body(&after)
+        tunings[pair] = after
+        // Nothing else changes what is known of policies than the end of a trial.
+        if after.tuner.arms != before.arms, let watched = after.watched.flatMap({ jobs[$0] }) {
+            effects.append(.learnt(KeptTuning(keptKey(of: pair, for: watched), after.tuner)))
+        }
+        if after.tuner.incumbent != before.incumbent {
             for id in order { refreshPolicy(of: id, into: &effects) }
-        } else if let watched = after.watched, after.tuner.current != before?.current ?? 0 {
+        } else if let watched = after.watched, after.tuner.current != before.current {
             refreshPolicy(of: watched, into: &effects)
         }
     }

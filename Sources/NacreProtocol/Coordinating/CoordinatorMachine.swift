@@ -31,6 +31,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         package var alternates = true
         /// Policies of pairs of models, which can be changed while jobs run; at most `PolicyBook.pairsMax`.
         package var pairPolicies: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] = []
+        /// What tuning found before this start.
+        package var tunings: [KeptTuning.Key: KeptTuning] = [:]
 
         package init(generation: Generation) { self.generation = generation }
     }
@@ -55,6 +57,8 @@ package struct CoordinatorMachine: Machine, Sendable {
         case changed(JobID)
         case nodeJoined(NodeRecord)
         case nodeLost(NodeRecord, reason: String)
+        /// A trial of a policy is over: what is known now takes the place of what was known under the same key.
+        case learnt(KeptTuning)
     }
 
     let configuration: Configuration

@@ -36,8 +36,10 @@ struct DraftingPair: Sendable {
     private(set) var since: Instant
     /// Of the last round, with all jobs that draft alike.
     var conditions: RoundConditions?
-    /// While it rests on the verifier's cores: no other text is read before so many tokens are committed, of all jobs.
-    var peekDue: UInt64 = 0
+    /// On the verifier's cores: tokens that its jobs are to commit before another text is read to learn from.
+    var peekDebt = 0
+    /// What reading another text would be good for; `nil` before its first round.
+    var opening: OpeningWorth?
     private var governors: [Int: Governor] = [:]
     private var load = 0
     private var round: Round?
@@ -74,13 +76,14 @@ struct DraftingPair: Sendable {
     /// A round of one of the jobs is over: how the next is decoded.
     ///
     /// - Parameters:
+    ///   - joint: the forecast with those jobs of the pair drafting too whose texts are not read, if that is worse.
     ///   - decoding: jobs that share the passes.
     ///   - committed: tokens that the verifier has committed, of all jobs.
     ///   - isTypical: whether nothing else takes time now (see `isDisturbed`).
     ///   - isBeginning: whether the first drafts were still on their way.
     mutating func next(
-        _ job: Leader, _ forecast: Governor.Forecast, decoding: Int, committed: UInt64, isTypical: Bool,
-        isBeginning: Bool = false, at now: Instant
+        _ job: Leader, _ forecast: Governor.Forecast, joint: Governor.Forecast? = nil, decoding: Int,
+        committed: UInt64, isTypical: Bool, isBeginning: Bool = false, at now: Instant
     ) -> Governor.Order {
         if leader == nil { leader = job }
         guard leader == job else { return order }
@@ -97,7 +100,7 @@ struct DraftingPair: Sendable {
         let last = self.governor
         var governor = governors[load] ?? last?.elsewhere ?? Governor(isHeld: key.policy == .goodput)
         if load != self.load, let last { governor.resume(after: last) }
-        let order = governor.next(forecast)
+        let order = governor.next(joint ?? forecast)
         self.load = load
         governors[load] = governor
         if before.map(Self.isResting) != Self.isResting(governor.phase) { since = now }

@@ -70,10 +70,21 @@ struct PairTable: Sendable {
         return body(&pairs[place])
     }
 
-    /// No text of the resting pair is read before so many tokens are committed.
-    mutating func delay(_ key: PairKey, until committed: UInt64) {
+    /// No text of the pair is read to learn from before its jobs have committed so many tokens.
+    mutating func owe(_ key: PairKey, _ tokens: Int) {
         guard let place = pairs.firstIndex(where: { $0.key == key }) else { return }
-        pairs[place].peekDue = committed
+        pairs[place].peekDebt = max(0, tokens)
+    }
+
+    /// Its jobs have committed so many tokens.
+    mutating func pay(_ key: PairKey, _ tokens: Int) {
+        guard let place = pairs.firstIndex(where: { $0.key == key }) else { return }
+        pairs[place].peekDebt = max(0, pairs[place].peekDebt - tokens)
+    }
+
+    mutating func weigh(_ key: PairKey, _ worth: OpeningWorth?) {
+        guard let place = pairs.firstIndex(where: { $0.key == key }) else { return }
+        pairs[place].opening = worth
     }
 
     subscript(key: PairKey) -> DraftingPair? { pairs.first { $0.key == key } }

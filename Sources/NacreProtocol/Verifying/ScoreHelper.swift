@@ -71,6 +71,8 @@ package struct ScoreHelper: Sendable {
         guard scores.choices.isEmpty, !scores.rows.isEmpty else {
             throw ProtocolFault("Scores has \(scores.choices.count) choices where rows are wanted")
         }
+        // Held once only, so that the rows of earlier parts are not copied.
+        shard = nil
         for (place, row) in scores.rows.enumerated() {
             if place == 0, out.isRowOpen {
                 out.parts[out.parts.count - 1].tokens += row.tokens
@@ -167,16 +169,19 @@ package struct GuestStream: Sendable {
     }
 
     /// Takes what the text is now, and drafts in the place of those that wait.
-    mutating func receive(_ shard: ScoreShard, vocabularySize: Int, contextMax: Int) throws(ProtocolFault) {
+    ///
+    /// - Returns: whether text and drafts fit into the context; if not, nothing of this stream can be scored any more.
+    mutating func receive(_ shard: ScoreShard, vocabularySize: Int, contextMax: Int) throws(ProtocolFault) -> Bool {
         guard hasContext, shard.keep <= length, shard.keep.rawValue + shard.tokens.count >= promptLength.rawValue,
             shard.keep.rawValue + shard.tokens.count > 0
         else { throw ProtocolFault("ScoreShard keeps \(shard.keep) of \(length) tokens") }
+        guard shard.keep.rawValue + shard.tokens.count < contextMax else { return false }
         tokens.removeSubrange(shard.keep.rawValue...)
         tokens += shard.tokens
         // The last token is evaluated again: a pass needs a row behind the text.
         cursor.cut(to: min(shard.keep, Position(rawValue: tokens.count - 1)))
         self.shard = nil
-        guard !shard.drafts.isEmpty || wantsRows else { return }
+        guard !shard.drafts.isEmpty || wantsRows else { return true }
         var drafts = DraftTree(root: length)
         let limits = DraftTree.Limits(
             nodesMax: TreeShape.nodesMax, depthMax: min(TreeShape.nodesMax, contextMax - tokens.count), widthMax: 64,
@@ -184,9 +189,12 @@ package struct GuestStream: Sendable {
         do throws(DraftTreeFault) {
             try drafts.receive(parents: shard.parents.map { UInt32($0) }, tokens: shard.drafts, limits: limits)
         } catch {
+            // No path has more drafts than the tree may: what is too deep is so for the context.
+            if case .tooDeep = error { return false }
             throw ProtocolFault("ScoreShard: \(error.description)")
         }
         self.shard = (shard.shard, drafts)
+        return true
     }
 
     /// The shard that waits goes into a pass.

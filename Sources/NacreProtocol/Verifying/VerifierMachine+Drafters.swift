@@ -68,6 +68,7 @@ extension VerifierMachine {
     /// committed later follows in verdicts.
     mutating func openStreams(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         guard jobs[index].hasContext else { return }
+        weighOpening(index)
         for hired in jobs[index].drafters.indices {
             let drafter = jobs[index].drafters[hired]
             guard !drafter.isOpen, links[drafter.address]?.state == .ready, mayOpen(drafter, of: jobs[index]),

@@ -18,20 +18,13 @@ extension VerifierMachine {
         case .scoreShard(let shard) where hasGreeted:
             guard let guest = guests.firstIndex(where: { $0.link == link && $0.stream == shard.stream }) else { return }
             try check(shard.tokens)
-            let depth =
-                shard.parents.reduce(into: [0]) { depths, parent in
-                    depths.append(depths[min(Int(parent), depths.count - 1)] + 1)
-                }.max() ?? 0
-            guard shard.keep.rawValue + shard.tokens.count + max(1, depth) <= configuration.contextMax else {
-                endGuest(guest, .contextTooLong, into: &effects)
-                return
-            }
             guard shard.drafts.count + 1 + leadMax <= configuration.nodesMax else {
                 endGuest(guest, .noRoom, into: &effects)
                 return
             }
-            try guests[guest].receive(
+            let fits = try guests[guest].receive(
                 shard, vocabularySize: configuration.vocabularySize, contextMax: configuration.contextMax)
+            if !fits { endGuest(guest, .contextTooLong, into: &effects) }
         case .scoreClose(let close) where hasGreeted:
             if let guest = guests.firstIndex(where: { $0.link == link && $0.stream == close.stream }) {
                 removeGuest(guest)

@@ -81,6 +81,7 @@ extension VerifierMachine {
                         margins: choices.map(\.margin)))))
         judgeDrafts(index, tokens)
         tokensCommitted += UInt64(tokens.count)
+        earnReading(tokens.count, by: jobs[index])
         repace(index, tokens: tokens.count, at: now)
         tellDrafters(index, at: now, into: &effects)
     }

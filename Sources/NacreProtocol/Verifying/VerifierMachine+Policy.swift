@@ -80,6 +80,7 @@ package struct JobPace: Sendable {
         let own = acceptance ?? PositionalAcceptance(priorAlpha: conditions.acceptance.alpha)
         acceptance = own
         conditions.acceptance = own
+        conditions.findBest()
         let wanted = isPaced ? policy.draftLength(conditions) : conditions.best.drafts
         return max(conditions.pacing.draftsMin, wanted)
     }
@@ -153,12 +154,18 @@ extension VerifierMachine {
         // What a pass has room for is shared by all that draft as much.
         shared.most = most(others: shared.others, peers: shared.peers)
         shared.acceptance = pairs[key]?.acceptance ?? shared.acceptance
+        shared.findBest()
         var own = shared
-        let wanted = jobs[index].pace.wanted(&own, isPaced: job.speculation.isPaced)
+        var wanted = jobs[index].pace.wanted(&own, isPaced: job.speculation.isPaced)
+        // On shared cores all wait for the longest draft: nobody's is longer than is best for all.
+        if key.sharesCores, key.policy == .goodput, shared.peers > 0 {
+            wanted = min(wanted, max(shared.pacing.draftsMin, shared.best.drafts))
+        }
         // How many a policy lets through that stops token by token is not known before.
         let decidesPerToken = job.pace.policy.specification.manual.decidesPerToken
         let forecast = Governor.Forecast(
             shared, drafts: decidesPerToken ? min(wanted, shared.best.drafts) : wanted)
+        let joint = jointForecast(key, beside: shared, worseThan: forecast)
         let isBeginning = !job.pace.rests && job.pace.awaitsDrafts
         let (isTypical, mayDraft) = (!isReadingBesides(key), pairs[key]?.order.mayDraft)
         // Who rests by himself does not decode as the pair is told: his rounds say nothing about it.
@@ -168,8 +175,8 @@ extension VerifierMachine {
             pair.conditions = shared
             if !job.pace.restsAlone {
                 _ = pair.next(
-                    leader, forecast, decoding: shared.others + 1, committed: committed, isTypical: isTypical,
-                    isBeginning: isBeginning, at: now)
+                    leader, forecast, joint: joint, decoding: shared.others + 1, committed: committed,
+                    isTypical: isTypical, isBeginning: isBeginning, at: now)
             }
             return pair
         }

@@ -41,7 +41,7 @@ final class CoordinatorShell: Shell {
             world.close(id, goodbye, from: host)
         case .changed(let job):
             if let record = machine.jobs[job] { world.judgeJob(record) }
-        case .nodeJoined, .nodeLost: break
+        case .nodeJoined, .nodeLost, .learnt: break
         }
     }
 }

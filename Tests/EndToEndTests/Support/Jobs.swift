@@ -11,7 +11,7 @@ enum Jobs {
     /// The repository's root, from where this source lies.
     static let root = String(#filePath.dropLast("Tests/EndToEndTests/Support/Jobs.swift".count))
     static let target = root + "Models/pycode-8m-q8_0.gguf"
-    static let draft = root + "Models/pycode-1m-q8_0.gguf"
+    static let draft = root + "Models/pycode-3m-q8_0.gguf"
 
     /// Fifty beginnings of Python.
     static func identityPrompts() throws -> [String] { try PromptFile.read(root + "Models/prompts/identity.txt") }
@@ -49,7 +49,25 @@ extension JobRequest {
     }
 }
 
+extension JobRequest {
+    /// The same text, decoded without drafts.
+    var plain: JobRequest {
+        var request = JobRequest(prompt: prompt)
+        request.method = Jobs.plain
+        (request.maxTokens, request.temperature, request.seed) = (maxTokens, temperature, seed)
+        return request
+    }
+}
+
 extension CoordinatorClient {
+    /// What plain decoding gives for each request; those that differ in nothing but how they speculate share a job.
+    func runPlain(_ requests: [JobRequest], atOnce limit: Int = 8) async throws -> [FinishedJob] {
+        let plain = requests.map(\.plain)
+        let different = plain.reduce(into: [JobRequest]()) { if !$0.contains($1) { $0.append($1) } }
+        let finished = try await runAll(different, atOnce: limit)
+        return plain.compactMap { request in different.firstIndex(of: request).map { finished[$0] } }
+    }
+
     /// Runs all jobs, at most `limit` at once, to their ends; what came of them in the order of the requests.
     func runAll(_ requests: [JobRequest], atOnce limit: Int = 8) async throws -> [FinishedJob] {
         try await withThrowingTaskGroup(of: (Int, FinishedJob).self) { group in

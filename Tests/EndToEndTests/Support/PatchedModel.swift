@@ -28,6 +28,13 @@ enum PatchedModel {
         }
     }
 
+    /// A copy of `model` in `folder` whose texts do not end: what it took for their end is text like other text.
+    static func endless(_ model: String, in folder: String) throws -> String {
+        // By that name libllama knows an end, whatever the header says. Token 255 is a byte that Python hardly has.
+        let renamed = try renaming("<|endoftext|>", to: "<|endoftexT|>", model, in: folder)
+        return try ending(with: 255, renamed, in: folder)
+    }
+
     /// A copy of `model` in `folder` in whose vocabulary one piece is another of the same length.
     static func renaming(_ piece: String, to other: String, _ model: String, in folder: String) throws -> String {
         // A GGUF string: its length as 64 bits, its bytes.
