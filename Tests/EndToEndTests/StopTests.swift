@@ -84,7 +84,7 @@ import Testing
     @Test("the model's end of generation ends the job in every method and adds no text, unless the job ignores it")
     func endOfGeneration() async throws {
         try await PatchedModel.withFolder { folder in
-            // The default target hardly ever ends by itself: in this one a token that is often drawn is the end.
+            // In this target a token that is often drawn is the end.
             let name = try #require(try Self.token(" self"))
             let target = try PatchedModel.ending(with: name, Jobs.target, in: folder)
             let draft = try PatchedModel.ending(with: name, Jobs.draft, in: folder)

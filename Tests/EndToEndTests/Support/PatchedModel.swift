@@ -18,21 +18,21 @@ enum PatchedModel {
         }
     }
 
-    /// A copy of `model` in `folder` that ends its generation with another token.
+    /// A copy of `model` in `folder` that ends its generation with another token; what ended it is text like other text.
     static func ending(with token: UInt32, _ model: String, in folder: String) throws -> String {
+        // By that name libllama knows an end, whatever the header says.
+        let renamed = try renaming("<|endoftext|>", to: "<|endoftexT|>", model, in: folder)
         // A GGUF key, the number of its type (4: UInt32), its value.
         let key = Data("tokenizer.ggml.eos_token_id".utf8)
-        return try copy(model, in: folder) { bytes in
+        return try copy(renamed, in: folder) { bytes in
             let value = try #require(bytes.range(of: key)).upperBound + 4
             bytes.replaceSubrange(value..<value + 4, with: withUnsafeBytes(of: token.littleEndian) { Data($0) })
         }
     }
 
-    /// A copy of `model` in `folder` whose texts do not end: what it took for their end is text like other text.
+    /// A copy of `model` in `folder` whose texts do not end. Token 255 is a byte that Python hardly has.
     static func endless(_ model: String, in folder: String) throws -> String {
-        // By that name libllama knows an end, whatever the header says. Token 255 is a byte that Python hardly has.
-        let renamed = try renaming("<|endoftext|>", to: "<|endoftexT|>", model, in: folder)
-        return try ending(with: 255, renamed, in: folder)
+        try ending(with: 255, model, in: folder)
     }
 
     /// A copy of `model` in `folder` in whose vocabulary one piece is another of the same length.
