@@ -12,10 +12,12 @@ def encode(text_file, tokenizer, out):
 
 
 def write(documents, tokenizer, out):
-    with open(out, "wb") as f:
+    new = out.with_suffix(".new")
+    with open(new, "wb") as f:
         for i in range(0, len(documents), 200):
             for e in tokenizer.encode_batch(documents[i:i + 200]):
                 np.array([0] + e.ids, dtype=np.uint16).tofile(f)
+    new.rename(out)  # what has its name is complete
 
 
 UNIT_CHARACTERS = (60, 4000)

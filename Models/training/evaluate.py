@@ -4,10 +4,11 @@
 
 Models are GGUF files of weights.py. Printed, and with --json written:
   loss            of each model on the held-out documents: nats per token and bits per byte (comparable across vocabularies)
-  loops           greedy text of the target after each held-out prompt; a loop is an n-gram of 8 tokens that occurs more than twice.
-                  The same after --rows places of held-out documents, where the text seldom ends at once: a target that ends
-                  everything early, or has no text for a longer context, passes the prompts alone. And the mean probability of
-                  the tokens chosen there: a target that was driven out of its loops into gibberish is sure of nothing
+  loops           greedy text of the target after each held-out prompt, to its end and also through ends for all of its 128
+                  tokens; a loop is an n-gram of 8 tokens that occurs more than twice. The same after --rows places of
+                  held-out documents, where the text seldom ends at once: a target that ends everything early, or has no
+                  text for a longer context, passes the prompts alone. And the mean probability of the tokens chosen there:
+                  a target that was driven out of its loops into gibberish is sure of nothing
   greedy          share of positions of the target's own greedy text where the drafter's likeliest token is the target's
   chain           the same in rounds of --gamma drafts: accepted / (accepted + rejected), and tokens per round
   on code         the same share along the held-out documents themselves: text of people, without loops
@@ -18,6 +19,7 @@ import argparse
 import json
 import math
 from pathlib import Path
+from statistics import fmean, median
 
 import torch
 
@@ -63,13 +65,13 @@ def has_loop(new):
 
 
 def loops(model, tokenizer, texts, count=CONTINUATION):
-    """Per prompt: (looping, tokens written, text)."""
+    """Per prompt: (looping, tokens written, text, looping somewhere in what it writes through the ends of texts)."""
     out = []
     for text in texts:
         prompt = torch.tensor([[0] + tokenizer.encode(text).ids])
         written = generate(model, prompt, count)[0][0]
         new = written[prompt.shape[1]:ended(written, prompt.shape[1])]
-        out.append((has_loop(new), len(new), tokenizer.decode(new.tolist())))
+        out.append((has_loop(new), len(new), tokenizer.decode(new.tolist()), has_loop(written[prompt.shape[1]:])))
     return out
 
 
@@ -92,14 +94,15 @@ def certainty(model, written, length):
 
 
 @torch.no_grad()
-def agreement(target, drafter, starts, greedy, gamma):
+def agreement(target, drafter, starts, greedy, gamma, through=False):
     """Acceptance of a drafter of the same vocabulary: (greedy, chain, tokens per round, sampled). greedy: the target's text
-    after starts."""
+    after starts, judged up to the end of each text and that included, or through ends."""
+    judged = lambda row: len(row) if through else min(ended(row, starts.shape[1]) + 1, len(row))
     length = starts.shape[1]
     right = total = accepted = rejected = rounds = 0
     guess = drafter(greedy[:, :-1]).argmax(-1) == greedy[:, 1:]
     for row, hit in zip(greedy, guess):
-        hits = hit[length - 1:ended(row, length) - 1].tolist()
+        hits = hit[length - 1:judged(row) - 1].tolist()
         right, total, at = right + sum(hits), total + len(hits), 0
         while at < len(hits):
             run = next((i for i, h in enumerate(hits[at:at + gamma]) if not h), min(gamma, len(hits) - at))
@@ -109,7 +112,7 @@ def agreement(target, drafter, starts, greedy, gamma):
     text, _ = generate(target, starts, CONTINUATION, 0.8)
     p, q = ((m(text[:, :-1])[:, length - 1:] / 0.8).softmax(-1) for m in (target, drafter))
     shared = torch.minimum(p, q).sum(-1)
-    kept = torch.cat([s[:ended(row, length) - length] for s, row in zip(shared, text)])
+    kept = torch.cat([s[:judged(row) - length] for s, row in zip(shared, text)])
     return right / total, accepted / max(1, accepted + rejected), total / rounds, kept.mean().item()
 
 
@@ -170,7 +173,7 @@ def main(argv=None):
 
     def report(key, value):
         result[key] = value
-        print(f"{key:34} {value}", flush=True)
+        print(f"{key:46} {value}", flush=True)
 
     models = {k: (weights.read(path), vocabulary.from_gguf(path)) for k, path in
               (("target", a.target), ("drafter", a.drafter), ("other", a.other)) if path}
@@ -182,7 +185,9 @@ def main(argv=None):
     target, tokenizer = models["target"]
     written = loops(target, tokenizer, prompts(a.prompts))
     report("target: prompts without a loop", f"{sum(not w[0] for w in written)} of {len(written)}")
+    report("target: prompts without one, ends ignored", f"{sum(not w[3] for w in written)} of {len(written)}")
     report("target: texts it ended itself", sum(w[1] < CONTINUATION for w in written))
+    report("target: tokens per text, mean and median", [round(f([w[1] for w in written]), 1) for f in (fmean, median)])
     starts = held_out_prompts(tokenizer, documents, a.rows)
     length = starts.shape[1]
     greedy, _ = generate(target, starts, CONTINUATION)
@@ -192,15 +197,17 @@ def main(argv=None):
     report("target: mean probability there", round(certainty(target, greedy, length), 3))
     if "drafter" in models:
         keys = ("greedy acceptance", "chain acceptance", "tokens per round", "sampled acceptance, T 0.8")
-        for key, value in zip(keys, agreement(target, models["drafter"][0], starts, greedy, a.gamma)):
-            report(f"drafter: {key}", round(value, 3))
+        for through in (False, True):
+            values = agreement(target, models["drafter"][0], starts, greedy, a.gamma, through)
+            for key, value in zip(keys, values):
+                report(f"drafter: {key}{', ends ignored' * through}", round(value, 3))
         report("drafter: agreement on code", round(on_text(target, models["drafter"][0], tokenizer, documents), 3))
     if "other" in models:
         accepted, per_round = slem(tokenizer, *models["other"], greedy[:a.rows // 3], length, a.gamma)
         report("other: SLEM greedy acceptance", round(accepted, 3))
         report("other: tokens per round", round(per_round, 3))
     if a.show:
-        for text, (looping, count, new) in zip(prompts(a.prompts), written):
+        for text, (looping, count, new, _) in zip(prompts(a.prompts), written):
             print(f"---- {'LOOP' if looping else 'no loop'}, {count} tokens\n{text}\x1b[2m{new}\x1b[0m")
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")

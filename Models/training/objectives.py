@@ -45,9 +45,9 @@ class OwnWords:
     statement. Places where the discount moves much probability count more. A third of the rows are lines of the corpus
     repeated, into which the student need not fall any more. Likelihood of the corpus goes on beside.
 
-    The teacher stays a language model, and so does who imitates it. Pushing the probability of repetitions down for its own sake
-    (as unlikelihood does) ends loops too, but leads to a model that knows nothing else to say: evaluate.py tells it by
-    the mean probability of the tokens that are chosen.
+    The teacher stays a language model, and so does who imitates it. Pushing the probability of repetitions down for its
+    own sake (as unlikelihood does) ends loops too, but leads to a model that knows nothing else to say: evaluate.py
+    tells it by the mean probability of the tokens that are chosen.
     """
 
     NGRAM, LENGTH, LENGTHS = 6, 160, (8, 12, 16, 24, 32, 48)  # LENGTHS: of the prompts, by turns
@@ -70,8 +70,9 @@ class OwnWords:
         with torch.autocast(DEVICE, enabled=False):
             prompts = self.prompts(turn * self.EVERY, self.WRITE, length).to(DEVICE)
             texts, _ = generate(copy.deepcopy(model).bfloat16(), prompts, self.LENGTH - length, self.temperature)
-        ended = (texts[:, length:] == 0).cumsum(1) > 0
-        again = ((repeats(texts)[:, length:] > 1) & ~ended).any(1)  # three times: what evaluate.py calls a loop
+        new = texts[:, length:]
+        ended = (new == 0).cumsum(1) > 0
+        again = ((repeats(new) > 1) & ~ended).any(1)  # three times: what evaluate.py calls a loop
         self.shares.append((again[self.temperature == 0].float().mean().item(), ended.any(1).float().mean().item()))
         loop, end = (sum(s) / len(s) for s in zip(*self.shares[-6:]))
         self.words = f"{loop:.2f} of texts loop, {end:.2f} end"
@@ -113,7 +114,8 @@ def completions(x, n, vocab):
 class Distil:
     """Imitates the teacher: along the corpus until share = begin, which is always new text, then on the teacher's own
     text, where a drafter works (DistillSpec, Zhou et al. 2024): `shards` of (tokens, ids, logits) as teach.py writes
-    them. Every fourth step stays with the corpus, so that the drafter still follows text of people."""
+    them. Every fourth step stays with the corpus, so that the drafter still follows text of people. What the teacher
+    writes behind the end of a text, the next one, counts like other text: jobs may go on there."""
 
     CORPUS = 4
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 
 import corpus
 import evaluate
@@ -69,22 +70,31 @@ class Pipeline:
 
     def begin(self, kind):
         """The weights of an earlier set, if --from has a file of that name and shape, or new ones."""
-        path = self.earlier and self.earlier / self.file(kind)
+        path, shape = self.earlier and self.earlier / self.file(kind), getattr(self.preset, kind)
         if path and path.exists():
-            return weights.read(path).to(DEVICE), {"start": path.name}
+            model = weights.read(path)
+            sizes = lambda m: [p.shape for p in m.parameters()]
+            # A drafter knows one vocabulary: that of the earlier set's target.
+            if sizes(model) == sizes(Llama(shape)) and (kind != "drafter" or (self.earlier / self.file("target")).exists()):
+                return model.to(DEVICE), {"start": path.name}
+            say(f"{kind}: {path.name} is of another shape or vocabulary; begins anew")
         torch.manual_seed(1)
-        return Llama(getattr(self.preset, kind)).to(DEVICE), {"start": "noise"}
+        return Llama(shape).to(DEVICE), {"start": "noise"}
 
     def vocabulary(self, kind, size, sample):
         """An earlier set's vocabulary, or one trained on a quarter of the corpus: another quarter for each kind."""
         folder = self.out / kind
         folder.mkdir(exist_ok=True)
         path = self.earlier and self.earlier / self.file(kind)
-        if path and path.exists():
+        kept = folder / "tokenizer.json"
+        if kept.exists():
+            tokenizer = Tokenizer.from_file(str(kept))
+        elif path and path.exists():
             tokenizer = vocabulary.from_gguf(path)
         else:
             documents = (self.out / "train.txt").read_text().split("\0")
             tokenizer = vocabulary.trained(documents[sample::4], size)
+        tokenizer.save(str(kept))
         for part in ("train", "held_out"):
             if not (folder / f"{part}.bin").exists():
                 say(f"vocabulary: {kind}, {size} tokens: encoding {part}.txt")

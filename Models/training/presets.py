@@ -7,7 +7,7 @@ from model import Shape
 @dataclass
 class Preset:
     target: Shape
-    drafter: Shape  # of another width than the target it takes no weights from it and starts from noise
+    drafter: Shape  # of another width or number of units than the target it takes no weights from it: noise
     other: Shape
     batch: int  # windows of 256 tokens per step of the target
     teach_batch: int

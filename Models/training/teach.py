@@ -20,7 +20,8 @@ def teach(model, prompts, folder, seconds, batch=96):
     model = model.to(torch.bfloat16).eval()
     temperature = torch.tensor([TEMPERATURES[i % len(TEMPERATURES)] for i in range(batch)], device=DEVICE)
     done = len(list(folder.glob("*.npz")))
-    spent = 0.0
+    clock = folder / "seconds"  # used so far, of an interrupted run too
+    spent = float(clock.read_text()) if clock.exists() else 0.0
     for n in itertools.count(done):
         if spent > seconds:
             break
@@ -34,6 +35,7 @@ def teach(model, prompts, folder, seconds, batch=96):
                      logits=logits.cpu().numpy().astype(np.float16))
         new.rename(folder / f"{n}.npz")
         spent += min(time.monotonic() - began, 60)
+        clock.write_text(str(spent))
         if n % 5 == 0:
             say(f"teach: {spent / 60:.1f} of {seconds / 60:.1f} minutes, {(n + 1) * batch * COUNT:,} tokens written")
 
@@ -57,9 +59,9 @@ class Shards:
         return text, ids, logits, text.shape[1] - ids.shape[1]
 
     def texts(self):
-        """All rows, as token lists without the leading 0; a row ends where the target ended it."""
+        """The texts of all rows, as token lists without the 0 before each. Where the target ended one, another began."""
         for s in self.shards:
-            length = s["text"].shape[1] - s["ids"].shape[1]
-            for row in s["text"][:, 1:]:
-                end = np.flatnonzero(row[length:] == 0)
-                yield row[:length + end[0]].tolist() if len(end) else row.tolist()
+            for row in s["text"]:
+                for text in np.split(row, np.flatnonzero(row == 0)):
+                    if len(text) > 1:
+                        yield text[text != 0].tolist()
