@@ -27,7 +27,10 @@ import Testing
             #expect(plain.map(\.jobs) == [1, 2] && plain.allSatisfy { $0.ratio == nil && $0.judged == 0 })
             let drafted = report.cells.filter { $0.name == "speculative:gamma=3" }
             #expect(drafted.allSatisfy { $0.judged > 0 && $0.accepted > 0 && $0.ratio?.count == $0.ratios.count })
-            #expect(drafted.allSatisfy { $0.acceptanceByPosition.count == 3 && ($0.meanAcceptedTokens ?? 0) > 0 })
+            // Shown are positions at which half of the outputs had a draft judged.
+            let positions = drafted.map(\.acceptanceByPosition.count)
+            #expect(positions.allSatisfy { (1...3).contains($0) }, "\(positions)")
+            #expect(drafted.allSatisfy { ($0.meanAcceptedTokens ?? 0) > 0 })
             #expect(report.timelines.map(\.name).contains("stream, svip"))
             let lines = result.output.split(separator: "\n")
             #expect(lines.count == 8 && lines.allSatisfy { $0.hasSuffix("identical") })
