@@ -10,16 +10,19 @@ struct SimulateCommand: AsyncParsableCommand {
             chance (--alpha), or as it was recorded (--trace, which also knows what passes took and how long the way
             was). What passes take can also come from a file (--tables: what `nacre nodes --json` writes, or
             {"target": {"1": 90, "4": 96}, "draft": {"1": 6}} in milliseconds) or from the running cluster (--live).
-            --target, --draft and --delay come before all of these. Left out are prompts, trees, passes that wait for
-            drafts, and cores that verifier and drafter share. In a pipe: method, policy, tokens per second, ratio to
-            plain decoding, acceptance, tokens per pass, busy shares, separated by tabs.
+            --target, --draft and --delay come before all of these. Between two sizes of passes, and beyond the largest,
+            times are taken to go on straight. Where only a pass for one job is known, --draft counts for each of a
+            pass's jobs, the longest that it can take; a trace's or a cluster's drafter grows as its target does. Left
+            out are prompts, trees, passes that wait for drafts, and cores that verifier and drafter share. In a pipe:
+            method, policy, tokens per second, ratio to plain decoding, acceptance, tokens per pass, busy shares,
+            separated by tabs.
 
             Examples:
               nacre simulate --target 1:90,4:96,8:130 --draft 6 --alpha 0.7
               nacre simulate --trace job.trace --delay 20
               nacre simulate --trace job.trace --jobs 8 --drafters 2 --policy fixed:gamma=3
               nacre simulate --live --alpha 0.6 --jobs 4
-              nacre simulate --target 42 --draft 5 --jobs 2000 --verifiers 500 --drafters 500 --tokens 200
+              nacre simulate --target 1:42,8:70 --draft 1:5,4:9 --jobs 2000 --verifiers 500 --drafters 500 --tokens 200
             """)
 
     @Option(help: ArgumentHelp("What `nacre run --record` wrote: costs and agreement.", valueName: "file"))
@@ -70,6 +73,7 @@ struct SimulateCommand: AsyncParsableCommand {
         (question.policy, question.isGoverned, question.seed) = (policy, governed, seed)
         let answers = try question.run()
         let terminal = Terminal.standard()
+        for assumption in question.assumptions { terminal.note(assumption) }
         if connection.json { return try terminal.write(json: answers) }
         var table = Table(
             "method", "policy", "tokens_per_s", "ratio", "accepted", "tokens_per_pass", "verifier_busy", "drafter_busy")

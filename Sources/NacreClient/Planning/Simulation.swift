@@ -7,9 +7,10 @@ package struct Simulation: Sendable {
     package var alpha = 0.8
     /// Where drafts agree, of a trace.
     private var recorded: [TracePosition]?
-    /// Passes of the target, in milliseconds by their nodes.
+    /// Passes of the target, in milliseconds by their nodes. One alone is of passes of any size.
     package var target: [(nodes: Int, milliseconds: Double)]
-    /// Passes of the drafter, in milliseconds by the jobs that they draw for.
+    /// Passes of the drafter, in milliseconds by the jobs that they draw for. Where only that for one job is known, one
+    /// for n is taken for n times as long: it can take no longer, as it could be n passes.
     package var draft: [(nodes: Int, milliseconds: Double)]
     /// One way, in milliseconds.
     package var delay = 0.0
@@ -135,13 +136,13 @@ package struct Simulation: Sendable {
         let alpha = recorded.map { known in Double(known.count(where: \.agrees)) / Double(known.count) } ?? alpha
         guard alpha < 1 else { return nil }
         return ThroughputModel(
-            alpha: alpha, cost: Self.cost(target), draftMicroseconds: 0, delayMicroseconds: 0
+            alpha: alpha, cost: targetCost, draftMicroseconds: 0, delayMicroseconds: 0
         ).free
     }
 
     private func scenario(_ method: ClusterScenario.Method, _ policy: PolicySpecification) -> ClusterScenario {
         var scenario = ClusterScenario(
-            method, policy: policy, cost: Self.cost(target), draftCost: Self.cost(draft),
+            method, policy: policy, cost: targetCost, draftCost: Self.cost(draft, fixed: 0, perNode: 1),
             agreement: recorded.map { .recorded($0) } ?? .bernoulli(alpha))
         scenario.draftsMax = draftsMax
         scenario.isGoverned = isGoverned
@@ -155,14 +156,34 @@ package struct Simulation: Sendable {
         return scenario
     }
 
-    private static func cost(_ table: [(nodes: Int, milliseconds: Double)]) -> StepCostModel {
-        guard let first = table.first, table.count > 1 else {
-            let time = table.first?.milliseconds ?? 1
-            return StepCostModel(nodesMax: 256, priorFixed: 1_000 * time, perNode: 0)
+    /// What is assumed where the tables do not say, in sentences for people.
+    package var assumptions: [String] {
+        var words: [String] = []
+        if target.count == 1 {
+            words.append(
+                "one number for the target: its passes take that long whatever they hold, so that what shares them is "
+                    + "free; give more, as in --target 1:90,4:96,8:130")
         }
-        var cost = StepCostModel(nodesMax: max(256, table.map(\.nodes).max() ?? 1), priorFixed: 0, perNode: 1)
-        cost.record(nodes: first.nodes, microseconds: 1_000 * first.milliseconds)
-        for pass in table.dropFirst() { cost.record(nodes: pass.nodes, microseconds: 1_000 * pass.milliseconds) }
+        if draft.count == 1, jobs > drafters {
+            words.append(
+                "one number for drafts: a pass for n jobs takes n times that, the longest it can; give more, as in "
+                    + "--draft 1:6,8:14")
+        }
+        return words
+    }
+
+    private var targetCost: StepCostModel {
+        target.count > 1 ? Self.cost(target, fixed: 0, perNode: 1) : Self.cost(target, fixed: 1, perNode: 0)
+    }
+
+    /// - Parameters:
+    ///   - fixed: with `perNode` the shape of what is not known where only passes of one are.
+    private static func cost(
+        _ table: [(nodes: Int, milliseconds: Double)], fixed: Double, perNode: Double
+    ) -> StepCostModel {
+        var cost = StepCostModel(
+            nodesMax: max(256, table.map(\.nodes).max() ?? 1), priorFixed: fixed, perNode: perNode)
+        for pass in table { cost.record(nodes: pass.nodes, microseconds: 1_000 * pass.milliseconds) }
         return cost
     }
 }
