@@ -45,10 +45,12 @@ let package = Package(
     targets: [
         // The mathematics.
         .target(name: "NacreCore", dependencies: [real], swiftSettings: house),
+        // Files of the user's cache.
+        .target(name: "NacreCache", swiftSettings: house),
         // Who says what to whom, and what they then do. Pure.
         .target(name: "NacreProtocol", dependencies: ["NacreCore", collections], swiftSettings: house),
         // Models.
-        .target(name: "NacreEngine", dependencies: ["NacreCore"], swiftSettings: house),
+        .target(name: "NacreEngine", dependencies: ["NacreCore", "NacreCache"], swiftSettings: house),
         .target(name: "NacreLlama", dependencies: ["NacreCore", "NacreEngine", "CLlama"], swiftSettings: house),
         .binaryTarget(name: "CLlama", path: ".engine/llama.artifactbundle"),
         // What a model file holds, and whether two fit.
@@ -89,7 +91,10 @@ let package = Package(
             swiftSettings: house),
         .target(
             name: "NacreCoordinator",
-            dependencies: ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP", log, nio],
+            dependencies: [
+                "NacreCore", "NacreProtocol", "NacreCache", "NacreAPI", "NacreTransport", "NacreHTTP", log, nio,
+                nioPosix,
+            ],
             swiftSettings: house),
         .target(
             name: "NacreClient", dependencies: ["NacreCore", "NacreAPI", "NacreHTTP", "NacreNode"], swiftSettings: house
@@ -160,8 +165,8 @@ let package = Package(
         .testTarget(
             name: "NacreNodeTests",
             dependencies: [
-                "NacreAPI", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine",
-                "NacreModelNode", "NacreProtocol", "NacreRoles", arguments, log,
+                "NacreAPI", "NacreCache", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine",
+                "NacreModelNode", "NacreProtocol", "NacreRoles", arguments, log, nio, nioPosix,
             ],
             swiftSettings: house),
         .testTarget(

@@ -16,15 +16,13 @@ package actor CoordinatorNode: EventLoopActor {
     private var nextFollower = 0
     private var ticks = 0
     private var ticker: RepeatedTask?
-    private let tunings: TuningStore?
-    /// What was found of policies and is not in the store.
-    private var learnt: [KeptTuning.Key: KeptTuning] = [:]
+    private let tunings: TuningKeeper?
 
     /// - Parameters:
     ///   - policy: the default draft-length policy and who chose it; `nil` for the built-in one.
     ///   - pairs: policies of pairs of models.
     ///   - alternates: whether a drafter and a verifier on the same cores take turns.
-    ///   - tunings: where what `auto` finds is kept; `nil` forgets it.
+    ///   - tunings: where what `auto` finds is kept, which is read here; `nil` forgets it.
     package init(
         on eventLoop: any EventLoop, log: Logger, policy: PolicyBook.Entry? = nil,
         pairs: [(scope: PolicyBook.Scope, entry: PolicyBook.Entry)] = [], alternates: Bool = true,
@@ -37,7 +35,7 @@ package actor CoordinatorNode: EventLoopActor {
         configuration.alternates = alternates
         configuration.pairPolicies = pairs
         configuration.tunings = tunings?.read() ?? [:]
-        self.tunings = tunings
+        self.tunings = tunings.map { TuningKeeper(on: eventLoop, store: $0, log: log) }
         machine = CoordinatorMachine(configuration)
     }
 
@@ -48,12 +46,12 @@ package actor CoordinatorNode: EventLoopActor {
         }
     }
 
-    /// Says goodbye to all nodes; their jobs end with them.
-    package func stop() {
+    /// Says goodbye to all nodes; their jobs end with them. Returns when what was found is kept.
+    package func stop() async {
         ticker?.cancel()
-        keepTunings()
         for peer in peers.values { peer.close(after: Goodbye(code: .shuttingDown, detail: "the coordinator stops")) }
         for waiting in followers.values.flatMap(\.values) { waiting.finish() }
+        await tunings?.finish()
     }
 
     // MARK: - Nodes
@@ -88,19 +86,7 @@ package actor CoordinatorNode: EventLoopActor {
         step(.tick)
         // A follower that hears nothing for 10 s writes a sign of life, and so finds out that its client is gone.
         if ticks.isMultiple(of: 100) { for job in followers.keys { wake(job) } }
-        if ticks.isMultiple(of: 50) { keepTunings() }
-    }
-
-    private func keepTunings() {
-        guard let tunings, !learnt.isEmpty else { return }
-        do {
-            try tunings.write(learnt.values)
-        } catch {
-            log.warning(
-                "cannot keep what was found of policies",
-                metadata: ["file": "\(tunings.path)", "reason": "\(error)"])
-        }
-        learnt = [:]
+        if ticks.isMultiple(of: 50) { tunings?.assumeIsolated { keeper in _ = keeper.keep() } }
     }
 
     private func step(_ input: CoordinatorMachine.Input) {
@@ -128,7 +114,7 @@ package actor CoordinatorNode: EventLoopActor {
                     "node joined", metadata: ["node": "\(node.hello.node)", "model": "\(node.hello.modelName)"])
             case .nodeLost(let node, let reason):
                 log.warning("node lost", metadata: ["node": "\(node.hello.node)", "reason": "\(reason)"])
-            case .learnt(let tuning): if tunings != nil { learnt[tuning.key] = tuning }
+            case .learnt(let tuning): tunings?.assumeIsolated { keeper in keeper.add(tuning) }
             }
         }
     }

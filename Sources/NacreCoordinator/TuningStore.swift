@@ -1,4 +1,4 @@
-import Foundation
+import NacreCache
 import NacreCore
 package import NacreProtocol
 
@@ -56,45 +56,39 @@ package struct TuningStore: Sendable {
     /// Of the file's content. A file of another version counts as damaged.
     private static let version = 1
     /// Kept are so many, the latest.
-    private static let pairsMax = 256
+    static let pairsMax = 256
 
-    package let path: String
+    private let file: CacheFile<Document>
 
-    /// The file of this user: `nacre/policies.json` in the user's cache folder; `nil` if there is no such folder.
-    package init?() {
-        guard let folder = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first else {
-            return nil
-        }
-        self.init(path: folder.appending(path: "nacre/policies.json").path)
+    /// The file of the user that these variables belong to, `nacre/policies.json` in the cache folder; `nil` if nothing
+    /// names a folder.
+    ///
+    /// - Parameter warn: told of a file that cannot be used.
+    package init?(environment: [String: String], warn: @escaping @Sendable (_ reason: String) -> Void) {
+        guard let cache = UserCache.path(environment: environment) else { return nil }
+        self.init(path: "\(cache)/policies.json", warn: warn)
     }
 
-    package init(path: String) { self.path = path }
-
-    private var pairs: [Pair] {
-        guard let data = FileManager.default.contents(atPath: path),
-            let document = try? JSONDecoder().decode(Document.self, from: data), document.version == Self.version
-        else { return [] }
-        return document.pairs
+    package init(path: String, warn: @escaping @Sendable (_ reason: String) -> Void) {
+        file = CacheFile(path: path, warn: warn)
     }
+
+    package var path: String { file.path }
+
+    private var pairs: [Pair] { file.read { $0.version == Self.version }?.pairs ?? [] }
 
     /// All that is kept.
     package func read() -> [KeptTuning.Key: KeptTuning] {
         Dictionary(pairs.compactMap(\.tuning).map { ($0.key, $0) }) { _, latest in latest }
     }
 
-    /// Keeps these in place of what there was under their keys; what other coordinators keep stays. Readers see the old
-    /// file or the new one.
+    /// Keeps these in place of what there was under their keys; what other coordinators keep stays. Blocks.
     ///
     /// - Throws: what the file system says.
     package func write(_ tunings: some Collection<KeptTuning>) throws {
         let new = Set(tunings.map(\.key))
         let others = pairs.filter { $0.tuning.map { !new.contains($0.key) } ?? false }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let file = URL(filePath: path)
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         let all = others + tunings.map { Pair($0) }
-        try encoder.encode(Document(pairs: Array(all.suffix(Self.pairsMax)))).write(to: file, options: .atomic)
+        try file.write(Document(pairs: Array(all.suffix(Self.pairsMax))))
     }
 }

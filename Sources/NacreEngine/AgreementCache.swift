@@ -1,4 +1,4 @@
-import Foundation
+import NacreCache
 package import NacreCore
 
 /// How often a draft model's choice was the target's.
@@ -44,8 +44,7 @@ extension CalibrationCache {
 
     /// What was measured of this pair on these texts; `nil` also for a damaged file.
     package func readAgreement(_ key: PairKey) -> MeasuredAgreement? {
-        guard let data = FileManager.default.contents(atPath: folder.appending(path: key.fileName).path),
-            let document = try? JSONDecoder().decode(PairDocument.self, from: data), document.key == key,
+        guard let document = file(key.fileName, of: PairDocument.self).read(), document.key == key,
             (0...document.agreement.judged).contains(document.agreement.agreed), document.agreement.judged > 0,
             document.agreement.passesPerDraft > 0
         else { return nil }
@@ -56,8 +55,6 @@ extension CalibrationCache {
     ///
     /// - Throws: what the file system says.
     package func write(_ agreement: MeasuredAgreement, as key: PairKey) throws {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try JSONEncoder().encode(PairDocument(key: key, agreement: agreement))
-            .write(to: folder.appending(path: key.fileName), options: .atomic)
+        try file(key.fileName, of: PairDocument.self).write(PairDocument(key: key, agreement: agreement))
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import NacreCache
 import NacreCore
 
 /// Measurements of models on this machine, kept from one start to the next: a JSON file each in `nacre/calibration` of
@@ -54,23 +54,26 @@ package struct CalibrationCache: Sendable {
     /// Of the files' content. A file of another version counts as damaged.
     private static let version = 2
 
-    let folder: URL
+    private let folder: String
+    private let warn: @Sendable (_ reason: String) -> Void
 
     /// The cache of the user that these variables belong to; `nil` if nothing names a folder.
-    package init?(environment: [String: String]) {
-        // The specification of XDG_CACHE_HOME has relative paths ignored.
-        if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
-            folder = URL(filePath: cache).appending(path: "nacre/calibration")
-        } else if let home = environment["HOME"], home.hasPrefix("/") {
-            folder = URL(filePath: home).appending(path: ".cache/nacre/calibration")
-        } else {
-            return nil
-        }
+    ///
+    /// - Parameter warn: told of files that cannot be used.
+    package init?(environment: [String: String], warn: @escaping @Sendable (_ reason: String) -> Void) {
+        guard let cache = UserCache.path(environment: environment) else { return nil }
+        folder = "\(cache)/calibration"
+        self.warn = warn
     }
 
+    func file<Kept: Codable>(_ name: String, of type: Kept.Type) -> CacheFile<Kept> {
+        CacheFile(path: "\(folder)/\(name)", warn: warn)
+    }
+
+    private func file(of key: Key) -> CacheFile<Document> { file(key.fileName, of: Document.self) }
+
     private func document(of key: Key) -> Document? {
-        guard let data = FileManager.default.contents(atPath: path(of: key)),
-            let document = try? JSONDecoder().decode(Document.self, from: data), document.version == Self.version,
+        guard let document = file(of: key).read(where: { $0.version == Self.version }),
             document.model == key.modelText, document.engine == key.engine, document.cores == key.cores,
             document.threads == key.threads
         else { return nil }
@@ -98,7 +101,7 @@ package struct CalibrationCache: Sendable {
         return divisions
     }
 
-    /// Keeps a measurement in place of what there was. Readers see the old file or the new one.
+    /// Keeps a measurement in place of what there was.
     ///
     /// - Throws: what the file system says.
     package func write(_ divisions: [ShardDivision], as key: Key) throws {
@@ -111,10 +114,7 @@ package struct CalibrationCache: Sendable {
                         Document.Pass(nodes: $0.nodes, microseconds: $0.microseconds, spread: $0.spread)
                     })
             })
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try encoder.encode(document).write(to: URL(filePath: path(of: key)), options: .atomic)
+        try file(of: key).write(document)
     }
 
     /// Keeps a measurement of one division beside those of others that are kept.
@@ -127,5 +127,5 @@ package struct CalibrationCache: Sendable {
     }
 
     /// Where the measurement of this key is or would be.
-    package func path(of key: Key) -> String { folder.appending(path: key.fileName).path }
+    package func path(of key: Key) -> String { file(of: key).path }
 }

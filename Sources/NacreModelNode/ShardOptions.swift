@@ -64,7 +64,9 @@ package struct ShardOptions: ParsableArguments {
         let key = CalibrationCache.Key(
             model: model.digest, engine: LlamaBackend.stamp + (engine.exact ? "" : "-inexact"),
             cores: engine.cpus.flatMap { CPUList(cores: $0) }?.description ?? "any", threads: engine.threads)
-        let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment)
+        let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment) { reason in
+            log.warning("a kept measurement is of no use", metadata: ["reason": "\(reason)"])
+        }
         if !recalibrate, let kept = cache?.read(key, shards: candidates) {
             let plan = Plan(kept, slots: engine.sequences)
             if plan.disturbance == nil { return plan }

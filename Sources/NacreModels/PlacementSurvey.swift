@@ -46,8 +46,10 @@ package struct PlacementSurvey: Sendable {
 
     /// - Parameter progress: told of what takes time.
     /// - Throws: `EngineError` for models that cannot be loaded, or that the bridge cannot join.
-    package func run(progress: @Sendable (String) -> Void) async throws(EngineError) -> PlacementReport {
-        let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment)
+    package func run(progress: @escaping @Sendable (String) -> Void) async throws(EngineError) -> PlacementReport {
+        let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment) { reason in
+            progress("a kept measurement is of no use: \(reason)")
+        }
         progress("loading the models to see how fast they are here")
         let (big, small) = (
             try await LlamaModel.load(path: target, exact: true), try await LlamaModel.load(path: draft, exact: false)

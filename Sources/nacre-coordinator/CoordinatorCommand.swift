@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Logging
 import NIOPosix
 import NacreCoordinator
 import NacreHTTP
@@ -102,10 +104,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let log = Telemetry.logger("nacre-coordinator", level: settings[Settings.logLevel])
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         func source(_ name: String) -> String { settings.lines.first { $0.name == name }?.source ?? "default" }
+        let tunings = TuningStore(environment: ProcessInfo.processInfo.environment) { reason in
+            log.warning("what was found of policies earlier is of no use", metadata: ["reason": "\(reason)"])
+        }
         let node = CoordinatorNode(
             on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source("policy")),
             pairs: try PolicyIntake.pairs(settings[Self.pairPolicies] ?? "", source: source("pair-policies")),
-            alternates: settings[Self.sharedCores] == .turns, tunings: TuningStore())
+            alternates: settings[Self.sharedCores] == .turns, tunings: tunings)
         let api = CoordinatorAPI(node: node, version: NacreVersion.current, defaults: defaults)
         let listener = try await PeerListener.listen(
             at: PeerAddress(settings[Self.listen]), on: loop, handler: node.handle)

@@ -17,22 +17,22 @@ import Testing
 
     /// A cache in a folder of its own, which goes away afterwards.
     private func with(_ body: (CalibrationCache, URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "nacre-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(try #require(CalibrationCache(environment: ["XDG_CACHE_HOME": folder.path])), folder)
+        try warned { cache, folder, _ in try body(cache, folder) }
     }
 
-    @Test("it lies where the user's cache is")
-    func place() {
-        func folder(_ environment: [String: String]) -> String? {
-            CalibrationCache(environment: environment).map {
-                URL(filePath: $0.path(of: Self.key)).deletingLastPathComponent().path
-            }
-        }
-        #expect(folder(["XDG_CACHE_HOME": "/c", "HOME": "/h"]) == "/c/nacre/calibration")
-        #expect(folder(["HOME": "/h"]) == "/h/.cache/nacre/calibration")
-        #expect(folder(["XDG_CACHE_HOME": "relative", "HOME": "/h"]) == "/h/.cache/nacre/calibration")
-        #expect(folder([:]) == nil)
+    private func warned(_ body: (CalibrationCache, URL, Warnings) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "nacre-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let warnings = Warnings()
+        let cache = CalibrationCache(environment: ["XDG_CACHE_HOME": folder.path], warn: warnings.add)
+        try body(try #require(cache), folder, warnings)
+    }
+
+    @Test("it lies in a folder of its own in the user's cache")
+    func place() throws {
+        let cache = try #require(CalibrationCache(environment: ["XDG_CACHE_HOME": "/c"]) { _ in })
+        #expect(cache.path(of: Self.key).hasPrefix("/c/nacre/calibration/00000000000000ab-"))
+        #expect(CalibrationCache(environment: [:]) { _ in } == nil)
     }
 
     @Test("what was written is read, for the same model, engine, cores and threads alone")
@@ -67,7 +67,7 @@ import Testing
 
     @Test("a file that is damaged, or of something else, counts as none and is replaced")
     func damaged() throws {
-        try with { cache, _ in
+        try warned { cache, _, warnings in
             try cache.write(Self.divisions, as: Self.key)
             let path = cache.path(of: Self.key)
             let whole = try #require(FileManager.default.contents(atPath: path))
@@ -83,8 +83,39 @@ import Testing
                 try Data(damage.utf8).write(to: URL(filePath: path))
                 #expect(cache.read(Self.key, shards: [1, 2]) == nil, "\(damage)")
             }
+            #expect(warnings.all.count == 3, "empty, cut short, and of another version")
             try cache.write(Self.divisions, as: Self.key)
-            #expect(cache.read(Self.key, shards: [1, 2]) == Self.divisions)
+            #expect(cache.read(Self.key, shards: [1, 2]) == Self.divisions && warnings.all.count == 3)
+        }
+    }
+
+    @Test("how often two models agree is read for the same pair, bridge and texts alone")
+    func agreement() throws {
+        try warned { cache, folder, warnings in
+            let key = CalibrationCache.PairKey(target: 0xA, draft: 0xB, prompts: ["a"])
+            let measured = MeasuredAgreement(agreed: 48, judged: 64, passesPerDraft: 1.5)
+            #expect(cache.readAgreement(key) == nil)
+            try cache.write(measured, as: key)
+            #expect(cache.readAgreement(key) == measured && measured.rate == 0.75)
+            var others = Array(repeating: key, count: 4)
+            others[0].target = 0xC
+            others[1].draft = 0xC
+            others[2].bridge = .tli
+            others[3].prompts = ["b"]
+            for other in others { #expect(cache.readAgreement(other) == nil) }
+            #expect(warnings.all.isEmpty)
+            let file = folder.appending(path: "nacre/calibration/pair-a-b.json")
+            let text = try String(contentsOf: file, encoding: .utf8)
+            let damages = [
+                text.replacing("48", with: "65"), text.replacing("48", with: "0").replacing("64", with: "0"),
+                text.replacing("1.5", with: "0"), text.replacing("48", with: "-1"), text.replacing("}", with: ""),
+            ]
+            for damage in damages {
+                #expect(damage != text, "the damage is none")
+                try Data(damage.utf8).write(to: file)
+                #expect(cache.readAgreement(key) == nil, "\(damage)")
+            }
+            #expect(warnings.all.count == 1, "only what is no document")
         }
     }
 

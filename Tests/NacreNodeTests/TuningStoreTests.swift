@@ -13,10 +13,13 @@ import Testing
         return KeptTuning(key: key, incumbent: PolicySpecification(policy), arms: arms)
     }
 
-    private func with(_ body: (TuningStore) throws -> Void) throws {
+    private func with(_ body: (TuningStore) throws -> Void) throws { try warned { store, _ in try body(store) } }
+
+    private func warned(_ body: (TuningStore, Warnings) throws -> Void) throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "nacre-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        try body(TuningStore(path: folder.appending(path: "policies.json").path))
+        let warnings = Warnings()
+        try body(TuningStore(path: folder.appending(path: "policies.json").path, warn: warnings.add), warnings)
     }
 
     @Test("what was written is read, beside what others wrote, and the latest counts")
@@ -38,11 +41,17 @@ import Testing
             let kept = store.read().keys.map(\.draft)
             #expect(kept.count == 256 && kept.contains("d299") && !kept.contains("d43"))
         }
+        // One that is kept again and again takes one place.
+        try with { store in
+            try store.write([Self.tuning("a")])
+            for _ in 0..<256 { try store.write([Self.tuning("b")]) }
+            #expect(store.read().count == 2)
+        }
     }
 
     @Test("what is damaged counts as never found and is replaced")
     func damaged() throws {
-        try with { store in
+        try warned { store, warnings in
             try store.write([Self.tuning("a")])
             let text = try String(contentsOfFile: store.path, encoding: .utf8)
             for damage in [
@@ -53,6 +62,7 @@ import Testing
                 try Data(damage.utf8).write(to: URL(filePath: store.path))
                 #expect(store.read().isEmpty, "\(damage)")
             }
+            #expect(warnings.all.count == 3, "a policy that is tried no more is no damage")
             try Data(text.replacing("192", with: "-1").utf8).write(to: URL(filePath: store.path))
             #expect(store.read().values.first?.arms.isEmpty == true, "trials that cannot be")
             try store.write([Self.tuning("b")])

@@ -9,7 +9,8 @@ import Testing
     static let arrows: [String: Set<String>] = [
         "NacreCore": [],
         "NacreProtocol": ["NacreCore"],
-        "NacreEngine": ["NacreCore"],
+        "NacreCache": [],
+        "NacreEngine": ["NacreCore", "NacreCache"],
         "NacreLlama": ["NacreCore", "NacreEngine", "CLlama"],
         "NacreModels": ["NacreCore", "NacreEngine", "NacreLlama"],
         "NacreWire": ["NacreCore", "NacreProtocol", "NacreEngine", "CNacreProto"],
@@ -23,7 +24,9 @@ import Testing
             "NacreCore", "NacreEngine", "NacreEngineLink", "NacreLlama", "NacreNode", "NacreProtocol",
             "NacreTransport", "NacreWire",
         ],
-        "NacreCoordinator": ["NacreCore", "NacreProtocol", "NacreAPI", "NacreTransport", "NacreHTTP"],
+        "NacreCoordinator": [
+            "NacreCore", "NacreProtocol", "NacreCache", "NacreAPI", "NacreTransport", "NacreHTTP",
+        ],
         "NacreClient": ["NacreCore", "NacreAPI", "NacreHTTP", "NacreNode"],
         "NacreSimulator": ["NacreCore", "NacreProtocol", "NacreEngine", "NacreWire"],
         "nacre": ["NacreAPI", "NacreClient", "NacreLlama", "NacreModels", "NacreNode"],

@@ -1,0 +1,56 @@
+import Foundation
+
+/// A JSON document in a file of the user's cache. It is replaced as a whole: readers see the old one or the new one.
+///
+///     let file = CacheFile<Measurements>(path: path) { log.warning("…", metadata: ["reason": "\($0)"]) }
+///     let kept = file.read()
+///     try file.write(Measurements(…))
+package struct CacheFile<Document: Codable>: Sendable {
+    package let path: String
+    private let warn: @Sendable (_ reason: String) -> Void
+
+    /// - Parameter warn: told, in a sentence, of a file that cannot be used.
+    package init(path: String, warn: @escaping @Sendable (_ reason: String) -> Void) {
+        self.path = path
+        self.warn = warn
+    }
+
+    /// What is there; `nil` if nothing is, or nothing of use, which is said to `warn`. The next `write` replaces that.
+    ///
+    /// - Parameter isCurrent: whether a document is one that this program writes.
+    package func read(where isCurrent: (Document) -> Bool = { _ in true }) -> Document? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            warn("\(path) cannot be read")
+            return nil
+        }
+        guard let document = try? JSONDecoder().decode(Document.self, from: data), isCurrent(document) else {
+            warn("\(path) is damaged, or of another version of Nacre")
+            return nil
+        }
+        return document
+    }
+
+    /// Puts a document in place of what there is. Makes the folders that lead to it.
+    ///
+    /// - Throws: what the file system says.
+    package func write(_ document: Document) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let file = URL(filePath: path)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try encoder.encode(document).write(to: file, options: .atomic)
+    }
+}
+
+/// Where a user's cache is.
+package enum UserCache {
+    /// Nacre's part of the cache of the user that these variables belong to; `nil` if nothing names a folder.
+    package static func path(environment: [String: String]) -> String? {
+        // The specification of XDG_CACHE_HOME has relative paths ignored.
+        if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") { return "\(cache)/nacre" }
+        if let home = environment["HOME"], home.hasPrefix("/") { return "\(home)/.cache/nacre" }
+        return nil
+    }
+}
