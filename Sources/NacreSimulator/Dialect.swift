@@ -22,10 +22,9 @@ enum Dialect {
     static let bridges: [VocabularyBridge] = ([nil, .tli, .slem, .mixed, .slrs] as [BridgeKind?]).map { asked in
         do throws(BridgeRefusal) {
             return try VocabularyBridge(
-                target: Spelling(
-                    pieces: Language.pieces, end: Language.end, control: Language.control,
-                    vocabularyDigest: Language.digest),
-                draft: Spelling(pieces: pieces, end: end, control: nil, vocabularyDigest: 1), asked: asked)
+                target: PieceTokenizer(
+                    pieces: Language.pieces, end: Language.end, controls: [Language.control], digest: Language.digest),
+                draft: PieceTokenizer(pieces: pieces, end: end), asked: asked)
         } catch {
             preconditionFailure("no bridge \(asked?.rawValue ?? "auto"): \(error)")
         }
@@ -43,35 +42,6 @@ enum Dialect {
             model.logits(after: known[...], into: &theirs)
             for id in row.indices { row[id] = theirs[partners[id]] }
         }
-    }
-}
-
-/// A tokenizer that takes the longest piece that fits.
-private struct Spelling: Tokenizer {
-    let pieces: [[UInt8]]
-    let end: TokenID
-    let control: TokenID?
-    let vocabularyDigest: UInt64
-
-    var vocabularySize: Int { pieces.count }
-    func piece(_ token: TokenID) -> [UInt8] { pieces[Int(token.rawValue)] }
-    func isEndOfGeneration(_ token: TokenID) -> Bool { token == end }
-    func isControl(_ token: TokenID) -> Bool { token == end || token == control }
-
-    func tokenize(_ text: [UInt8], addSpecial: Bool, parseSpecial: Bool) throws(EngineError) -> [TokenID] {
-        var tokens: [TokenID] = []
-        var rest = text[...]
-        while !rest.isEmpty {
-            let fitting = pieces.indices.filter { id in
-                !isControl(TokenID(rawValue: UInt32(id))) && rest.starts(with: pieces[id])
-            }
-            guard let best = fitting.max(by: { pieces[$0].count < pieces[$1].count }) else {
-                throw EngineError(.invalidText, "no piece begins the rest")
-            }
-            tokens.append(TokenID(rawValue: UInt32(best)))
-            rest = rest.dropFirst(pieces[best].count)
-        }
-        return tokens
     }
 }
 

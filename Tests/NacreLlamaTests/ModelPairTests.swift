@@ -4,48 +4,12 @@ import NacreLlama
 import NacreModels
 import Testing
 
-/// A vocabulary written down in a test. Text is cut into the longest pieces that fit.
-private struct Words: Tokenizer {
-    let pieces: [[UInt8]]
-    let controls: Set<Int>
-
-    init(_ pieces: [String], controls: Set<Int> = []) {
-        self.pieces = pieces.map { Array($0.utf8) }
-        self.controls = controls
-    }
-
-    init(bytes: Range<UInt8>, and others: [String] = []) {
-        pieces = bytes.map { [$0] } + [[UInt8.max]] + others.map { Array($0.utf8) }
-        controls = []
-    }
-
-    var vocabularySize: Int { pieces.count }
-    var vocabularyDigest: UInt64 {
-        pieces.enumerated().reduce(7) { sum, entry in
-            entry.element.reduce(sum &* 31 &+ (controls.contains(entry.offset) ? 1 : 0)) { $0 &* 257 &+ UInt64($1) }
-        }
-    }
-    func piece(_ token: TokenID) -> [UInt8] { pieces[Int(token.rawValue)] }
-    func isEndOfGeneration(_ token: TokenID) -> Bool { false }
-    func isControl(_ token: TokenID) -> Bool { controls.contains(Int(token.rawValue)) }
-
-    func tokenize(_ text: [UInt8], addSpecial: Bool, parseSpecial: Bool) throws(EngineError) -> [TokenID] {
-        var tokens: [TokenID] = []
-        var rest = text[...]
-        while !rest.isEmpty {
-            let fitting = pieces.indices.filter { !pieces[$0].isEmpty && rest.starts(with: pieces[$0]) }
-            guard let best = fitting.max(by: { pieces[$0].count < pieces[$1].count }) else {
-                throw EngineError(.invalidText, "no piece fits")
-            }
-            tokens.append(TokenID(rawValue: UInt32(best)))
-            rest = rest.dropFirst(pieces[best].count)
-        }
-        return tokens
-    }
-}
-
 /// Whether, and how, one model can draft for another.
 struct ModelPairTests {
+    private static func bytes(_ bytes: Range<UInt8>, and others: [String] = []) -> PieceTokenizer {
+        PieceTokenizer(pieces: bytes.map { [$0] } + [[UInt8.max]] + others.map { Array($0.utf8) })
+    }
+
     @Test("models of one vocabulary need no bridge")
     func same() throws {
         let pair = ModelPair(
@@ -58,8 +22,8 @@ struct ModelPairTests {
 
     @Test("shared texts are counted by bytes and role, whatever their ids, and empty pieces not at all")
     func counting() {
-        let target = Words(["<s>", "a", "b", "ab", "", "a"], controls: [0])
-        let draft = Words(["a", "<s>", "b", "c", ""])
+        let target = PieceTokenizer("<s>", "a", "b", "ab", "", "a", controls: ["<s>"])
+        let draft = PieceTokenizer("a", "<s>", "b", "c", "")
         let overlap = VocabularyOverlap(target: target, draft: draft)
         // "<s>" is a command in one and text in the other.
         #expect(!overlap.isSame && overlap.shared == 2)
@@ -158,16 +122,16 @@ struct ModelPairTests {
     @Test("a vocabulary of bytes may go by probabilities of text; a WordPiece one not by text at all")
     func extremes() throws {
         let target = try LlamaTokenizer(path: Fixture.target)
-        let bytes = ModelPair(target: target, draft: Words(bytes: 0..<255), unfit: nil)
+        let bytes = ModelPair(target: target, draft: Self.bytes(0..<255), unfit: nil)
         #expect(bytes.bridge == .slem && bytes.bridges.contains(.tli) && !bytes.bridges.contains(.slrs))
         // A tokenizer that a bridge can use spells any text; few pieces that begin others are needed for `slrs`.
-        let all = Words(bytes: 0..<255)
-        let pairs = ModelPair(target: Words(bytes: 0..<254, and: ["in", "re"]), draft: all, unfit: nil)
+        let all = Self.bytes(0..<255)
+        let pairs = ModelPair(target: Self.bytes(0..<254, and: ["in", "re"]), draft: all, unfit: nil)
         #expect(pairs.bridges.contains(.slrs), "\(pairs.bridges)")
         let wordpiece = try LlamaTokenizer(path: Fixture.vocabularies + "ggml-vocab-bert-bge.gguf")
         let pair = ModelPair(target: target, draft: wordpiece, unfit: nil)
         #expect(pair.bridges == [.tli] && pair.isUsable)
-        let nothing = ModelPair(target: Words(["a"]), draft: Words(["b"]), unfit: nil)
+        let nothing = ModelPair(target: PieceTokenizer("a"), draft: PieceTokenizer("b"), unfit: nil)
         #expect(nothing.bridge == nil && nothing.bridges.isEmpty && !nothing.isUsable)
     }
 }

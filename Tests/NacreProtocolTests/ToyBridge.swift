@@ -3,50 +3,7 @@ import NacreEngine
 import NacreProtocol
 import Testing
 
-/// A vocabulary of a few pieces, whose tokenizer takes the longest that fits.
-struct ToyVocabulary: Tokenizer {
-    let pieces: [[UInt8]]
-    let end: TokenID?
-    let control: TokenID?
-
-    init(_ pieces: String..., end: String? = nil, control: String? = nil) {
-        self.pieces = pieces.map { Array($0.utf8) }
-        self.control = control.flatMap { name in pieces.firstIndex(of: name).map { TokenID(rawValue: UInt32($0)) } }
-        self.end = end.flatMap { end in pieces.firstIndex(of: end).map { TokenID(rawValue: UInt32($0)) } }
-    }
-
-    init(pieces: [[UInt8]]) {
-        self.pieces = pieces
-        end = nil
-        control = nil
-    }
-
-    var vocabularySize: Int { pieces.count }
-    var vocabularyDigest: UInt64 {
-        var digest = Dice(seed: UInt64(pieces.count))
-        for byte in pieces.joined(separator: [0]) { digest = Dice(seed: digest.next() ^ UInt64(byte)) }
-        return digest.next()
-    }
-    func piece(_ token: TokenID) -> [UInt8] { pieces[Int(token.rawValue)] }
-    func isEndOfGeneration(_ token: TokenID) -> Bool { token == end }
-    func isControl(_ token: TokenID) -> Bool { token == end || token == control }
-
-    func tokenize(_ text: [UInt8], addSpecial: Bool, parseSpecial: Bool) throws(EngineError) -> [TokenID] {
-        var tokens: [TokenID] = []
-        var rest = text[...]
-        while !rest.isEmpty {
-            let fitting = pieces.indices.filter { id in
-                !isControl(TokenID(rawValue: UInt32(id))) && rest.starts(with: pieces[id])
-            }
-            guard let best = fitting.max(by: { pieces[$0].count < pieces[$1].count }) else {
-                throw EngineError(.invalidText, "no token begins the rest")
-            }
-            tokens.append(TokenID(rawValue: UInt32(best)))
-            rest = rest.dropFirst(pieces[best].count)
-        }
-        return tokens
-    }
-}
+typealias ToyVocabulary = PieceTokenizer
 
 /// A target and a drafter of another vocabulary, each with a table of its own.
 struct ToyBridge: Sendable, CustomTestStringConvertible {
@@ -102,7 +59,7 @@ struct ToyBridge: Sendable, CustomTestStringConvertible {
                 ToyVocabulary("b", "a")
             ),
             (
-                "a command that the drafter lacks", ToyVocabulary("a", "b", "<x>", "ab", control: "<x>"),
+                "a command that the drafter lacks", ToyVocabulary("a", "b", "<x>", "ab", controls: ["<x>"]),
                 ToyVocabulary("b", "a", "ba")
             ),
         ]
