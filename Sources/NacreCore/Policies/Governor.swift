@@ -92,11 +92,12 @@ package struct Governor: Sendable {
     /// such expectations.
     package func expectedRatio(_ forecast: Forecast) -> Double { ratio(forecast).value }
 
-    /// The same for whoever has to pay before he drafts: that other circumstances were better than was expected of them
-    /// counts for nothing before a few rounds of drafting were measured in these.
+    /// The same for whoever has to pay before he drafts: what is beyond doubt. That other circumstances were better than
+    /// was expected of them counts for nothing before a few rounds of drafting were measured in these.
     package func cautiousRatio(_ forecast: Forecast) -> Double {
         let ratio = ratio(forecast)
-        return roundsHere < Self.roundsMin ? min(ratio.value, ratio.forecast) : ratio.value
+        let doubt = ratio.value > 0 ? Self.errors * ratio.error / ratio.value : 0
+        return (roundsHere < Self.roundsMin ? min(ratio.value, ratio.forecast) : ratio.value) * (1 - doubt)
     }
 
     /// How the next round should be decoded, by `forecast` and what was measured so far.
