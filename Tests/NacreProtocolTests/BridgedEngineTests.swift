@@ -226,5 +226,8 @@ import Testing
         #expect(engine.held(0).target == [0, 2, 1, 0] && engine.held(0).draft == [1, 1, 0, 0, 1])
         #expect(engine.held(1).target == [0, 2, 0] && engine.held(1).draft == [1, 1, 0, 1])
         #expect(engine.inner.cached(1) == engine.held(1).draft)
+        // Nor does its twin hold cells of more.
+        _ = try engine.run(EnginePass(edits: [.fork(0, to: 2, length: 2)]))
+        #expect(engine.held(2).target == [0, 2] && engine.inner.cached(2) == [1, 1, 0])
     }
 }
