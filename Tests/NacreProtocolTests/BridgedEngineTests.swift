@@ -141,7 +141,7 @@ import Testing
         let target = ToyVocabulary("a", "b")
         let draft = ToyVocabulary("b", "a", "aab")
         let bridge = try VocabularyBridge(target: target, draft: draft, asked: asked)
-        #expect(bridge.kind == asked ?? .tli)
+        #expect(bridge.kind == asked ?? .mixed)
         let model = TabularModel(vocabularySize: 3, endOfGeneration: 0) { context, row in
             let law = context.last == 0 ? [0.02, 0.06, 0.92] : [0.9, 0.06, 0.04]
             for (id, probability) in law.enumerated() { row[id] = Float(Double.log(probability)) }
