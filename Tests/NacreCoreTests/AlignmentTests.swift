@@ -22,6 +22,35 @@ struct AlignmentTests {
         #expect(other.commit([1]) == AlignedText.Update(kept: 0, tokens: [2]))
     }
 
+    @Test(
+        "where a word begins is the better seam: the drafter's tokens are those of the whole text",
+        arguments: [1, 2, 3])
+    func wordSeams(look: Int) {
+        let draft = ToyTokenizer.wordMerges
+        let bytes = Array("the thing in the ring, the king is in there 12 in the int the".utf8)
+        var text = AlignedText(.byteLevel, draft, look: look)
+        for (count, byte) in bytes.enumerated() {
+            _ = text.commit([TokenID(rawValue: UInt32(byte))])
+            #expect(text.draftTokens == draft.tokens(of: Array(bytes[...count])), "\(count + 1) bytes")
+        }
+    }
+
+    @Test(
+        "drafts are tokenized from where a word begins: they are the target's tokens however little is looked back at")
+    func draftSeams() {
+        let target = ToyTokenizer.wordMerges
+        let bytes = Array("the thing in the ring, the king is in there 12 in the int the".utf8)
+        let tokens = ByteExactTokenizer(target).tokens(of: bytes) ?? []
+        for done in tokens.indices {
+            var text = AlignedText(target, .byteLevel, look: 1)
+            _ = text.commit(Array(tokens[..<done]))
+            let rest = bytes[text.bytes.count...].map {
+                Candidate(token: TokenID(rawValue: UInt32($0)), probability: 1)
+            }
+            #expect(text.exactMatches(of: rest).map(\.token) == Array(tokens[done...].dropLast()), "\(done) tokens")
+        }
+    }
+
     @Test("no text is tokenized again from inside of a character")
     func cutCharacters() {
         // 日 and 語, of which the drafter has halves, and the end of the first with the beginning of the second.

@@ -29,6 +29,7 @@ import Testing
 
         /// The drafter's tokens of the text.
         var draft: [TokenID] { engine.held(0).draft }
+        var passes: Int { engine.passes }
 
         mutating func measured(_ tokens: [TokenID], rewindingTo kept: Int? = nil) throws -> MeasuredCandidates? {
             if let kept { length = kept }
@@ -70,6 +71,24 @@ import Testing
         #expect(abs(found.statistics.entropy - entropy) < 1e-6)
         #expect(abs(found.statistics.topProbability - 0.85) < 1e-6)
         #expect(abs(found.statistics.margin - Double.log(8.5)) < 1e-5)
+        // Nor is it cut where the drafter is very sure.
+        var surer = try Life(.slem, target: ToyVocabulary("a", "b"), draft: ToyVocabulary("b", "a")) { _ in
+            [0.005, 0.995]
+        }
+        #expect(try surer.measured([0]).map { abs($0.probability - 0.995) < 1e-6 } == true)
+    }
+
+    @Test("a long token takes as many passes as it has drafter's tokens; behind an end there are none")
+    func long() throws {
+        var life = try Life(
+            .slem, target: ToyVocabulary("b", "aaaaaaaaaaaa"), draft: ToyVocabulary("b", "a")
+        ) { Self.surely($0.count <= 12 ? 1 : 0, of: 2) }
+        #expect(try life.measured([0])?.candidates.map(\.token) == [1] && life.passes == 13)
+        // The target knows no end.
+        var ended = try Life(
+            .slem, target: ToyVocabulary("a", "b"), draft: ToyVocabulary("b", "a", "#", end: "#")
+        ) { _ in Self.surely(2, of: 3) }
+        #expect(try ended.measured([1]) == nil && ended.passes == 1)
     }
 
     @Test("in the middle of a token of the drafter's what comes is certain, and no row tells of it")
@@ -134,6 +153,43 @@ import Testing
             #expect(next == (length == 1 ? 0 : length == 2 ? 1 : 2))
             // Two tokens are taken over as they come, and 32 behind the b that is not.
             #expect(Array(life.draft.prefix(2)) == (length < 35 ? [3, 0] : [3, 2]), "\(length) tokens")
+        }
+    }
+
+    @Test("TLI takes a few tokens over as they are, and reads more of them as the drafter's tokenizer has them")
+    func prompts() throws {
+        for (count, isTakenOver) in [(8, true), (10, false)] {
+            var life = try Life(.tli, target: ToyVocabulary("a", "b"), draft: ToyVocabulary("b", "a", "ab")) { _ in
+                [0.4, 0.5, 0.1]
+            }
+            let text = (0..<count).map { TokenID(rawValue: UInt32($0 % 2)) }
+            _ = try life.measured(text)
+            #expect(
+                life.draft
+                    == (isTakenOver ? text.map { 1 - $0.rawValue }.map(TokenID.init) : Array(repeating: 2, count: 5)))
+        }
+    }
+
+    @Test("a text that is taken back to before what was left out begins anew")
+    func takenBackFurther() throws {
+        let target = ToyVocabulary("a", "b", "<x>", control: "<x>")
+        var life = try Life(.tli, target: target, draft: ToyVocabulary("b", "a")) { _ in [0.4, 0.6] }
+        _ = try life.measured([0, 1, 2, 0])
+        #expect(life.draft == [1, 0, 1])
+        _ = try life.measured([1], rewindingTo: 1)
+        #expect(life.draft == [1, 0])
+    }
+
+    @Test("what begins a text is there once, be it the same command in both vocabularies or not")
+    func beginnings() throws {
+        for name in ["<s>", "<bos>"] {
+            var (target, draft) = (
+                ToyVocabulary("<s>", "a", "b", control: "<s>"), ToyVocabulary("b", "a", name, control: name)
+            )
+            (target.beginsTexts, draft.beginsTexts) = (true, true)
+            var life = try Life(.tli, target: target, draft: draft) { _ in [0.4, 0.5, 0.1] }
+            _ = try life.measured([0, 1])
+            #expect(life.draft == [2, 1], "\(name)")
         }
     }
 

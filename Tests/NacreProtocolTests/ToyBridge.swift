@@ -8,6 +8,8 @@ struct ToyVocabulary: Tokenizer {
     let pieces: [[UInt8]]
     let end: TokenID?
     let control: TokenID?
+    /// Whether its tokenizer puts the control token before a text.
+    var beginsTexts = false
 
     init(_ pieces: String..., end: String? = nil, control: String? = nil) {
         self.pieces = pieces.map { Array($0.utf8) }
@@ -32,7 +34,7 @@ struct ToyVocabulary: Tokenizer {
     func isControl(_ token: TokenID) -> Bool { token == end || token == control }
 
     func tokenize(_ text: [UInt8], addSpecial: Bool, parseSpecial: Bool) throws(EngineError) -> [TokenID] {
-        var tokens: [TokenID] = []
+        var tokens = [addSpecial && beginsTexts ? control : nil].compactMap(\.self)
         var rest = text[...]
         while !rest.isEmpty {
             let fitting = pieces.indices.filter { id in

@@ -10,7 +10,7 @@ package struct VocabularyBridge: Sendable {
     package let kind: BridgeKind
     /// Whether `tli` drafts the drafter's text where too little of q is on shared tokens: not where it was asked for by
     /// name, or a tokenizer does not give back what the target's tokens say.
-    let goesByText: Bool
+    package let goesByText: Bool
     /// The part of a text's tokens that the drafter has, and of the drafter's own that the target has: by these `auto`
     /// decides.
     package let textShare: Double
