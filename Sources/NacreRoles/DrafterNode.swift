@@ -15,6 +15,8 @@ package actor DrafterNode: EventLoopActor {
     private var peers: [LinkID: PeerConnection] = [:]
     private var links: [UInt64: LinkID] = [:]
     private var nextLink: LinkID = 0
+    /// Verdicts that have come in this turn of the event loop.
+    private var verdicts: [DrafterMachine.Input] = []
     private var load: LoadMeter
     private var ticker: RepeatedTask?
     private var refusal: String?
@@ -71,9 +73,28 @@ package actor DrafterNode: EventLoopActor {
         control?.assumeIsolated { $0.tick(current) }
     }
 
+    /// Hands the machine what has come, in its order.
+    ///
+    /// A verifier sends the verdicts of a pass together, and they wait for each other here: the drafts on them are then
+    /// passes of all texts. One by one, the first would be drafted on alone while the others wait for that.
     private func step(_ input: DrafterMachine.Input) {
+        if case .received(_, .verdict) = input {
+            verdicts.append(input)
+            guard verdicts.count == 1 else { return }
+            return eventLoop.execute { [weak self] in self?.assumeIsolated { node in node.hearVerdicts() } }
+        }
+        perform(verdicts + [input])
+    }
+
+    private func hearVerdicts() {
+        // Whatever else came meanwhile has taken them along.
+        if !verdicts.isEmpty { perform(verdicts) }
+    }
+
+    private func perform(_ inputs: [DrafterMachine.Input]) {
+        verdicts = []
         var effects: [DrafterMachine.Effect] = []
-        machine.step(input, at: .now, into: &effects)
+        machine.step(inputs, at: .now, into: &effects)
         for effect in effects {
             switch effect {
             case .evaluate(let pass): start(pass)

@@ -38,6 +38,30 @@ import Testing
         #expect(rig.draw([60]).first == "60 at 3+0 epoch 1 open")
     }
 
+    @Test("verdicts that come together are drafted on in one pass; one by one, the first has a pass of its own")
+    func verdictsTogether() {
+        let verdicts = [
+            DrafterRig.verdict(0, [11, 50], committed: 4, next: 1, limit: 5),
+            DrafterRig.verdict(1, [21, 60], committed: 4, next: 1, limit: 5),
+        ]
+        var (together, oneByOne) = (DrafterRig.withTwoIdle(), DrafterRig.withTwoIdle())
+        #expect(together.step(verdicts[0], verdicts[1]) == ["11@2 50@3? 21@2 60@3?"])
+        #expect(verdicts.map { oneByOne.step($0) } == [["11@2 50@3?"], []])
+        #expect(oneByOne.draw([51]).last == "21@2 60@3?")
+    }
+
+    @Test("two verdicts of a stream at once are as one after the other")
+    func verdictsOfOne() {
+        var rig = DrafterRig()
+        _ = rig.open(0)
+        for token in [11, 12, 13] as [TokenID] { _ = rig.draw([token]) }
+        _ = rig.step(
+            DrafterRig.verdict(0, [11, 50], committed: 4, next: 1, limit: 6),
+            DrafterRig.verdict(0, [70], committed: 5, next: 2, limit: 7))
+        #expect(rig.cache.texts[0] == [1, 2, 11, 50, 70])
+        #expect(rig.draw([71]).first == "71 at 5+0 epoch 2 open")
+    }
+
     @Test("no room, too long, full: each is said, and the stream costs nothing more")
     func refusals() {
         var rig = DrafterRig(contextMax: 4)

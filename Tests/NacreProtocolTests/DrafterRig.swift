@@ -28,9 +28,9 @@ struct DrafterRig {
     }
 
     @discardableResult
-    mutating func step(_ input: DrafterMachine.Input) -> [String] {
+    mutating func step(_ inputs: DrafterMachine.Input...) -> [String] {
         effects = []
-        machine.step(input, at: 0, into: &effects)
+        machine.step(inputs, at: 0, into: &effects)
         for case .evaluate(let next) in effects {
             refused = cache
             refused.edit(next)
@@ -63,12 +63,26 @@ struct DrafterRig {
     mutating func verdict(
         _ tokens: [TokenID], committed: Position, next: Epoch, limit: Position
     ) -> [String] {
-        step(
-            .received(
-                1,
-                .verdict(
-                    Verdict(
-                        stream: 0, nextEpoch: next, tokens: tokens, committed: committed, positionLimit: limit))))
+        step(Self.verdict(0, tokens, committed: committed, next: next, limit: limit))
+    }
+
+    /// Two streams that have drafted what they may: 11 and 21, behind two tokens each.
+    static func withTwoIdle() -> DrafterRig {
+        var rig = DrafterRig()
+        rig.open(0, limit: 3)
+        rig.open(1, [3, 4], limit: 3)
+        _ = rig.draw([11])
+        _ = rig.draw([21])
+        return rig
+    }
+
+    static func verdict(
+        _ stream: StreamID, _ tokens: [TokenID], committed: Position, next: Epoch, limit: Position
+    ) -> DrafterMachine.Input {
+        .received(
+            1,
+            .verdict(
+                Verdict(stream: stream, nextEpoch: next, tokens: tokens, committed: committed, positionLimit: limit)))
     }
 
     /// Ends the pass in flight with these candidates for each row asked for, each half as likely as the one before.

@@ -120,6 +120,10 @@ struct TurnsLoop {
         return sample
     }
 
+    private static func isVerdict(_ event: Event) -> Bool {
+        if case .drafter(.received(_, .verdict)) = event { true } else { false }
+    }
+
     private mutating func schedule(_ event: Event, at time: Instant) {
         events += 1
         let place = queue.lastIndex { ($0.at, $0.number) > (time, events) }.map { $0 + 1 } ?? 0
@@ -139,8 +143,18 @@ struct TurnsLoop {
             for effect in effects { perform(effect) }
         case .drafter(let input):
             if case .passed = input { isDrafting = false }
+            var inputs = [input]
+            // Verdicts that come together, as `DrafterNode` hands them on.
+            if Self.isVerdict(event) {
+                while let next = queue.last, next.at == now, Self.isVerdict(next.event),
+                    case .drafter(let more) = next.event
+                {
+                    inputs.append(more)
+                    queue.removeLast()
+                }
+            }
             var effects: [DrafterMachine.Effect] = []
-            drafter.step(input, at: now, into: &effects)
+            drafter.step(inputs, at: now, into: &effects)
             for effect in effects { perform(effect) }
         }
     }

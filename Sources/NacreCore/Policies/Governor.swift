@@ -30,6 +30,8 @@ package struct Governor: Sendable {
     private var drafting = MeasuredRate()
     private var plain = MeasuredRate(spread: plainSpread)
     private var credit = endowment
+    /// Rounds of drafting that were measured here, in no other circumstances.
+    private var roundsHere = 0
     /// Rounds since the last probe or change.
     private var since = 0
     private var (restPause, checkPause, fullPause) = (firstPause, firstPause, pause.lowerBound)
@@ -62,6 +64,7 @@ package struct Governor: Sendable {
         case .checking(_, let isFull): other.state = isFull ? .full : .shortened
         case .full, .shortened, .resting: break
         }
+        other.roundsHere = 0
         other.since = 0
         other.unusable = 0
         other.isSettling = true
@@ -88,6 +91,14 @@ package struct Governor: Sendable {
     /// By how much drafts that are expected to be so fast would be faster than plain decoding, by what was measured of
     /// such expectations.
     package func expectedRatio(_ forecast: Forecast) -> Double { ratio(forecast).value }
+
+    /// The same for whoever has to pay before he drafts: what is beyond doubt. That other circumstances were better than
+    /// was expected of them counts for nothing before a few rounds of drafting were measured in these.
+    package func cautiousRatio(_ forecast: Forecast) -> Double {
+        let ratio = ratio(forecast)
+        let doubt = ratio.value > 0 ? Self.errors * ratio.error / ratio.value : 0
+        return (roundsHere < Self.roundsMin ? min(ratio.value, ratio.forecast) : ratio.value) * (1 - doubt)
+    }
 
     /// How the next round should be decoded, by `forecast` and what was measured so far.
     package mutating func next(_ forecast: Forecast) -> Order {
@@ -128,6 +139,7 @@ package struct Governor: Sendable {
             return
         }
         if order.mayDraft {
+            roundsHere += 1
             drafting.record(tokens: round.tokens, expected: speculative(round.forecast) * round.microseconds)
         } else {
             plain.record(tokens: round.tokens, expected: round.forecast.plain * round.microseconds)

@@ -95,6 +95,17 @@ package struct DrafterMachine: Machine, Sendable {
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout [Effect]) {
+        take(input, into: &effects)
+        proceed(into: &effects)
+    }
+
+    /// Takes inputs that have come together, then goes on: verdicts of one verify pass are drafted on in one pass.
+    package mutating func step(_ inputs: [Input], at now: Instant, into effects: inout [Effect]) {
+        for input in inputs { take(input, into: &effects) }
+        proceed(into: &effects)
+    }
+
+    private mutating func take(_ input: Input, into effects: inout [Effect]) {
         switch input {
         case .opened(let link):
             greeted[link] = false
@@ -111,6 +122,9 @@ package struct DrafterMachine: Machine, Sendable {
         case .passed(let outcome):
             conclude(outcome, into: &effects)
         }
+    }
+
+    private mutating func proceed(into effects: inout [Effect]) {
         lookUp(into: &effects)
         announceForests(into: &effects)
         plan(into: &effects)

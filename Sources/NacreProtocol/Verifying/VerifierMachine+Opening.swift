@@ -74,7 +74,7 @@ extension VerifierMachine {
         var saved = 0.0
         // A probe is too short to have texts read for it.
         if let governor = pair.governor(ofLoad: expected), governor.order.mayDraft, governor.phase != .probing {
-            saved = max(0, 1 - 1 / governor.expectedRatio(forecast)) / forecast.plain
+            saved = max(0, 1 - 1 / governor.cautiousRatio(forecast)) / forecast.plain
         }
         conditions.acceptance = PositionalAcceptance(priorAlpha: 1)
         let hoped = 1 / forecast.plain - 1 / conditions.best.tokensPerMicrosecond
@@ -101,7 +101,7 @@ extension VerifierMachine {
         joint.peers = min(max(0, like - 1), joint.others)
         guard joint.peers > conditions.peers else { return nil }
         joint.most = most(others: joint.others, peers: joint.peers)
-        joint.draftMicroseconds *= growth(from: conditions.peers, to: joint.peers)
+        slow(&joint, from: conditions.peers, key)
         joint.findBest()
         let all = Governor.Forecast(joint, drafts: joint.best.drafts)
         return all.shortened / all.plain < forecast.shortened / forecast.plain ? all : nil
@@ -133,16 +133,30 @@ extension VerifierMachine {
         conditions.cost = configuration.cost
         conditions.acceptance = pair.acceptance
         conditions.others = max(0, expected - 1)
-        conditions.draftMicroseconds *= growth(from: conditions.peers, to: conditions.others)
+        let peers = conditions.peers
         conditions.peers = conditions.others
+        slow(&conditions, from: peers, pair.key)
         conditions.most = most(others: conditions.others, peers: conditions.peers)
         return conditions
     }
 
-    /// By how much a draft takes longer where more jobs draft: a drafter's passes are taken to grow as the target's do.
-    private func growth(from peers: Int, to more: Int) -> Double {
-        let cost = configuration.cost
-        return max(1, cost.microseconds(nodes: more + 1) / cost.microseconds(nodes: peers + 1))
+    /// Drafts take longer where more jobs draft than the `peers` that they were measured with: each text more has a node
+    /// in every pass of the drafter, and in the first of a round one for what the verdict has brought. A node takes what
+    /// it does where texts are read, and no more than a draft; before one was read, a drafter's passes are taken to grow
+    /// as the target's do.
+    private func slow(_ conditions: inout RoundConditions, from peers: Int, _ key: PairKey) {
+        guard conditions.peers > peers, conditions.draftMicroseconds > 0 else { return }
+        let reading = links.values.filter { $0.model == key.draftModel }.map(\.reading).max() ?? 0
+        guard reading > 0 else {
+            let cost = configuration.cost
+            conditions.draftMicroseconds *=
+                cost.microseconds(nodes: conditions.peers + 1) / cost.microseconds(nodes: peers + 1)
+            return
+        }
+        // Of a short text most is not the reading.
+        let more = min(reading, conditions.draftMicroseconds) * Double(conditions.peers - peers)
+        conditions.draftMicroseconds += more
+        conditions.roundTripMicroseconds += more
     }
 
     /// What reading takes, in microseconds; 0 unknown.
