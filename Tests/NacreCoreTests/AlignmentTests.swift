@@ -35,22 +35,6 @@ struct AlignmentTests {
         }
     }
 
-    @Test(
-        "drafts are tokenized from where a word begins: they are the target's tokens however little is looked back at")
-    func draftSeams() {
-        let target = ToyTokenizer.wordMerges
-        let bytes = Array("the thing in the ring, the king is in there 12 in the int the".utf8)
-        let tokens = ByteExactTokenizer(target).tokens(of: bytes) ?? []
-        for done in tokens.indices {
-            var text = AlignedText(target, .byteLevel, look: 1)
-            _ = text.commit(Array(tokens[..<done]))
-            let rest = bytes[text.bytes.count...].map {
-                Candidate(token: TokenID(rawValue: UInt32($0)), probability: 1)
-            }
-            #expect(text.exactMatches(of: rest).map(\.token) == Array(tokens[done...].dropLast()), "\(done) tokens")
-        }
-    }
-
     @Test("no text is tokenized again from inside of a character")
     func cutCharacters() {
         // 日 and 語, of which the drafter has halves, and the end of the first with the beginning of the second.
