@@ -7,6 +7,8 @@ package struct PieceTokenizer: Tokenizer {
     package let end: TokenID?
     package let controls: Set<TokenID>
     package let vocabularyDigest: UInt64
+    /// A control token that the tokenizer puts before a text.
+    package var beginning: TokenID?
 
     /// - Parameter digest: `nil` for one of the pieces and their roles.
     package init(pieces: [[UInt8]], end: TokenID? = nil, controls: Set<TokenID> = [], digest: UInt64? = nil) {
@@ -35,13 +37,13 @@ package struct PieceTokenizer: Tokenizer {
     package func isEndOfGeneration(_ token: TokenID) -> Bool { token == end }
     package func isControl(_ token: TokenID) -> Bool { token == end || controls.contains(token) }
 
-    /// Puts nothing before a text and knows no commands in it.
+    /// Puts `beginning` before a text, if there is one, and knows no commands in it.
     ///
     /// - Throws: `.invalidText` where no piece begins what is left.
     package func tokenize(
         _ text: [UInt8], addSpecial: Bool, parseSpecial: Bool
     ) throws(EngineError) -> [TokenID] {
-        var tokens: [TokenID] = []
+        var tokens = [addSpecial ? beginning : nil].compactMap(\.self)
         var rest = text[...]
         while !rest.isEmpty {
             let fitting = pieces.indices.filter { id in

@@ -8,6 +8,8 @@ package struct ModelPair: Encodable, Sendable, Equatable {
     package let vocabulary: VocabularyOverlap
     /// The part of the target's tokens of a sample text that the draft has; `nil` where there is nothing to bridge.
     package private(set) var textShare: Double?
+    /// The part of the draft's own tokens of that text that the target has.
+    package private(set) var draftTextShare: Double?
     /// What was measured of both models on that text; `nil` until they were run.
     package var prediction: BridgePrediction?
     /// The bridge that `auto` takes; `nil` if none applies.
@@ -34,7 +36,7 @@ package struct ModelPair: Encodable, Sendable, Equatable {
         } else {
             // The drafter decides by the same.
             if let chosen = try? VocabularyBridge(target: target, draft: draft, asked: nil) {
-                textShare = chosen.textShare
+                (textShare, draftTextShare) = (chosen.textShare, chosen.draftTextShare)
                 bridges = [chosen.kind]
             }
             for kind in [BridgeKind.tli, .slem, .slrs] where !bridges.contains(kind) {
@@ -90,7 +92,7 @@ extension ModelPair {
     }
 
     private var sharedWords: String {
-        func share(_ share: Double) -> String { "(\((100 * share).rounded(to: 1)) %)" }
+        func share(_ share: Double) -> String { "(\(Self.percent(share)))" }
         return "\(vocabulary.shared): \(vocabulary.targetShared) of the target's \(vocabulary.targetTokens) tokens "
             + "\(share(vocabulary.targetShare)), \(vocabulary.draftShared) of the draft's \(vocabulary.draftTokens) "
             + share(vocabulary.draftShare)
@@ -100,9 +102,14 @@ extension ModelPair {
         guard let bridge else { return "none applies" }
         if bridge == .none { return "none needed" }
         let others = bridges.dropFirst().map(\.rawValue)
-        let share = textShare.map { "; \((100 * $0).rounded(to: 1)) % of a text's tokens are shared" } ?? ""
+        let shares = [textShare, draftTextShare].compactMap { $0.map(Self.percent) }
+        let share =
+            shares.count < 2
+            ? "" : "; of a text's tokens \(shares[0]) of the target's are shared, \(shares[1]) of the draft's"
         return "\(bridge.rawValue)\(others.isEmpty ? "" : " (also: \(others.joined(separator: ", ")))")\(share)"
     }
+
+    private static func percent(_ share: Double) -> String { "\((100 * share).rounded(to: 1)) %" }
 
     /// The pair in a line.
     package var summary: String {

@@ -151,6 +151,21 @@ struct DSBDTests {
         }
     }
 
+    @Test("Draws go on in proportion to their own Q, draws of one text each, those that end the text not at all")
+    func draftWeights() throws {
+        let row = try WeightRow([.init(0, 3), .init(1, 1), .init(2, 4)])
+        var forest = DraftForest(roots: 1, root: 5, index: 0, ends: [2])
+        let draws = [0, 1, 0, 2].map { BeamToken(beam: 0, token: $0) }
+        try forest.receive(.init(draws: draws, rows: [row]), drawsMax: 4, layersMax: 2)
+        #expect(forest.open == [BeamPlace(tree: 0, node: 0), BeamPlace(tree: 0, node: 1)])
+        let next = try WeightRow([.init(0, 1), .init(1, 1)])
+        try forest.receive(
+            .init(draws: [BeamToken(beam: 1, token: 0)], rows: [next, next]), drawsMax: 4, layersMax: 2)
+        for (beam, weight) in [3.0 / 7, 1.0 / 7, 3.0 / 7, 0].enumerated() {
+            #expect(abs(forest.laws[1][BeamToken(beam: beam, token: 1)] - weight / 2) < 1e-12, "draft beam \(beam)")
+        }
+    }
+
     @Test("A forest arrives as it was sent, and one that cannot have been drawn is refused")
     func wire() throws {
         let tables = Tables(vocabulary: 4, seed: 1, agreement: 0.5)

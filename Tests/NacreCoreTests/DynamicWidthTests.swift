@@ -21,6 +21,10 @@ struct DynamicWidthTests {
         for (threshold, width) in [(0.7, 1), (0.9, 1), (0.64, 2), (0.43, 3), (0.24, 4), (1e-9, 4)] {
             #expect(DynamicWidth(threshold: threshold).width(p: p, q: q, draws: 4) == width, "t \(threshold)")
         }
+        // A tail that is the threshold itself reaches it, whatever rounding makes of either.
+        for (threshold, width) in [(0.2401, 4), (0.4312, 3), (0.6448, 2)] {
+            #expect(DynamicWidth(threshold: threshold).width(p: p, q: q, draws: 4) == width, "t \(threshold)")
+        }
         #expect(DynamicWidth(threshold: 0.9, widthMin: 3).width(p: p, q: q, draws: 4) == 3)
         #expect(DynamicWidth(threshold: 0.9, widthMin: 2).width(p: p, q: q, draws: 0) == 2)
     }
@@ -108,6 +112,21 @@ struct DynamicWidthTests {
             #expect(widths.count == 1)
             let expected = tables.beamSamplingLaw(width: widths.first ?? 0, length: 1)
             #expect(totalVariation(law, expected) < 1e-12, "seed \(seed)")
+        }
+    }
+
+    @Test("Behind the last layer the width stays what it is: draws count, not texts")
+    func lastWidth() {
+        var chance = KeyedChance(key: 1)
+        var beams = TargetBeams()
+        BeamSampling(width: 3).step(&beams, chance: &chance) { _ in distribution(1, 0) }
+        _ = beams.merge()
+        let forest = DraftForest(roots: beams.live.count, root: 1, index: 1)
+        for (widthMin, width) in [(1, 3), (4, 4)] {
+            var next = beams
+            let rule = DSBDRule(width: .dynamic(DynamicWidth(widthMin: widthMin)))
+            let verdict = rule.advance(&next, over: forest, chance: &chance) { _ in distribution(0.5, 0.5) }
+            #expect(verdict.widths == [width] && next.live.count == width)
         }
     }
 

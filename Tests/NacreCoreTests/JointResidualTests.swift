@@ -41,5 +41,19 @@ import Testing
         let q = DraftLaw(weights: [1], rows: [try WeightRow([.init(0, 1), .init(1, 3)])])
         var rest = JointResidual(of: law)
         #expect(rest.subtract(q.pairs) == 1 && rest.joint == law)
+        // Sums that rounding leaves short of 1.
+        for seed in 0..<50 as Range<UInt64> {
+            var random = SplitMix(seed: seed)
+            let weights = (0..<12).map { _ in UInt16.random(in: 1...1_000, using: &random) }
+            let row = try WeightRow(weights.enumerated().map { .init(TokenID(rawValue: UInt32($0)), $1) })
+            let law = JointLaw(weights: [1], rows: [distribution(weights.map(Double.init))])
+            var rest = JointResidual(of: law)
+            let taken = rest.subtract(DraftLaw(weights: [1], rows: [row]).pairs)
+            #expect(abs(taken - 1) < 1e-12 && rest.joint == law, "seed \(seed)")
+            for token in 0..<12 as Range<UInt32> {
+                let pair = BeamToken(beam: 0, token: TokenID(rawValue: token))
+                #expect(rest[pair] == law[pair], "seed \(seed)")
+            }
+        }
     }
 }

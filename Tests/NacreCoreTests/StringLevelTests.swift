@@ -51,6 +51,15 @@ struct StringLevelTests {
         }
     }
 
+    @Test("an end before the bytes that the drafter has not seen is no proposal")
+    func endBehindHeldBytes() throws {
+        let text = AlignedText(.pieces(["a", "b", "ab", "$"], end: 3), .pieces(["a", "#"], end: 1))
+        let rule = try StringLevelRejectionSampling(target: text.target, draft: text.draft)
+        let q = distribution(0.5, 0.5)
+        // Behind the a that is held: an end, or an a and whatever comes.
+        #expect(try rule.law(after: Array("a".utf8)) { _ in q }.probabilities == [0.5, 0, 0, 0.5])
+    }
+
     @Test("SLRS accepts no less than SLEM, TLI no less than the whole row with zeros")
     func acceptances() throws {
         var gain = 0.0

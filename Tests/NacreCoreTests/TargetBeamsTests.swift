@@ -55,6 +55,33 @@ struct TargetBeamsTests {
         }
     }
 
+    @Test("Beams of one text go on as beams of their own, each of one draw; kept alone it is one")
+    func copies() {
+        let (first, second) = (distribution(1, 0), distribution(0, 1))
+        var chance = KeyedChance(key: 1)
+        var beams = TargetBeams()
+        BeamSampling(width: 3).step(&beams, chance: &chance) { _ in first }
+        #expect(beams.merge() == [0] && beams.live.map(\.text.copies) == [3] && beams.width == 3)
+        var alone = beams
+        #expect(alone.keepOne(.drawn, chance: &chance) == 0 && alone.width == 1 && alone.answers(1)[0].copies == 1)
+        BeamSampling(width: 2).step(&beams, chance: &chance) { _ in second }
+        #expect(beams.live.map(\.text.tokens) == [[0, 1], [0, 1]] && beams.live.map(\.text.copies) == [1, 1])
+    }
+
+    @Test("All draws that end a text count, be it one text or several")
+    func ends() {
+        let row = distribution(0.5, 0.5)
+        let law = EnumeratedChance.law { chance in
+            var beams = TargetBeams(ends: [1], endsMax: 2)
+            BeamSampling(width: 3).step(&beams, chance: &chance) { _ in row }
+            let ended = 3 - beams.live.count
+            #expect(beams.isOver == (ended >= 2) && beams.finished.reduce(0) { $0 + $1.copies } == ended)
+            #expect(beams.answers(16).map(\.tokens) == (ended == 0 ? [[0]] : ended == 1 ? [[1], [0]] : [[1]]))
+            return ended
+        }
+        #expect(law.keys.sorted() == [0, 1, 2, 3])
+    }
+
     @Test("Beams that end are set aside and the others' weights sum to 1; with none left nothing happens any more")
     func finished() {
         for key in 0..<100 {

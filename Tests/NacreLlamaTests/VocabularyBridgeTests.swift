@@ -89,10 +89,14 @@ struct VocabularyBridgeTests {
         #expect(!overlap.isSame && overlap.shared > 2_000, "\(overlap)")
         #expect(abs(fuzz.both.count - overlap.shared) < 150, "\(fuzz.both.count) pairs, \(overlap)")
         var survey = BridgeSurvey(overlap: overlap, intersection: fuzz.both)
-        survey.observe(text: try #require(fuzz.exactTarget.tokens(of: Array(Self.prose.utf8))))
-        let share = try #require(survey.textShare)
+        let prose = Array(Self.prose.utf8)
+        survey.observe(
+            target: try #require(fuzz.exactTarget.tokens(of: prose)),
+            draft: try #require(fuzz.exactDraft.tokens(of: prose)))
+        let (share, own) = (try #require(survey.textShare), try #require(survey.draftTextShare))
         #expect((0.2..<1).contains(share) && share >= overlap.targetShare / 2, "\(share)")
-        #expect(try survey.choice(asked: nil) == (share >= 0.95 ? .tli : share >= 0.5 ? .mixed : .slem))
+        #expect((0.2..<1).contains(own) && own >= overlap.draftShare / 2, "\(own)")
+        #expect(try survey.choice(asked: nil) == (share < 0.5 ? .slem : min(share, own) < 0.95 ? .mixed : .tli))
     }
 
     @Test("token by token, the drafter's context is its own tokenization of the text", arguments: pairs)

@@ -74,6 +74,17 @@ import Testing
         #expect(statistics.shardsUsed > 0)
     }
 
+    @Test("No more than a share is lent, to whoever has read most of it", arguments: [(2, 1), (4, 1), (4, 2), (6, 2)])
+    func readings(_ size: (width: Int, helpers: Int)) {
+        var loop = MachineLoop(Self.setting(Self.beam(size.width), helpers: size.helpers), seed: 3)
+        _ = loop.run(keys: 0..<60)
+        let (trees, tokens) = loop.helpers.reduce((0, 0)) { ($0.0 + $1.lent.trees, $0.1 + $1.lent.tokens) }
+        // A row for each tree that stays: each of the hosts has as many at most.
+        #expect(trees > 200 && trees <= size.helpers * loop.rowsAtHome, "\(trees) trees, \(loop.rowsAtHome) rows")
+        // One token is new in each round; lent to anybody they take 2.03 to 2.22.
+        #expect(Double(tokens) < 1.9 * Double(trees), "\(tokens) tokens read for \(trees) trees")
+    }
+
     @Test("A helper that is gone in the middle of a job changes no beam", arguments: [1, 2, 3, 5, 8, 13, 40])
     func lost(messages: Int) {
         var divided = Self.setting(Self.beam(4))

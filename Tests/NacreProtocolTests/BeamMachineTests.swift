@@ -120,36 +120,37 @@ import Testing
         #expect(loops[0].answers == loops[1].answers && loops[0].answers.count == 40)
     }
 
-    @Test("Answers are ranked by likelihood per token, and each is as likely as it says")
-    func likelihoods() {
+    @Test(
+        "Answers are ranked by likelihood per token, and each is as likely as it says, whoever scored its drafts",
+        arguments: [(beam(4), 0), (dsbd(4, draws: 4, gamma: 3), 0), (dsbd(2, draws: 8, gamma: 3), 1)])
+    func likelihoods(_ speculation: Speculation, helpers: Int) {
         let language = TabularLanguage(vocabulary: 5, seed: 35)
-        for speculation in [Self.beam(4), Self.dsbd(4, draws: 4, gamma: 3)] {
-            var setting = MachineLoop.Setting(language: language, speculation: speculation)
-            (setting.length, setting.ends) = (10, [4])
-            // Likelihoods are those of the whole law, whatever is drawn from.
-            setting.sampling = SamplingPolicy(temperature: 1, topK: 3)
-            var loop = MachineLoop(setting, seed: 6)
-            let texts = loop.run(keys: 0..<40)
-            setting.sampling = SamplingPolicy(temperature: 1)
-            var total = 0.0
-            for (key, text) in texts.enumerated() {
-                let answers = loop.answers[JobID(high: 0, low: UInt64(key))] ?? []
-                #expect(answers.first?.tokens == text)
-                let scores = answers.map { $0.logLikelihood / Double($0.tokens.count) }
-                #expect(scores == scores.sorted(by: >))
-                for answer in answers {
-                    let joint = answer.tokens.indices.reduce(0.0) { sum, place in
-                        let row = setting.law(after: setting.prompt + answer.tokens[..<place])
-                        return sum + Double.log(row[answer.tokens[place]])
-                    }
-                    #expect(abs(joint - answer.logLikelihood) < 1e-4)
-                    #expect(answer.hasEnded == (answer.tokens.last == 4))
-                    #expect(answer.hasEnded || answer.tokens.count == 10)
+        var setting = MachineLoop.Setting(language: language, speculation: speculation)
+        (setting.helpers, setting.speculation.helpers) = (helpers, helpers)
+        (setting.length, setting.ends) = (10, [4])
+        // Likelihoods are those of the whole law, whatever is drawn from.
+        setting.sampling = SamplingPolicy(temperature: 1, topK: 3)
+        var loop = MachineLoop(setting, seed: 6)
+        let texts = loop.run(keys: 0..<40)
+        setting.sampling = SamplingPolicy(temperature: 1)
+        var total = 0.0
+        for (key, text) in texts.enumerated() {
+            let answers = loop.answers[JobID(high: 0, low: UInt64(key))] ?? []
+            #expect(answers.first?.tokens == text)
+            let scores = answers.map { $0.logLikelihood / Double($0.tokens.count) }
+            #expect(scores == scores.sorted(by: >))
+            for answer in answers {
+                let joint = answer.tokens.indices.reduce(0.0) { sum, place in
+                    let row = setting.law(after: setting.prompt + answer.tokens[..<place])
+                    return sum + Double.log(row[answer.tokens[place]])
                 }
-                total += answers[0].logLikelihood
+                #expect(abs(joint - answer.logLikelihood) < 1e-4)
+                #expect(answer.hasEnded == (answer.tokens.last == 4))
+                #expect(answer.hasEnded || answer.tokens.count == 10)
             }
-            #expect(abs(loop.statistics.logLikelihood - total) < 1e-6)
+            total += answers[0].logLikelihood
         }
+        #expect(abs(loop.statistics.logLikelihood - total) < 1e-6)
     }
 
     @Test("With drafts fewer passes than tokens, and all beams of a step share one")

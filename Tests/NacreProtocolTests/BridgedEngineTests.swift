@@ -35,6 +35,10 @@ import Testing
         ScoreRequest(key: 0, index: 0, policy: SamplingPolicy(temperature: temperature), kind: kind)
     }
 
+    private static func drafts(_ score: Score) -> [TokenID] {
+        if case .candidates(let drafts) = score { drafts.map(\.token) } else { [] }
+    }
+
     private static func probabilities(_ score: Score?) -> [Double]? {
         if case .law(let law)? = score { law.probabilities } else { nil }
     }
@@ -141,7 +145,7 @@ import Testing
         let target = ToyVocabulary("a", "b")
         let draft = ToyVocabulary("b", "a", "aab")
         let bridge = try VocabularyBridge(target: target, draft: draft, asked: asked)
-        #expect(bridge.kind == asked ?? .tli)
+        #expect(bridge.kind == asked ?? .mixed)
         let model = TabularModel(vocabularySize: 3, endOfGeneration: 0) { context, row in
             let law = context.last == 0 ? [0.02, 0.06, 0.92] : [0.9, 0.06, 0.04]
             for (id, probability) in law.enumerated() { row[id] = Float(Double.log(probability)) }
@@ -163,6 +167,68 @@ import Testing
         // The text costs no row where it is known already; then what was said is read, not spelled.
         #expect(engine.passes == (asked == .tli ? 4 : 3) && engine.mass.low == (asked == .tli ? 2 : 1))
         #expect(engine.held(0).draft == (asked == .tli ? [0, 1, 1, 0] : [0, 2]))
+    }
+
+    @Test("a row that is drawn from ends what slem+tli went on with for one that is not")
+    func otherRequest() throws {
+        let bridge = try VocabularyBridge(
+            target: ToyVocabulary("a", "b"), draft: ToyVocabulary("b", "a", "aab"), asked: .mixed)
+        let model = TabularModel(vocabularySize: 3, endOfGeneration: 0) { context, row in
+            let law = context.last == 0 ? [0.1, 0.3, 0.6] : [0.5, 0.3, 0.2]
+            for (id, probability) in law.enumerated() { row[id] = Float(Double.log(probability)) }
+        }
+        var engine = BridgedEngine(
+            ReferenceEngine(model: model, contextCells: 64, sequences: 2, nodesMax: 8), bridge: bridge,
+            contextMax: 60)
+        let greedy = ScoreRequest(key: 0, index: 0, policy: .greedy, kind: .candidates(1))
+        let said = try engine.run(
+            EnginePass(nodes: [ForestNode(token: 1, position: 0, sequence: 0, score: greedy)]))
+        #expect(said.count == 1 && said.first.map(Self.drafts) == [0])
+        let drawn = try engine.run(
+            EnginePass(nodes: [ForestNode(token: 0, position: 1, sequence: 0, score: Self.request(.law))]))
+        let row = try #require(Self.probabilities(drawn.first))
+        #expect(zip(row, [0.3 / 0.8, 0.5 / 0.8]).allSatisfy { abs($0 - $1) < 1e-6 }, "\(row)")
+    }
+
+    @Test("rows that one pass asks for are those of passes of their own", arguments: ToyBridge.all(.tli, .slem, .slrs))
+    func together(_ toy: ToyBridge) throws {
+        let text: [TokenID] = [0, 1, 1, 0, 1]
+        func engine() -> BridgedEngine<ReferenceEngine> {
+            BridgedEngine(
+                ReferenceEngine(model: toy.model(0), contextCells: 256, sequences: 4, nodesMax: 64),
+                bridge: toy.bridge, contextMax: 200)
+        }
+        let nodes = text.enumerated().map { place, token in
+            ForestNode(
+                token: token, position: Position(rawValue: place), sequence: 0,
+                score: place < 2 ? nil : Self.request(.law))
+        }
+        var (one, several) = (engine(), engine())
+        _ = try several.run(EnginePass(nodes: Array(nodes[..<2])))
+        let alone = try nodes[2...].flatMap { try several.run(EnginePass(nodes: [$0])) }
+        #expect(try one.run(EnginePass(nodes: nodes)) == alone && alone.count == 3)
+    }
+
+    @Test("SLRS goes on with a character whose beginning the drafter has not seen")
+    func restOfCharacter() throws {
+        let row = try Self.probabilities(
+            Self.score(
+                .slrs, behind: [2, 0], Self.request(.law), target: ToyVocabulary(pieces: [[0xC3], [0xA9], [0x61]]),
+                draft: ToyVocabulary(pieces: [[0xC3, 0xA9], [0x61]])
+            ) { _ in [0.6, 0.4] })
+        #expect(row == [0, 1, 0])
+    }
+
+    @Test("where the drafter's tokenizer cannot spell what the target says nothing goes by text")
+    func unspelled() throws {
+        let (target, draft) = (ToyVocabulary("a", "b", "x", "y", "z"), ToyVocabulary("b", "a"))
+        let bridge = try VocabularyBridge(target: target, draft: draft, asked: nil)
+        #expect(bridge.kind == .tli && !bridge.goesByText)
+        for asked in [BridgeKind.slem, .mixed, .slrs] {
+            #expect(throws: BridgeRefusal.cannotSpell) {
+                try VocabularyBridge(target: target, draft: draft, asked: asked)
+            }
+        }
     }
 
     @Test("SLEM puts beside its own text what else the drafter thought of there, each token once")
@@ -226,5 +292,8 @@ import Testing
         #expect(engine.held(0).target == [0, 2, 1, 0] && engine.held(0).draft == [1, 1, 0, 0, 1])
         #expect(engine.held(1).target == [0, 2, 0] && engine.held(1).draft == [1, 1, 0, 1])
         #expect(engine.inner.cached(1) == engine.held(1).draft)
+        // Nor does its twin hold cells of more.
+        _ = try engine.run(EnginePass(edits: [.fork(0, to: 2, length: 2)]))
+        #expect(engine.held(2).target == [0, 2] && engine.inner.cached(2) == [1, 1, 0])
     }
 }

@@ -11,6 +11,8 @@ struct HelperLoop {
     /// What it has said so far.
     var messages = 0
     var isGone = false
+    /// Trees that it was lent, and tokens that came with them for want of them in its cache.
+    private(set) var lent = (trees: 0, tokens: 0)
 
     init(_ setting: MachineLoop.Setting, contextMax: Int) {
         sequences = 12
@@ -23,6 +25,11 @@ struct HelperLoop {
         engine = ReferenceEngine(
             model: setting.language.target, contextCells: 2_048, sequences: sequences + setting.branches,
             nodesMax: setting.nodesMax)
+    }
+
+    mutating func note(_ message: Message) {
+        guard case .scoreShard(let shard) = message else { return }
+        lent = (lent.trees + 1, lent.tokens + shard.tokens.count)
     }
 
     mutating func step(_ input: VerifierMachine.Input, at now: Instant) -> [VerifierMachine.Effect] {

@@ -59,6 +59,8 @@ struct MachineLoop {
     var cuts: [StreamID: (epoch: Epoch, nodes: Int)] = [:]
     private(set) var adoptions = 0
     private(set) var rowsFetched = 0
+    /// Rows that the verifier's own passes were asked for.
+    private(set) var rowsAtHome = 0
     private(set) var statistics = JobStatistics()
     /// What was committed at a time, and the text before it.
     private(set) var commits: [(text: [TokenID], tokens: [TokenID])] = []
@@ -209,6 +211,7 @@ struct MachineLoop {
             schedule(.verifier(.dialed(address: address)), in: 2)
         case .toDrafter(let address, let message) where address.hasPrefix("h"):
             let number = Int(address.dropFirst()) ?? 0
+            helpers[number].note(message)
             send(.helper(number, .host(Self.link, message)), on: 2 * drafters.count + number)
         case .dial(let address):
             let number = Int(address) ?? 0
@@ -223,6 +226,7 @@ struct MachineLoop {
         case .wake(let instant): schedule(.verifier(.tick), at: max(instant, now))
         case .evaluate(let pass):
             adoptions += pass.adoptions.count
+            rowsAtHome += pass.nodes.count { $0.score != nil }
             if let scores = evaluate(pass, &target, verifier.cachedTexts) {
                 let end = now + Int(100 + dice.next() % 1_500)
                 schedule(.verifier(.passed(.done(scores, started: now, ended: end))), at: end)

@@ -42,13 +42,13 @@ package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
 /// What is known of a pair of vocabularies before anything runs, and the bridge that follows from it.
 ///
 ///     var survey = BridgeSurvey(overlap: overlap, intersection: both)
-///     survey.observe(text: targetTokenizer.tokens(of: sample))             // overlap by mass, no weights needed
-///     survey.observe(p: p, q: q)                                           // or at positions of it, with both models
+///     survey.observe(target: target.tokens(of: sample), draft: draft.tokens(of: sample))    // no weights needed
 ///     let bridge = try survey.choice(asked: nil)
 package struct BridgeSurvey: Sendable {
     package let overlap: VocabularyOverlap
     package let intersection: TokenLevelIntersection
-    private static let sampledShareMin = 0.5
+    private static let sharedMin = 0.95
+    private static let sampledSharedMin = 0.5
     /// Prose and code, for the overlap of vocabularies whose text is not known.
     package static let sample = """
         The first request of a session opens a connection; later ones reuse it, so that only one of them waits.
@@ -74,61 +74,37 @@ package struct BridgeSurvey: Sendable {
                 return len(self._items)
         """
 
-    private var textTokens = 0
-    private var textShared = 0.0
-    private var positions = 0
-    private var mass = 0.0
-    private var sums: [BridgeKind: Double] = [:]
+    /// The part of the sample text's tokens that the drafter has; `nil` without a sample.
+    package private(set) var textShare: Double?
+    /// The part of the drafter's own tokens of it that the target has.
+    package private(set) var draftTextShare: Double?
 
     package init(overlap: VocabularyOverlap, intersection: TokenLevelIntersection) {
         self.overlap = overlap
         self.intersection = intersection
     }
 
-    /// Counts the target's tokens of a sample text.
-    package mutating func observe(text tokens: [TokenID]) {
-        textTokens += tokens.count
-        textShared += intersection.share(of: tokens) * Double(tokens.count)
-    }
-
-    /// Counts one position of a text: p over the target's ids, q over the drafter's, both after the sampler transform.
-    package mutating func observe(p: Distribution, q: Distribution) {
-        positions += 1
-        mass += intersection.mass(of: q)
-        if let projected = intersection.project(q) {
-            sums[.tli, default: 0] += zip(p.probabilities, projected.probabilities).reduce(0) { $0 + min($1.0, $1.1) }
-        }
-        let likeliest = q.likeliest(1).first.flatMap(intersection.targetToken(of:))
-        sums[.slem, default: 0] += likeliest.map { p[$0] } ?? 0
-        if overlap.isSame {
-            sums[.none, default: 0] += zip(p.probabilities, q.probabilities).reduce(0) { $0 + min($1.0, $1.1) }
-        }
-    }
-
-    /// The part of the sample text's tokens that the drafter has; `nil` without a sample.
-    package var textShare: Double? { textTokens == 0 ? nil : textShared / Double(textTokens) }
-    /// Mean Z, the drafter's probability of tokens that the target has; `nil` without rows.
-    package var draftMass: Double? { positions == 0 ? nil : mass / Double(positions) }
-
-    /// The probability that a drafted token is accepted, by the rows observed; `nil` without rows.
-    ///
-    /// `none`, `tli`: Σ min(p, q'), as rejection sampling accepts; coupling accepts a little less. `slem`: p of the
-    /// likeliest draft, a lower bound, as texts of several drafted tokens are not followed up.
-    package func predictedAcceptance(_ kind: BridgeKind) -> Double? {
-        positions == 0 ? nil : sums[kind].map { $0 / Double(positions) }
+    /// Counts what of a sample text's tokens, in both vocabularies, the other one has; nothing of one that cannot spell
+    /// it, and so has none.
+    package mutating func observe(target: [TokenID], draft: [TokenID]) {
+        if !target.isEmpty { textShare = intersection.share(of: target) }
+        if !draft.isEmpty { draftTextShare = intersection.share(ofDraft: draft) }
     }
 
     /// The bridge to use.
     ///
-    /// On `auto`: none if the vocabularies are the same; with rows, the better of TLI and SLEM by predicted acceptance;
-    /// else TLI if the drafter has at least `shareMin` of the sample text's tokens (without a sample: of the target's
-    /// vocabulary). A token that TLI cannot propose costs a rejection each time it is due, so below that share SLEM,
-    /// which lacks none, goes further: it costs some more passes of the drafter. Of sampled text that is so only below
-    /// a half, since the drafts of TLI are coupled or judged by their probabilities, and those of SLEM are not.
+    /// On `auto`: none if the vocabularies are the same; else by the sample text (without one, by the vocabularies).
+    ///
+    /// - TLI if nearly all of its tokens are shared, the target's and the drafter's. What the drafter lacks TLI cannot
+    ///   propose, and each time it is due that costs a rejection. Where the target lacks what the drafter would say,
+    ///   the best shared token is the beginning of something else.
+    /// - SLEM if the drafter has less than half of the target's.
+    /// - Between these SLEM for greedy text, of which it lacks nothing, at some more passes of the drafter; TLI for
+    ///   sampled text, as its drafts are coupled or judged by their probabilities, and those of SLEM are neither.
     ///
     /// - Parameter asked: `nil` is `auto`.
     /// - Throws: `.differentVocabularies` for `none`, `.nothingInCommon` for `tli`, where it cannot work.
-    package func choice(asked: BridgeKind?, shareMin: Double = 0.95) throws(BridgeRefusal) -> BridgeKind {
+    package func choice(asked: BridgeKind?) throws(BridgeRefusal) -> BridgeKind {
         switch asked {
         case nil: break
         case .none?: if !overlap.isSame { throw .differentVocabularies }
@@ -138,10 +114,8 @@ package struct BridgeSurvey: Sendable {
         if let asked { return asked }
         if overlap.isSame { return .none }
         if intersection.count == 0 { return .slem }
-        if let tli = predictedAcceptance(.tli), let slem = predictedAcceptance(.slem) {
-            return tli >= slem ? .tli : .slem
-        }
         let share = textShare ?? overlap.targetShare
-        return share >= shareMin ? .tli : share >= Self.sampledShareMin ? .mixed : .slem
+        if share < Self.sampledSharedMin { return .slem }
+        return min(share, draftTextShare ?? overlap.draftShare) >= Self.sharedMin ? .tli : .mixed
     }
 }

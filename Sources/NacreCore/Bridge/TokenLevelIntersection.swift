@@ -109,4 +109,10 @@ package struct TokenLevelIntersection: Sendable {
     package func share(of tokens: [TokenID]) -> Double {
         tokens.isEmpty ? 0 : Double(tokens.count { draftToken(of: $0) != nil }) / Double(tokens.count)
     }
+
+    /// The part of `tokens`, the drafter's, that the target has: where the drafter would go on with another, TLI drafts
+    /// what it does not mean.
+    package func share(ofDraft tokens: [TokenID]) -> Double {
+        tokens.isEmpty ? 0 : Double(tokens.count { targetToken(of: $0) != nil }) / Double(tokens.count)
+    }
 }

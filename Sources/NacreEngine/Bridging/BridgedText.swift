@@ -121,11 +121,19 @@ struct BridgedText: Sendable {
     /// A command that the drafter lacks, or bytes that it cannot spell, it does not get to see: it goes on behind them.
     private mutating func commit(_ part: [TokenID], by mode: BridgeKind) {
         guard !part.isEmpty else { return }
+        let saved = part.count > 1 ? text : nil
         _ = text.commit(part, by: mode)
         guard text.isLost else { return }
-        head += text.draftTokens
-        before += text.targetTrack.tokens.count
-        text.restart()
+        if let saved {
+            // One of them is to be left out, not all.
+            text = saved
+            commit(Array(part.prefix(part.count / 2)), by: mode)
+            commit(Array(part.dropFirst(part.count / 2)), by: mode)
+        } else {
+            head += text.draftTokens
+            before += text.targetTrack.tokens.count
+            text.restart()
+        }
     }
 
     // MARK: - SLEM

@@ -10,9 +10,11 @@ package struct VocabularyBridge: Sendable {
     package let kind: BridgeKind
     /// Whether `tli` drafts the drafter's text where too little of q is on shared tokens: not where it was asked for by
     /// name, or a tokenizer does not give back what the target's tokens say.
-    let goesByText: Bool
-    /// The part of a text's tokens that the drafter has, by which `auto` decides.
+    package let goesByText: Bool
+    /// The part of a text's tokens that the drafter has, and of the drafter's own that the target has: by these `auto`
+    /// decides.
     package let textShare: Double
+    package let draftTextShare: Double
     package let overlap: VocabularyOverlap
     let target: ByteExactTokenizer
     let draft: ByteExactTokenizer
@@ -28,8 +30,8 @@ package struct VocabularyBridge: Sendable {
     /// saves whatever the models.
     private static let rowsMax = 256
 
-    /// - Parameter asked: `nil` is `auto`: `tli`, `slem` or both, by how much of a text the drafter can say in the
-    ///   target's tokens.
+    /// - Parameter asked: `nil` is `auto`: `tli`, `slem` or both, by how much of a text each can say in the other's
+    ///   tokens.
     /// - Throws: `.nothingInCommon` for `tli`, `.cannotSpell` for the others, `.tooManyRows` for `slrs`, where they
     ///   cannot work, and `.nothingToBridge` for two that have one vocabulary.
     package init(target: any Tokenizer, draft: any Tokenizer, asked: BridgeKind?) throws(BridgeRefusal) {
@@ -37,7 +39,8 @@ package struct VocabularyBridge: Sendable {
         let overlap = VocabularyOverlap(target: target, draft: draft)
         let intersection = TokenLevelIntersection(target: left, draft: right)
         var survey = BridgeSurvey(overlap: overlap, intersection: intersection)
-        survey.observe(text: left.tokens(of: Array(BridgeSurvey.sample.utf8)) ?? [])
+        let sample = Array(BridgeSurvey.sample.utf8)
+        survey.observe(target: left.tokens(of: sample) ?? [], draft: right.tokens(of: sample) ?? [])
         var kind = try survey.choice(asked: asked)
         guard kind != .none else { throw .nothingToBridge }
         self.target = ByteExactTokenizer(left)
@@ -53,6 +56,7 @@ package struct VocabularyBridge: Sendable {
         self.overlap = overlap
         self.intersection = intersection
         textShare = survey.textShare ?? 0
+        draftTextShare = survey.draftTextShare ?? 0
         stringLevel =
             kind == .slrs
             ? try StringLevelRejectionSampling(target: self.target, draft: self.draft, rowsMax: Self.rowsMax) : nil
