@@ -189,6 +189,28 @@ struct GovernorTests {
         #expect(rounds < 700, "there drafts are as fast as forecast")
     }
 
+    @Test("Who pays before he drafts is told less: the error off, and no more than the forecast until eight rounds here")
+    func cautious() {
+        let fair = Governor.Forecast(plain: 1, speculative: 1.2)
+        var governor = Governor(isHeld: true)
+        // Half again as fast as was forecast.
+        func draft(_ governor: inout Governor, rounds: Int) {
+            for _ in 0..<rounds {
+                _ = governor.next(fair)
+                governor.record(GovernedRound(forecast: fair, tokens: 18, microseconds: 10))
+            }
+        }
+        draft(&governor, rounds: 12)
+        #expect(governor.cautiousRatio(fair) > 1.2 && governor.cautiousRatio(fair) < 0.97 * governor.expectedRatio(fair))
+        var other = governor.elsewhere
+        #expect(other.expectedRatio(fair) > 1.3 && other.cautiousRatio(fair) < 1.2)
+        // The first round after a change holds something of what was before.
+        draft(&other, rounds: 8)
+        #expect(other.cautiousRatio(fair) < 1.2)
+        draft(&other, rounds: 8)
+        #expect(other.cautiousRatio(fair) > 1.2)
+    }
+
     /// One that has seen drafts take twice as long as forecast, and has saved up for probes.
     private func resting(_ fair: Governor.Forecast) -> Governor {
         var governor = Governor(isHeld: true)
