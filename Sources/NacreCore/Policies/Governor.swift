@@ -92,8 +92,8 @@ package struct Governor: Sendable {
     /// such expectations.
     package func expectedRatio(_ forecast: Forecast) -> Double { ratio(forecast).value }
 
-    /// The same for whoever has to pay before he drafts: what is beyond doubt. That other circumstances were better than
-    /// was expected of them counts for nothing before a few rounds of drafting were measured in these.
+    /// The same for whoever has to pay before he drafts: what is beyond doubt. That other circumstances were better
+    /// than was expected of them counts for nothing before a few rounds of drafting were measured in these.
     package func cautiousRatio(_ forecast: Forecast) -> Double {
         let ratio = ratio(forecast)
         let doubt = ratio.value > 0 ? Self.errors * ratio.error / ratio.value : 0
