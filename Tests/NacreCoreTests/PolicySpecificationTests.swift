@@ -52,15 +52,15 @@ struct PolicySpecificationTests {
                 + "adaedl, ema, fixed, goodput, heuristic, ratio, svip, thompson, threshold")
         #expect(
             fault("fixed:lambda=1")
-                == "policy fixed has no parameter 'lambda': it takes gamma (whole, 0 to 64, default 4), "
-                + "min (whole, 0 to 64, default 0), max (whole, 1 to 64, default 64)")
+                == "policy fixed has no parameter 'lambda': it takes gamma (whole, 0 to 32, default 4), "
+                + "min (whole, 0 to 32, default 0), max (whole, 1 to 32, default 32)")
         #expect(
             fault("adaedl:lambda=1.5")
                 == "policy adaedl: '1.5' is no value of lambda (0 to 1, default 0.2): least bound on acceptance, at first"
         )
         #expect(
             fault("fixed:gamma=2.5")
-                == "policy fixed: '2.5' is no value of gamma (whole, 0 to 64, default 4): drafts of a round; 0 turns "
+                == "policy fixed: '2.5' is no value of gamma (whole, 0 to 32, default 4): drafts of a round; 0 turns "
                 + "drafts off")
         #expect(fault("svip:h=0.1,h=0.2") == "policy svip: h is given twice: give it once")
         #expect(fault("fixed:max=4,draft-n-max=5") == "policy fixed: max is given twice: give it once")

@@ -5,7 +5,10 @@
 package struct FixedLength: DraftPolicy {
     package static let manual = PolicyManual(
         .fixed, "a draft length that never changes",
-        [PolicyParameter("gamma", 4, 0...64, isWhole: true, "drafts of a round; 0 turns drafts off")])
+        [
+            PolicyParameter(
+                "gamma", 4, 0...Double(PolicyManual.draftsMax), isWhole: true, "drafts of a round; 0 turns drafts off")
+        ])
 
     private let gamma: Int
 

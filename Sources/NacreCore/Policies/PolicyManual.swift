@@ -1,7 +1,7 @@
 /// What people are told about a policy.
 package struct PolicyManual: Sendable, Hashable {
     /// No round is longer.
-    package static let draftsMax = 64
+    package static let draftsMax = 32
 
     package let name: PolicySpecification.Name
     package let summary: String

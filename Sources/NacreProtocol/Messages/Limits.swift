@@ -17,7 +17,8 @@ package enum Limits {
     package static let promptBytesMax = 512 << 10
     package static let promptTokensMax = 32_768
     package static let outputTokensMax = 32_768
-    package static let gammaMax = 32
+    /// Drafts of a round.
+    package static let gammaMax = PolicyManual.draftsMax
     /// Output tokens of a job with beams: all its answers fit into a frame.
     package static let beamTokensMax = 8_192
     /// Draft positions in flight beyond the committed length.
