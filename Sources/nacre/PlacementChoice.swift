@@ -60,9 +60,12 @@ extension ClusterOptions {
             return (fallback, "could not be measured: \(error)")
         }
         if let disturbance = report.disturbance {
+            // All cores in turns, with drafts that rest where they lose: wrong by less than halves of the cores can be.
+            let plan = try models.plan(verifiers: 1, drafters: 1, placement: .together, drafterCores: 1)
             return (
-                fallback,
-                "the machine had other work while it was measured (\(disturbance)); the next start tries again"
+                plan,
+                "in turns on all cores, because the machine had other work while it was measured (\(disturbance)); "
+                    + "the next start measures again"
             )
         }
         let chosen = report.choice
