@@ -141,9 +141,9 @@ extension VerifierMachine {
     }
 
     /// Drafts take longer where more jobs draft than the `peers` that they were measured with: each text more has a
-    /// node in every pass of the drafter, and in the first of a round one for what the verdict has brought. A node takes
-    /// what it does where texts are read, and no more than a draft; before one was read, a drafter's passes are taken to
-    /// grow as the target's do.
+    /// node in every pass of the drafter, and in the first of a round one for what the verdict has brought. A node
+    /// takes what it does where texts are read, and no more than a draft; before one was read, a drafter's passes are
+    /// taken to grow as the target's do.
     private func slow(_ conditions: inout RoundConditions, from peers: Int, _ key: PairKey) {
         guard conditions.peers > peers, conditions.draftMicroseconds > 0 else { return }
         let reading = links.values.filter { $0.model == key.draftModel }.map(\.reading).max() ?? 0
