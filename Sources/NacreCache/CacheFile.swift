@@ -17,15 +17,17 @@ package struct CacheFile<Document: Codable>: Sendable {
 
     /// What is there; `nil` if nothing is, or nothing of use, which is said to `warn`. The next `write` replaces that.
     ///
-    /// - Parameter isCurrent: whether a document is one that this program writes.
-    package func read(where isCurrent: (Document) -> Bool = { _ in true }) -> Document? {
+    /// - Parameters:
+    ///   - isQuiet: says nothing of a file that is of no use, for those who have said so before.
+    ///   - isCurrent: whether a document is one that this program writes.
+    package func read(isQuiet: Bool = false, where isCurrent: (Document) -> Bool = { _ in true }) -> Document? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         guard let data = FileManager.default.contents(atPath: path) else {
-            warn("\(path) cannot be read")
+            if !isQuiet { warn("\(path) cannot be read") }
             return nil
         }
         guard let document = try? JSONDecoder().decode(Document.self, from: data), isCurrent(document) else {
-            warn("\(path) is damaged, or of another version of Nacre")
+            if !isQuiet { warn("\(path) is damaged, or of another version of Nacre") }
             return nil
         }
         return document

@@ -11,8 +11,8 @@ package actor TuningKeeper: EventLoopActor {
     private let pool: NIOThreadPool
     private let store: TuningStore
     private let log: Logger
-    /// What is not in the store.
-    private var unkept: [KeptTuning.Key: KeptTuning] = [:]
+    /// What is not in the store, the latest last.
+    private var unkept: [KeptTuning] = []
     /// The write under way.
     private var writing: EventLoopFuture<Void>?
     /// The last write failed, and that was said.
@@ -28,10 +28,11 @@ package actor TuningKeeper: EventLoopActor {
         self.log = log
     }
 
-    /// Takes one in, unless so many wait already that no more would be kept: where nothing can be written for long.
+    /// Takes one in. Where nothing can be written for long, the latest wait, as many as are kept.
     package func add(_ tuning: KeptTuning) {
-        guard unkept.count < TuningStore.pairsMax || unkept[tuning.key] != nil else { return }
-        unkept[tuning.key] = tuning
+        unkept.removeAll { $0.key == tuning.key }
+        unkept.append(tuning)
+        if unkept.count > TuningStore.pairsMax { unkept.removeFirst() }
     }
 
     /// Begins to write what is not in the store, unless a write is under way.
@@ -41,12 +42,15 @@ package actor TuningKeeper: EventLoopActor {
     package func keep() -> EventLoopFuture<Void> {
         if let writing { return writing }
         guard !unkept.isEmpty else { return eventLoop.makeSucceededVoidFuture() }
-        let (store, batch) = (store, unkept)
-        let end = pool.runIfActive(eventLoop: eventLoop) { Result { try store.write(batch.values) } }
-            .recover { .failure($0) }
-            .map { result in self.assumeIsolated { keeper in keeper.ended(batch, result) } }
-        writing = end
-        return end
+        let (store, batch, end) = (store, unkept, eventLoop.makePromise(of: Void.self))
+        // Before it begins: a pool that does not run ends it at once.
+        writing = end.futureResult
+        pool.runIfActive(eventLoop: eventLoop) { try store.write(batch) }
+            .whenComplete { result in
+                self.assumeIsolated { keeper in keeper.ended(batch, result) }
+                end.succeed()
+            }
+        return end.futureResult
     }
 
     /// Writes all there is. A failure is logged, like any.
@@ -57,13 +61,13 @@ package actor TuningKeeper: EventLoopActor {
         }
     }
 
-    private func ended(_ batch: [KeptTuning.Key: KeptTuning], _ result: Result<Void, any Error>) {
+    private func ended(_ batch: [KeptTuning], _ result: Result<Void, any Error>) {
         writing = nil
         switch result {
         case .success:
             isFailing = false
             // What came meanwhile is not in the store.
-            for (key, tuning) in batch where unkept[key] == tuning { unkept[key] = nil }
+            unkept.removeAll(where: batch.contains)
         case .failure(let error):
             guard !isFailing else { return }
             isFailing = true

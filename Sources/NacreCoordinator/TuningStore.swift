@@ -75,11 +75,13 @@ package struct TuningStore: Sendable {
 
     package var path: String { file.path }
 
-    private var pairs: [Pair] { file.read { $0.version == Self.version }?.pairs ?? [] }
+    private func pairs(isQuiet: Bool) -> [Pair] {
+        file.read(isQuiet: isQuiet) { $0.version == Self.version }?.pairs ?? []
+    }
 
     /// All that is kept.
     package func read() -> [KeptTuning.Key: KeptTuning] {
-        Dictionary(pairs.compactMap(\.tuning).map { ($0.key, $0) }) { _, latest in latest }
+        Dictionary(pairs(isQuiet: false).compactMap(\.tuning).map { ($0.key, $0) }) { _, latest in latest }
     }
 
     /// Keeps these in place of what there was under their keys; what other coordinators keep stays. Blocks.
@@ -87,7 +89,8 @@ package struct TuningStore: Sendable {
     /// - Throws: what the file system says.
     package func write(_ tunings: some Collection<KeptTuning>) throws {
         let new = Set(tunings.map(\.key))
-        let others = pairs.filter { $0.tuning.map { !new.contains($0.key) } ?? false }
+        // What is wrong with the file was said when it was read; a write that fails comes again.
+        let others = pairs(isQuiet: true).filter { $0.tuning.map { !new.contains($0.key) } ?? false }
         let all = others + tunings.map { Pair($0) }
         try file.write(Document(pairs: Array(all.suffix(Self.pairsMax))))
     }

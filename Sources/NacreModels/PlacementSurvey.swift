@@ -116,6 +116,7 @@ package struct PlacementSurvey: Sendable {
                 costs = try await loaded.host.calibrate(budget: Self.passBudget)
                 // Other work is over soon, more often than not.
                 for _ in 1..<Self.attempts where costs.disturbance != nil {
+                    progress("timing the \(name) model once more: the machine has other work")
                     costs = try await loaded.host.calibrate(budget: Self.passBudget)
                 }
             } catch {

@@ -60,12 +60,10 @@ extension ClusterOptions {
             return (fallback, "could not be measured: \(error)")
         }
         if let disturbance = report.disturbance {
-            // All cores in turns, with drafts that rest where they lose: wrong by less than halves of the cores can be.
-            let plan = try models.plan(verifiers: 1, drafters: 1, placement: .together, drafterCores: 1)
+            let placement = CoreAssignment.unmeasured(available: try .available(), coresMax: models.threads)
             return (
-                plan,
-                "in turns on all cores, because the machine had other work while it was measured (\(disturbance)); "
-                    + "the next start measures again"
+                try models.plan(verifiers: 1, drafters: 1, placement: placement),
+                "the machine had other work while it was measured (\(disturbance)); the next start measures again"
             )
         }
         let chosen = report.choice

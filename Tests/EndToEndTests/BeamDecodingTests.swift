@@ -48,12 +48,15 @@ import Testing
             let expected = try await cluster.withClient { coordinator in
                 try await coordinator.runAll([7, 9].map { Self.job("beam", seed: $0, tokens: 400) })
             }
-            let ids = [
-                try await cluster.submit(Self.job("dsbd", seed: 7, tokens: 400)),
-                try await cluster.submit(Self.job("beam", seed: 9, tokens: 400)),
-            ]
-            var verifiers: Set<String> = []
-            for id in ids { verifiers.insert(try await cluster.verifier(of: id)) }
+            var (ids, verifiers): ([String], Set<String>) = ([], [])
+            for (method, seed) in [("dsbd", 7), ("beam", 9)] as [(String, UInt64)] {
+                let id = try await cluster.submit(Self.job(method, seed: seed, tokens: 400))
+                let verifier = try await cluster.verifier(of: id)
+                // Frozen until it is killed, so that no job is over before.
+                cluster[verifier].signal(SIGSTOP)
+                ids.append(id)
+                verifiers.insert(verifier)
+            }
             try await cluster.kill("drafter-1")
             for verifier in verifiers { try await cluster.kill(verifier) }
             for (id, expected) in zip(ids, expected.map(\.document)) {

@@ -210,6 +210,9 @@ struct GovernorTests {
         #expect(other.cautiousRatio(fair) < 1.2)
         draft(&other, rounds: 8)
         #expect(other.cautiousRatio(fair) > 1.2)
+        // Of what is doubted over and over nothing is left, and not less than nothing.
+        for _ in 0..<12 { other = other.elsewhere }
+        #expect((0..<1).contains(other.cautiousRatio(fair)))
     }
 
     /// One that has seen drafts take twice as long as forecast, and has saved up for probes.

@@ -77,6 +77,14 @@ struct PolicySpecificationTests {
         #expect(throws: DecodingError.self) { try JSONDecoder().decode([PolicySpecification].self, from: stored) }
     }
 
+    @Test("no policy takes a draft length that no round has", arguments: PolicySpecification.Name.allCases)
+    func longest(name: PolicySpecification.Name) {
+        let lengths: Set = ["gamma", "start", "low", "middle", "high", "min", "max"]
+        for parameter in PolicySpecification(name).manual.parameters where lengths.contains(parameter.name) {
+            #expect(parameter.range.upperBound == 32, "\(parameter.name)")
+        }
+    }
+
     @Test("llama.cpp's names mean what they mean there")
     func llama() throws {
         #expect(try PolicySpecification(parsing: "svip:draft-n-max=8,draft-n-min=2").description == "svip:max=8,min=2")

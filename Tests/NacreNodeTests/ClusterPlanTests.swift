@@ -9,6 +9,16 @@ import Testing
         return CoreAssignment(available: available, verifiers: verifiers, drafters: drafters, coresMax: max)
     }
 
+    @Test("where nothing could be measured a drafter takes no core from the verifier")
+    func unmeasured() throws {
+        func placement(_ cores: Int, max: Int? = nil) throws -> ClusterPlacement {
+            CoreAssignment.unmeasured(available: try #require(CPUList(cores: 0..<cores)), coresMax: max)
+        }
+        #expect(try placement(2) == .together && placement(8) == .together && placement(1) == .apart)
+        // The verifier has no use for the ninth.
+        #expect(try placement(9) == .apart && placement(3, max: 2) == .apart && placement(16, max: 16) == .together)
+    }
+
     @Test("drafters get one core each and verifiers divide the rest evenly")
     func enoughCores() throws {
         let two = try assignment(2, 1, 1)

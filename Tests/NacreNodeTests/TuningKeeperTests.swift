@@ -63,6 +63,7 @@ import Testing
             await keeper.finish()
             let all = store.read()
             #expect(all.count == 256 && all[Self.tuning("d0").key]?.incumbent.name == .svip)
+            #expect(all[Self.tuning("d44").key] == nil && all[Self.tuning("d45").key] != nil)
         }
     }
 
@@ -85,6 +86,30 @@ import Testing
             await keeper.add(Self.tuning("c"))
             try await keeper.keep().get()
             #expect(warnings.all.count == 2)
+        }
+    }
+
+    @Test("a file that cannot be read or replaced is one warning, however often that is tried")
+    func unusable() async throws {
+        try await with { keeper, store, warnings in
+            try FileManager.default.createDirectory(atPath: "\(store.path)/x", withIntermediateDirectories: true)
+            await keeper.add(Self.tuning("a"))
+            for _ in 0..<3 { try await keeper.keep().get() }
+            #expect(warnings.all == ["cannot keep what was found of policies, will try again"])
+        }
+    }
+
+    @Test("threads that are gone are a failure like any, and nobody waits for them")
+    func gone() async throws {
+        let pool = NIOThreadPool(numberOfThreads: 1)
+        pool.start()
+        try await pool.shutdownGracefully()
+        try await with(pool) { keeper, store, warnings in
+            await keeper.add(Self.tuning("a"))
+            try await keeper.keep().get()
+            try await keeper.keep().get()
+            await keeper.finish()
+            #expect(warnings.all.count == 1 && store.read().isEmpty)
         }
     }
 

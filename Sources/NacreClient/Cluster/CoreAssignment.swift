@@ -39,6 +39,17 @@ package struct CoreAssignment: Sendable, Hashable {
     // Beyond this many threads, the waiting for each other inside a pass costs small models more than a thread adds.
     private static let verifierCoresMax = 8
 
+    /// Where a drafter computes if nothing could be measured: on cores of its own if the verifier has no use for those,
+    /// else in turns on all of them. Drafts in turns rest where they lose, while halves of the cores stay halves.
+    package static func unmeasured(available: CPUList, coresMax: Int? = nil) -> ClusterPlacement {
+        func cores(_ placement: ClusterPlacement) -> Int {
+            let all = Self(
+                available: available, verifiers: 1, drafters: 1, coresMax: coresMax, placement: placement)
+            return all.verifiers[0].threads
+        }
+        return cores(.apart) < cores(.together) ? .together : .apart
+    }
+
     /// Apart, a drafter gets one core unless it is to have more, because a small model's pass has too little work to
     /// divide; verifiers divide the rest. Together, verifiers divide all cores, and drafters have those of one each.
     ///

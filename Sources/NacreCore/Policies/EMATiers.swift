@@ -8,9 +8,9 @@ package struct EMATiers: DraftPolicy {
     package static let manual = PolicyManual(
         .ema, "one of three draft lengths, by a running mean of accepted drafts",
         [
-            PolicyParameter("low", 1, 1...64, isWhole: true, "shortest draft length"),
-            PolicyParameter("middle", 3, 1...64, isWhole: true, "the first one"),
-            PolicyParameter("high", 7, 1...64, isWhole: true, "longest draft length"),
+            PolicyParameter("low", 1, 1...Double(PolicyManual.draftsMax), isWhole: true, "shortest draft length"),
+            PolicyParameter("middle", 3, 1...Double(PolicyManual.draftsMax), isWhole: true, "the first one"),
+            PolicyParameter("high", 7, 1...Double(PolicyManual.draftsMax), isWhole: true, "longest draft length"),
             PolicyParameter("weight", 0.2, 0.001...1, "share of a new round in the mean"),
             PolicyParameter("up", 0, -8...8, "added to the bar for a longer one"),
             PolicyParameter("down", -0.25, -8...8, "added to the bar for a shorter one"),

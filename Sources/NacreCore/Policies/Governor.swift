@@ -97,7 +97,7 @@ package struct Governor: Sendable {
     package func cautiousRatio(_ forecast: Forecast) -> Double {
         let ratio = ratio(forecast)
         let doubt = ratio.value > 0 ? Self.errors * ratio.error / ratio.value : 0
-        return (roundsHere < Self.roundsMin ? min(ratio.value, ratio.forecast) : ratio.value) * (1 - doubt)
+        return (roundsHere < Self.roundsMin ? min(ratio.value, ratio.forecast) : ratio.value) * max(0, 1 - doubt)
     }
 
     /// How the next round should be decoded, by `forecast` and what was measured so far.

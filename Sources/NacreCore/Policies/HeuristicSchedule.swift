@@ -5,7 +5,7 @@ package struct HeuristicSchedule: DraftPolicy {
     package static let manual = PolicyManual(
         .heuristic, "longer after full acceptance, shorter after a rejection",
         [
-            PolicyParameter("start", 5, 1...64, isWhole: true, "drafts of the first round"),
+            PolicyParameter("start", 5, 1...Double(PolicyManual.draftsMax), isWhole: true, "drafts of the first round"),
             PolicyParameter("up", 2, 0...16, isWhole: true, "added after full acceptance"),
             PolicyParameter("down", 1, 0...16, isWhole: true, "taken away otherwise"),
         ])

@@ -6,7 +6,10 @@
 package struct PearlRatio: DraftPolicy {
     package static let manual = PolicyManual(
         .ratio, "as many drafts as the drafter makes during a pass",
-        [PolicyParameter("start", 4, 1...64, isWhole: true, "drafts until both have been measured")])
+        [
+            PolicyParameter(
+                "start", 4, 1...Double(PolicyManual.draftsMax), isWhole: true, "drafts until both have been measured")
+        ])
 
     private let start: Int
 

@@ -1,6 +1,6 @@
 /// What people are told about a policy.
 package struct PolicyManual: Sendable, Hashable {
-    /// No round is longer.
+    /// No round of a chain is longer.
     package static let draftsMax = 32
 
     package let name: PolicySpecification.Name

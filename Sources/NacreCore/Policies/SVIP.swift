@@ -9,7 +9,7 @@ package struct SVIP: DraftPolicy {
         [
             PolicyParameter("h", 0.6, 0...10, "threshold"),
             PolicyParameter("c", 0.15, 0.001...10, "factor of the entropy"),
-        ], decidesPerToken: true, draftsMax: PolicyManual.draftsMax)
+        ], decidesPerToken: true)
 
     private let h, c: Double
 

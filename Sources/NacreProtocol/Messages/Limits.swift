@@ -17,7 +17,7 @@ package enum Limits {
     package static let promptBytesMax = 512 << 10
     package static let promptTokensMax = 32_768
     package static let outputTokensMax = 32_768
-    /// Drafts of a round.
+    /// Drafts of a round of a chain.
     package static let gammaMax = PolicyManual.draftsMax
     /// Output tokens of a job with beams: all its answers fit into a frame.
     package static let beamTokensMax = 8_192
