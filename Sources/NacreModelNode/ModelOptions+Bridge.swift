@@ -54,7 +54,8 @@ extension ModelOptions {
                 "cores": "\(settings[Self.cpus]?.description ?? "any")", "context": "\(context)",
                 "slots": "\(settings[Self.slots])", "bridge": "\(bridge.kind.rawValue)",
                 "target.tokens": "\(target.vocabularySize)", "shared": "\(bridge.overlap.shared)",
-                "share.of.text": "\(Int((100 * bridge.textShare).rounded())) %", "libllama": "\(LlamaBackend.version)",
+                "share.of.text": bridge.textShare.map { "\(Int((100 * $0).rounded())) %" } ?? "unknown",
+                "libllama": "\(LlamaBackend.version)",
             ])
         return Bridged(
             served: ServedModel(model, target: target, bridge: bridge.kind, shape: host.shape, contextPerJob: context),

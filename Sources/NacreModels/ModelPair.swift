@@ -102,10 +102,10 @@ extension ModelPair {
         guard let bridge else { return "none applies" }
         if bridge == .none { return "none needed" }
         let others = bridges.dropFirst().map(\.rawValue)
-        let shares = [textShare, draftTextShare].compactMap { $0.map(Self.percent) }
-        let share =
-            shares.count < 2
-            ? "" : "; of a text's tokens \(shares[0]) of the target's are shared, \(shares[1]) of the draft's"
+        let shares = [(textShare, "target"), (draftTextShare, "draft")].compactMap { share, whose in
+            share.map { "\(Self.percent($0)) of the \(whose)'s" }
+        }
+        let share = shares.isEmpty ? "" : "; of a text's tokens are shared \(shares.joined(separator: ", "))"
         return "\(bridge.rawValue)\(others.isEmpty ? "" : " (also: \(others.joined(separator: ", ")))")\(share)"
     }
 

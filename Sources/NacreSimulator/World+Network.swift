@@ -101,6 +101,9 @@ extension World {
 
     /// Hands on every whole message; the process may let go of the connection meanwhile.
     private func deliver(_ id: ConnectionID, _ side: Side) {
+        defer {
+            if let end = connections[id]?.ends[side.rawValue] { hosts[end.host.index].shell?.readComplete() }
+        }
         while let end = connections[id]?.ends[side.rawValue], end.isOpen {
             do throws(WireError) {
                 guard let message = try connections[id]?.ends[side.rawValue].parser.next() else { return }

@@ -12,9 +12,9 @@ package struct VocabularyBridge: Sendable {
     /// name, or a tokenizer does not give back what the target's tokens say.
     package let goesByText: Bool
     /// The part of a text's tokens that the drafter has, and of the drafter's own that the target has: by these `auto`
-    /// decides.
-    package let textShare: Double
-    package let draftTextShare: Double
+    /// decides; `nil` where a tokenizer cannot say the sample text.
+    package let textShare: Double?
+    package let draftTextShare: Double?
     package let overlap: VocabularyOverlap
     let target: ByteExactTokenizer
     let draft: ByteExactTokenizer
@@ -55,8 +55,8 @@ package struct VocabularyBridge: Sendable {
         goesByText = asked != .tli && canSpell
         self.overlap = overlap
         self.intersection = intersection
-        textShare = survey.textShare ?? 0
-        draftTextShare = survey.draftTextShare ?? 0
+        textShare = survey.textShare
+        draftTextShare = survey.draftTextShare
         stringLevel =
             kind == .slrs
             ? try StringLevelRejectionSampling(target: self.target, draft: self.draft, rowsMax: Self.rowsMax) : nil

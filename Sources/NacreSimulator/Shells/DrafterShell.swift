@@ -15,6 +15,7 @@ final class DrafterShell: Shell {
     private(set) var machine: DrafterMachine
     private var engine: SimulatedEngine
     private var queue = EffectQueue<DrafterMachine.Effect>()
+    private var verdicts: [DrafterMachine.Input] = []
     private var control: ControlPort?
     /// What each stream was allowed and where it is, from the messages alone.
     private var limits: [StreamKey: Position] = [:]
@@ -54,9 +55,19 @@ final class DrafterShell: Shell {
         }
     }
 
+    /// As `DrafterNode`: verdicts that come together wait for each other.
     func step(_ input: DrafterMachine.Input) {
+        verdicts.append(input)
+        if case .received(_, .verdict) = input { return }
+        readComplete()
+    }
+
+    func readComplete() {
+        guard !verdicts.isEmpty else { return }
+        let inputs = verdicts
+        verdicts = []
         var effects: [DrafterMachine.Effect] = []
-        machine.step(input, at: world.now, into: &effects)
+        machine.step(inputs, at: world.now, into: &effects)
         queue.append(effects)
         guard queue.beginDraining() else { return }
         while let effect = queue.next() { perform(effect) }

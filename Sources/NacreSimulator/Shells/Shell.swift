@@ -8,9 +8,15 @@ protocol Shell: AnyObject {
     func opened(_ id: ConnectionID, _ dial: DialID?)
     func dialFailed(_ dial: DialID)
     func received(_ message: Message, on id: ConnectionID)
+    /// That was all that came together.
+    func readComplete()
     func lost(_ id: ConnectionID)
     /// - Parameter shard: whose engine it was; a drafter has one.
     func passed(_ outcome: PassOutcome, shard: ShardIndex)
+}
+
+extension Shell {
+    func readComplete() {}
 }
 
 /// Effects of one machine in the order it emitted them, also when performing one makes the machine step again.
