@@ -165,11 +165,19 @@ struct PolicyTests {
         for (alpha, nodes) in [(0.8, 7), (0.9, 11), (0.6, 4)] {
             #expect(goodput.draftLength(conditions(.stream, alpha: alpha)) == nodes - 1)
         }
-        let lockStep = conditions(.lockStep, roundTrip: 10_000)
+        // Where passes cost the same whatever they hold, PEARL's best of 10.4.
+        let flat = conditions(.lockStep, perNode: 0, roundTrip: 10_000)
         let model = ThroughputModel(
-            alpha: 0.8, cost: lockStep.cost, draftMicroseconds: 20_000, delayMicroseconds: 5_000)
-        let gamma = goodput.draftLength(lockStep)
+            alpha: 0.8, cost: flat.cost, draftMicroseconds: 20_000, delayMicroseconds: 5_000)
+        let gamma = goodput.draftLength(flat)
         #expect(gamma >= 2 && (2...64).allSatisfy { model.pearl(gamma: $0) <= model.pearl(gamma: gamma) })
+        for gamma in 2...8 {
+            let rate = 1e6 * flat.tokensPerMicrosecond(drafts: gamma)
+            #expect(abs(rate / model.pearl(gamma: gamma) - 1) < 1e-9)
+        }
+        // Where nodes cost, a pre-verify costs less: 2 tokens in a pass of one and two thirds of a pass of two.
+        let steps = conditions(.lockStep, alpha: 0.5, draft: 1)
+        #expect(abs(steps.tokensPerMicrosecond(drafts: 2) * (100_000 + 110_000 * 2 / 3) / 2 - 1) < 1e-9)
         // A pass that costs as much as its nodes, a drafter as slow as the target, and a way that takes too long.
         #expect(goodput.draftLength(conditions(.stream, fixed: 0)) == 0)
         for pacing in RoundConditions.Pacing.allCases where pacing != .stream {

@@ -1,3 +1,5 @@
+import RealModule
+
 /// What a policy that decides per round may look at, all of it measured.
 package struct RoundConditions: Sendable {
     /// Who waits for whom.
@@ -47,7 +49,7 @@ package struct RoundConditions: Sendable {
 
     /// The draft length of the best expected tokens per second of all jobs of the pass, and that rate per microsecond.
     ///
-    /// Searched, because t_p is a table with steps. `turns`: ALGORITHMS 1.2; `lockStep`: the PEARL(γ) of 10.4, two
+    /// Searched, because t_p is a table with steps. `turns`: ALGORITHMS 1.2; `lockStep`: PEARL (`lockStepRate`), two
     /// drafts at least; `stream`: the batch cap of 10.5, without the passes
     /// that follow rejections, which `tokensPerMicrosecond` knows. Ties to fewer; 0 where plain decoding is best.
     package var best: (drafts: Int, tokensPerMicrosecond: Double) { found ?? search() }
@@ -101,13 +103,27 @@ package struct RoundConditions: Sendable {
             return all(tokens[gamma]) / (drafting + pass + roundTripMicroseconds)
         case .lockStep:
             // A window of one has nothing to post-verify.
-            guard gamma > 1 else { return 0 }
-            let pass = cost.microseconds(nodes: nodes(gamma) - peers - 1)
-            let own = ThroughputModel.pearlTokensPerStep(alpha: acceptance.alpha, gamma: gamma)
-            return all(own) / (max(drafting, pass) + roundTripMicroseconds)
+            return gamma > 1 ? lockStepRate(gamma) : 0
         case .stream:
             return all(tokens[gamma]) / cost.microseconds(nodes: nodes(gamma))
         }
+    }
+
+    /// PEARL's, from one rejection to the next: a pre-verify, whose pass has no drafts of the job, and α/(1 − α^γ)
+    /// post-verifies with γ nodes. ALGORITHMS 10.4 has all of these steps take as long as the last, which is so where
+    /// passes cost the same whatever they hold; where they do not, its best γ is too short.
+    private func lockStepRate(_ gamma: Int) -> Double {
+        let alpha = acceptance.alpha
+        let posts = alpha / (1 - Double.pow(alpha, gamma))
+        let share = posts / (1 + posts)
+        // The others that draft are in either step, each in its own.
+        let beside = Double(others + 1) + Double(peers * (gamma - 1)) * share
+        func step(_ drafts: Int) -> Double {
+            let pass = cost.microseconds(nodes: Int(beside.rounded()) + drafts)
+            return max(Double(gamma) * draftMicroseconds, pass) + roundTripMicroseconds
+        }
+        let tokens = Double(others - peers) * (1 + posts) + Double(peers + 1) / (1 - alpha)
+        return tokens / (step(0) + posts * step(gamma - 1))
     }
 
     /// The stream's, with what follows a rejection: no draft stands then, and the next pass goes without, or waits for
