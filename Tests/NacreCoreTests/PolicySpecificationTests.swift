@@ -56,7 +56,8 @@ struct PolicySpecificationTests {
                 + "min (whole, 0 to 32, default 0), max (whole, 1 to 32, default 32)")
         #expect(
             fault("adaedl:lambda=1.5")
-                == "policy adaedl: '1.5' is no value of lambda (0 to 1, default 0.2): least bound on acceptance, at first"
+                == "policy adaedl: '1.5' is no value of lambda (0 to 1, default 0.25): "
+                + "least bound on acceptance, at first"
         )
         #expect(
             fault("fixed:gamma=2.5")
@@ -64,8 +65,8 @@ struct PolicySpecificationTests {
                 + "drafts off")
         #expect(fault("svip:h=0.1,h=0.2") == "policy svip: h is given twice: give it once")
         #expect(fault("fixed:max=4,draft-n-max=5") == "policy fixed: max is given twice: give it once")
-        #expect(fault("adaedl:lambda") == "'lambda' is no parameter: write name=value, as in adaedl:lambda=0.2")
-        #expect(fault("adaedl:") == "'' is no parameter: write name=value, as in adaedl:lambda=0.2")
+        #expect(fault("adaedl:lambda") == "'lambda' is no parameter: write name=value, as in adaedl:lambda=0.25")
+        #expect(fault("adaedl:") == "'' is no parameter: write name=value, as in adaedl:lambda=0.25")
         #expect(fault("svip:min=9,max=8") == "policy svip: min=9 is above max=8: give min at most max")
         for text in [
             "", ":", "fixed:gamma=nan", "fixed:gamma=inf", "fixed:gamma=", "fixed:gamma=1e9", "fixed:=4",
