@@ -200,7 +200,7 @@ struct GovernorTests {
                 governor.record(GovernedRound(forecast: fair, tokens: 18, microseconds: 10))
             }
         }
-        draft(&governor, rounds: 12)
+        draft(&governor, rounds: 30)
         let (cautious, ratio) = (governor.cautiousRatio(fair), governor.expectedRatio(fair))
         #expect(cautious > 1.2 && cautious < 0.97 * ratio)
         var other = governor.elsewhere
