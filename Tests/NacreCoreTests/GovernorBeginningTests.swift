@@ -33,21 +33,21 @@ struct GovernorBeginningTests {
 
     @Test("Before its first rest it looks at plain decoding, and the first probe comes soon, paid in advance")
     func firstRest() {
-        var governor = Governor(isHeld: true)
+        var governor = Governor(.best)
         let poor = Tokens(drafting: 0.5)
         #expect(decode(&governor, poor) { !$0.order.mayDraft } == 8)
         #expect(governor.phase == .checking)
         #expect(decode(&governor, poor) { $0.phase == .resting } == 5)
         #expect(decode(&governor, poor) { $0.phase == .probing } == 16)
         // Plain decoding is slower still: the forecast was wrong of both.
-        governor = Governor(isHeld: true)
+        governor = Governor(.best)
         #expect(decode(&governor, Tokens(plain: 0.5, drafting: 0.6)) { $0.phase == .resting } == 400)
     }
 
     @Test("After a close probe the next comes no later than after a clear one")
     func closeProbe() {
         func pause(_ drafting: Double) -> Int {
-            var governor = Governor(isHeld: true)
+            var governor = Governor(.best)
             _ = decode(&governor, Tokens(drafting: 0.5)) { $0.phase == .probing }
             _ = decode(&governor, Tokens(drafting: drafting)) { $0.phase == .resting }
             return decode(&governor, Tokens(drafting: drafting)) { $0.phase == .probing }
@@ -67,7 +67,7 @@ struct GovernorBeginningTests {
 
     @Test("Rounds before the first drafts are no part of a probe, and are not measured")
     func draftless() {
-        var governor = Governor(isHeld: true)
+        var governor = Governor(.best)
         _ = decode(&governor, Tokens(drafting: 0.5)) { $0.phase == .probing }
         let known = governor.expectedRatio(Self.fair)
         for _ in 0..<12 {

@@ -39,8 +39,9 @@ private func decode(
     _ world: World, policy text: String, rounds: Int, seed: UInt64 = 1, counts: (Int) -> Bool
 ) throws -> Course {
     var random = SplitMix(seed: seed)
-    var policy = DraftLengthPolicy(try PolicySpecification(parsing: text), key: StreamKey(rawValue: seed))
-    var governor = Governor()
+    let specification = try PolicySpecification(parsing: text)
+    var policy = DraftLengthPolicy(specification, key: StreamKey(rawValue: seed))
+    var governor = Governor(specification.lengths)
     var acceptance = PositionalAcceptance()
     var (tokens, best) = (0.0, 0.0)
     var course = Course()
@@ -68,7 +69,7 @@ private func decode(
         guard counts(round) else { continue }
         // On the mean: what is judged are the decisions, not the luck of the draws.
         tokens += world.expected(drafts, round: round).tokens
-        let choices = text.hasPrefix("goodput") ? Array(0...16) : [0, max(1, wanted)]
+        let choices = ["goodput", "ratio"].contains(text) ? Array(0...16) : [0, max(1, wanted)]
         best += time * (choices.map { world.rate($0, round: round) }.max() ?? 0)
         if drafts > 0 { course.draftingRounds += 1 }
     }
@@ -151,6 +152,26 @@ struct GovernorTests {
         #expect(course.draftingRounds > 8_500 && course.share > 1)
     }
 
+    @Test("A rule that follows rounds is shortened where shorter ones are faster; a length that was asked for is kept")
+    func adapted() throws {
+        let world = World(alpha: { _ in 0.8 })
+        // Ten drafts take as long as their pass: they are faster than none, and far from what is best.
+        #expect(world.rate(10, round: 0) > 1.1 * world.rate(0, round: 0))
+        #expect(world.rate(10, round: 0) < 0.8 * world.rate(3, round: 0))
+        let ratio = try decode(world, policy: "ratio", rounds: 10_000) { $0 >= 200 }
+        #expect(ratio.share > 0.96)
+        let fixed = try decode(world, policy: "fixed:gamma=10", rounds: 10_000) { $0 >= 200 }
+        #expect(fixed.share > 0.98 && fixed.share < 1.02)
+    }
+
+    @Test("A rule that was shortened has its length again once it may be as fast")
+    func lengthened() throws {
+        // Ten drafts are as good as any when nearly all stand.
+        let world = World(alpha: { $0 < 2_000 ? 0.8 : 0.98 })
+        let course = try decode(world, policy: "ratio", rounds: 20_000) { $0 >= 10_000 }
+        #expect(course.share > 0.96)
+    }
+
     @Test("An order holds the policy, and the reason is a sentence")
     func orders() {
         let (full, short) = (
@@ -169,7 +190,7 @@ struct GovernorTests {
 
     @Test("Elsewhere it goes on from what is known, and is soon told otherwise")
     func elsewhere() {
-        var governor = Governor(isHeld: true)
+        var governor = Governor(.best)
         #expect(governor.phase == .drafting)
         let fair = Governor.Forecast(plain: 1, speculative: 1.2)
         // Half as fast as was forecast.
@@ -192,7 +213,7 @@ struct GovernorTests {
     @Test("Who pays before he drafts is told less: the error off, and the forecast at most until eight rounds here")
     func cautious() {
         let fair = Governor.Forecast(plain: 1, speculative: 1.2)
-        var governor = Governor(isHeld: true)
+        var governor = Governor(.best)
         // Half again as fast as was forecast.
         func draft(_ governor: inout Governor, rounds: Int) {
             for _ in 0..<rounds {
@@ -217,7 +238,7 @@ struct GovernorTests {
 
     /// One that has seen drafts take twice as long as forecast, and has saved up for probes.
     private func resting(_ fair: Governor.Forecast) -> Governor {
-        var governor = Governor(isHeld: true)
+        var governor = Governor(.best)
         for _ in 0..<6_000 {
             let order = governor.next(fair)
             governor.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 6 : 10, microseconds: 10))
@@ -246,7 +267,7 @@ struct GovernorTests {
         var rich = governor.elsewhere
         rich.resume(after: governor)
         #expect(rounds(untilProbing: &rich, fair) < 24)
-        var spent = Governor(isHeld: true)
+        var spent = Governor(.best)
         for _ in 0..<100 {
             let order = spent.next(fair)
             spent.record(GovernedRound(forecast: fair, tokens: order.mayDraft ? 6 : 10, microseconds: 10))

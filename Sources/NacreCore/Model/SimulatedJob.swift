@@ -58,7 +58,7 @@ struct SimulatedJob {
         self.text = text
         self.salt = salt
         self.policy = policy
-        governor = pair.governor ?? Governor(isHeld: policy.specification == .goodput)
+        governor = pair.governor ?? Governor(policy.specification.lengths)
         acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha)
     }
 

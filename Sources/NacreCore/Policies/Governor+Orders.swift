@@ -1,4 +1,15 @@
 extension Governor {
+    /// What the lengths that the policy asks for are to the governor.
+    package enum Lengths: Sendable, Hashable {
+        /// The cost model's own: nothing is longer than it finds best, so nothing is shortened.
+        case best
+        /// They follow what becomes of drafts and know little of what drafts cost, so that the governor sees to that:
+        /// kept as long as shorter ones are not faster.
+        case adapted
+        /// Kept as long as plain decoding is not faster: somebody asked for them, or the drafter ends rounds by itself.
+        case asked
+    }
+
     /// What the cost model expects of the next round, in tokens per microsecond of all jobs that share the pass.
     package struct Forecast: Sendable, Hashable {
         package var plain: Double

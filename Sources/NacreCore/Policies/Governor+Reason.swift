@@ -4,6 +4,8 @@ extension Governor {
         case notMeasured
         case pays(Double)
         case shortened(Double)
+        /// How fast the policy's length is expected to be against the best one.
+        case shorterPays(Double)
         case slower(Double)
         case probing
 
@@ -14,6 +16,8 @@ extension Governor {
             case .pays(let ratio): "drafts decode \(times(ratio)) times as fast as plain decoding"
             case .shortened(let ratio):
                 "drafts of the policy's length decode \(times(ratio)) times as fast as plain decoding: shortened"
+            case .shorterPays(let ratio):
+                "drafts of the policy's length decode \(times(ratio)) times as fast as shorter ones: shortened"
             case .slower(let ratio): "drafts would decode \(times(ratio)) times as fast as plain decoding: resting"
             case .probing: "drafts are tried for a few rounds"
             }

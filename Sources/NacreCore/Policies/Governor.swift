@@ -2,9 +2,9 @@
 ///
 /// | state | leaves when | to |
 /// |---|---|---|
-/// | full (not of a held governor) | measured to be slower than plain | shortened |
+/// | full (not of `best` lengths) | measured to be slower than plain; if `adapted`, than shortened | shortened |
 /// | shortened (at most the cost model's best length) | slower than plain | resting |
-/// | shortened | faster, and its pause is over | full |
+/// | shortened | faster, and its pause is over; if `adapted`, and the policy's length may be as fast | full |
 /// | full, shortened | seems slower, but plain decoding was never measured | checking |
 /// | resting | expected to be faster beyond doubt, or a probe says so by `gain` | shortened |
 /// | any | a probe of the other way is due and paid for | the same, after a few rounds |
@@ -18,16 +18,8 @@
 /// So probing stays below `budget` of all tokens, and an `endowment`, however bad the other way is, and pauses grow
 /// while nothing changes.
 package struct Governor: Sendable {
-    private enum State: Sendable, Hashable {
-        case full, shortened, resting
-        /// Drafting for so many more rounds while resting.
-        case probing(left: Int, extensions: Int)
-        /// Plain for so many more rounds while drafting.
-        case checking(left: Int, isFull: Bool)
-    }
-
     private var state: State
-    private var drafting = MeasuredRate()
+    private var measured = MeasuredLengths()
     private var plain = MeasuredRate(spread: plainSpread)
     private var credit = endowment
     /// Rounds of drafting that were measured here, in no other circumstances.
@@ -44,19 +36,19 @@ package struct Governor: Sendable {
     /// What is said of the last decision.
     package private(set) var reason = Reason.notMeasured
 
-    /// The lengths are the cost model's own: nothing is longer than it finds best, so nothing is shortened.
-    private let isHeld: Bool
+    private let lengths: Lengths
 
-    package init(isHeld: Bool = false) {
-        self.isHeld = isHeld
-        state = isHeld ? .shortened : .full
+    package init(_ lengths: Lengths = .asked) {
+        self.lengths = lengths
+        state = lengths == .best ? .shortened : .full
     }
 
     /// The governor of the same drafts in other circumstances, another load for instance: it goes on from what is known
     /// here and takes it for little.
     package var elsewhere: Governor {
         var other = self
-        other.drafting.doubt(to: Self.agedTo, rounds: Self.roundsMin)
+        other.measured.own.doubt(to: Self.agedTo, rounds: Self.roundsMin)
+        other.measured.shortened.doubt(to: Self.agedTo, rounds: Self.roundsMin)
         other.plain.doubt(to: Self.agedTo, rounds: Self.roundsMin)
         (other.restPause, other.checkPause) = (Self.firstPause, Self.firstPause)
         switch state {
@@ -78,15 +70,7 @@ package struct Governor: Sendable {
         isSettling = isSettling || order.mayDraft != last.order.mayDraft
     }
 
-    package var phase: Phase {
-        switch state {
-        case .full: .drafting
-        case .shortened: isHeld ? .drafting : .shortened
-        case .resting: .resting
-        case .probing: .probing
-        case .checking: .checking
-        }
-    }
+    package var phase: Phase { state.phase(of: lengths) }
 
     /// By how much drafts that are expected to be so fast would be faster than plain decoding, by what was measured of
     /// such expectations.
@@ -106,12 +90,12 @@ package struct Governor: Sendable {
         let (last, wasSettling) = (order.mayDraft, isSettling)
         defer { isSettling = order.mayDraft != last || wasSettling }
         switch state {
-        case .full, .shortened: nextDrafting(ratio, isFull: state == .full)
+        case .full, .shortened: nextDrafting(ratio, forecast)
         case .resting: nextResting(ratio)
         case .probing(let left, let extensions) where left <= 0 || isRuinous: endProbe(ratio, extensions)
         case .checking(let left, let isFull) where left <= 0:
             move(to: isFull ? .full : .shortened)
-            nextDrafting(ratio, isFull: isFull)
+            nextDrafting(ratio, forecast)
         case .probing, .checking: break
         }
         return order
@@ -158,15 +142,10 @@ package struct Governor: Sendable {
     }
 
     /// What the next round is to be decoded by.
-    package var order: Order {
-        switch state {
-        case .full: Order(mayDraft: true, isShortened: false)
-        case .shortened, .probing: Order(mayDraft: true, isShortened: true)
-        case .resting, .checking: Order(mayDraft: false, isShortened: false)
-        }
-    }
+    package var order: Order { state.order }
 
-    private mutating func nextDrafting(_ ratio: Ratio, isFull: Bool) {
+    private mutating func nextDrafting(_ ratio: Ratio, _ forecast: Forecast) {
+        let isFull = state.isFull
         if drafting.rounds >= Self.roundsMin && isSlower(ratio) || isHopeless(ratio) {
             guard plain.rounds > 0 || checks >= Self.checksMax else {
                 // The forecast may be as wrong of plain decoding.
@@ -177,9 +156,17 @@ package struct Governor: Sendable {
             reason = isFull ? .shortened(ratio.value) : .slower(ratio.value)
             // Another length is another rate.
             let rest = drafting.rounds < Self.roundsKnown ? Self.firstPause : Self.pause.lowerBound
-            if isFull { drafting = MeasuredRate() } else { restPause = rest }
+            if !isFull {
+                restPause = rest
+            } else if lengths == .asked {
+                measured.shortened = MeasuredRate()
+            }
             move(to: isFull ? .shortened : .resting)
             return
+        }
+        if isFull, lengths == .adapted, measured.isShortenedFaster(forecast) {
+            reason = .shorterPays(forecast.speculative / forecast.shortened)
+            return move(to: .shortened)
         }
         reason = drafting.rounds < Self.roundsMin ? .notMeasured : .pays(ratio.value)
         // Where forecast and measurement are at odds it may well cost nothing.
@@ -189,11 +176,16 @@ package struct Governor: Sendable {
             checkPause = min(2 * checkPause, Self.pause.upperBound)
             move(to: .checking(left: Self.plainProbeRounds + 1, isFull: isFull))
             plain.age(to: Self.agedTo)
-        } else if !isFull, !isHeld, since >= fullPause, ratio.value > Self.gain {
-            fullPause = min(2 * fullPause, Self.pause.upperBound)
-            drafting = MeasuredRate()
-            move(to: .full)
+        } else if !isFull, lengths != .best, since >= fullPause, ratio.value > Self.gain {
+            tryFull(forecast)
         }
+    }
+
+    /// The policy's own length once more, unless it is known to be slower.
+    private mutating func tryFull(_ forecast: Forecast) {
+        fullPause = min(2 * fullPause, Self.pause.upperBound)
+        if lengths == .adapted { measured.own.age(to: Self.agedTo) } else { measured.own = MeasuredRate() }
+        if lengths != .adapted || measured.mayOwnBeAsFast(forecast) { move(to: .full) }
     }
 
     private mutating func nextResting(_ ratio: Ratio) {
@@ -256,12 +248,14 @@ package struct Governor: Sendable {
         return (value, value * (relative.0 * relative.0 + relative.1 * relative.1).squareRoot(), expected)
     }
 
-    /// What is forecast of drafts as long as they are, or would be.
+    /// What was measured of drafts as long as they are, or would be, and what is forecast of them.
+    private var drafting: MeasuredRate {
+        get { measured[isOwn: state.isFull] }
+        set { measured[isOwn: state.isFull] = newValue }
+    }
+
     private func speculative(_ forecast: Forecast) -> Double {
-        switch state {
-        case .full, .checking(_, isFull: true): forecast.speculative
-        case .shortened, .resting, .probing, .checking: forecast.shortened
-        }
+        state.isFull ? forecast.speculative : forecast.shortened
     }
 
     /// The probe has cost much more than it was expected to: it need not be seen through.

@@ -23,6 +23,16 @@ package struct PolicySpecification: Sendable, Hashable, CustomStringConvertible 
     /// Whether it turns drafts off, without probing whether they would pay.
     package var draftsNothing: Bool { name == .fixed && parameters.whole("gamma") == 0 }
 
+    /// What a governor makes of its lengths.
+    package var lengths: Governor.Lengths {
+        switch name {
+        // Bounds that somebody set may be above what is best.
+        case .goodput: settings.isEmpty ? .best : .asked
+        case .ratio, .heuristic, .ema: .adapted
+        case .fixed, .threshold, .adaedl, .svip, .thompson: .asked
+        }
+    }
+
     /// The default policy.
     package static let goodput = PolicySpecification(.goodput)
 

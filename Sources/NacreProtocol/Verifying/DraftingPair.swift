@@ -98,7 +98,7 @@ struct DraftingPair: Sendable {
                     isTypical: isTypical && !isDisturbed && load == self.load, isBeginning: isBeginning))
         }
         let last = self.governor
-        var governor = governors[load] ?? last?.elsewhere ?? Governor(isHeld: key.policy == .goodput)
+        var governor = governors[load] ?? last?.elsewhere ?? Governor(key.policy.lengths)
         if load != self.load, let last { governor.resume(after: last) }
         let order = governor.next(joint ?? forecast)
         self.load = load

@@ -109,7 +109,7 @@ extension VerifierMachine {
         let ratio =
             switch governor.reason {
             case .pays(let ratio), .shortened(let ratio), .slower(let ratio): ratio
-            case .notMeasured, .probing: 0.0
+            case .notMeasured, .probing, .shorterPays: 0.0
             }
         if !own.isEmpty, governor.phase == .drafting || governor.phase == .shortened, own.allSatisfy(\.pace.restsAlone)
         {

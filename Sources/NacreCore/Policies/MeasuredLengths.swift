@@ -1,0 +1,39 @@
+/// What a governor has measured of the two lengths that its rounds may have: the policy's own, and at most the cost
+/// model's best.
+struct MeasuredLengths: Sendable, Hashable {
+    var own = MeasuredRate()
+    var shortened = MeasuredRate()
+
+    subscript(isOwn isOwn: Bool) -> MeasuredRate {
+        get { isOwn ? own : shortened }
+        set { if isOwn { own = newValue } else { shortened = newValue } }
+    }
+
+    /// Whether shortened rounds are faster beyond doubt: measured to be, or expected to be far faster while a few rounds
+    /// have not said otherwise.
+    func isShortenedFaster(_ forecast: Governor.Forecast) -> Bool {
+        guard forecast.isUsable, forecast.speculative < forecast.shortened else { return false }
+        let (ratio, error) = ownToShortened(forecast)
+        let isMeasured = own.rounds >= Governor.roundsMin && ratio * (1 + Governor.errors * error) * Governor.gain < 1
+        let expected = forecast.speculative / forecast.shortened
+        return isMeasured || own.rounds >= Governor.roundsHopeless && max(ratio, expected) < Governor.hopeless
+    }
+
+    /// Whether the policy's own length may well be as fast as shortened rounds are.
+    func mayOwnBeAsFast(_ forecast: Governor.Forecast) -> Bool {
+        let (ratio, error) = ownToShortened(forecast)
+        return ratio * (1 + error) >= 1
+    }
+
+    /// Tokens per time of rounds of the policy's own length over those of shortened ones, with its relative error.
+    ///
+    /// Of shortened rounds before there were any, what is expected is taken; where longer ones are slower than was
+    /// expected of them, so much slower.
+    private func ownToShortened(_ forecast: Governor.Forecast) -> (ratio: Double, error: Double) {
+        let isKnown = shortened.rounds > 0
+        let correction = isKnown ? shortened.correction : min(1, own.correction)
+        let errors = (own.relativeError, isKnown ? shortened.relativeError : 0)
+        let ratio = forecast.speculative * own.correction / (forecast.shortened * correction)
+        return (ratio, (errors.0 * errors.0 + errors.1 * errors.1).squareRoot())
+    }
+}
