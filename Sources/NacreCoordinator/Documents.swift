@@ -27,6 +27,7 @@ extension JobDocument {
         if speculation.method.usesBeams { describeBeams(speculation, record.answers) }
         draftModels = record.draftModels.sorted()
         sharesCores = record.sharesCores
+        pairing = record.pairing
         policy = record.policy.policy.description
         policySetBy = record.policy.setBy + (record.policy.isAuto ? " (auto)" : "")
         if case .queued = record.state, let setback = record.setback {
@@ -145,6 +146,8 @@ extension NodeDocument {
             context: node.hello.capacity.context,
             jobs: node.load.jobs, busy: Double(node.load.busy), stepMicroseconds: Int(node.load.stepMicroseconds),
             problem: problem)
+        let way = Int(node.load.roundTripMicroseconds)
+        roundTripMicroseconds = way > 0 ? way : nil
         bridge = node.hello.bridge == .none ? nil : node.hello.bridge.rawValue
         passingMicroseconds = Int(clamping: node.load.clock.passing)
         waitingMicroseconds = Int(clamping: node.load.clock.waiting)

@@ -123,6 +123,8 @@ struct DrafterCommand: AsyncParsableCommand {
         var hello = options.hello(
             settings, served, lookups: lookups, hasModel: hasModel, dataAddress: data.description)
         hello.node = name
+        hello.passTimes = ShardOptions.passTimes(of: [source.costs], tried: [])
+        hello.disturbance = source.costs.disturbance ?? ""
         hello.incarnation = incarnation
         ReadyLine(role: "drafter", addresses: ["data": data]).announce()
         let coordinator = PeerAddress(settings[ModelOptions.coordinator])

@@ -44,6 +44,34 @@ import Testing
         return link
     }
 
+    @Test("heartbeats carry the way to the coordinator and back: the fastest of the last eight answers")
+    func roundTrip() {
+        var link = registered()
+        func beat(at milliseconds: Int) -> UInt32? {
+            var effects: [ControlLink.Effect] = []
+            link.step(.tick(load), at: Instant(rawValue: Instant.milliseconds(milliseconds)), into: &effects)
+            for case .send(.heartbeat(let beat)) in effects { return beat.load.roundTripMicroseconds }
+            return nil
+        }
+        func answer(_ number: UInt64, at milliseconds: Int) {
+            _ = step(&link, .received(.heartbeatAck(HeartbeatAck(number: number))), at: milliseconds)
+        }
+        #expect(beat(at: 502) == 0, "unknown")
+        answer(1, at: 509)
+        #expect(beat(at: 1_002) == 7_000)
+        answer(2, at: 1_005)
+        #expect(beat(at: 1_502) == 3_000)
+        answer(2, at: 1_503)
+        #expect(beat(at: 2_002) == 3_000, "an answer that comes twice, and to nothing that was asked last")
+        answer(4, at: 2_022)
+        for number in 5...11 as ClosedRange<UInt64> {
+            let now = 2_002 + Int(number - 4) * 500
+            #expect(beat(at: now) == 3_000)
+            answer(number, at: now + 20)
+        }
+        #expect(beat(at: 6_002) == 20_000, "the fast answer is forgotten")
+    }
+
     @Test("dial, hello, vocabulary, registered, then a heartbeat every half second")
     func registers() {
         var link = link()

@@ -28,14 +28,16 @@ struct CoordinatorRig {
     mutating func join(
         _ link: LinkID, _ role: Role, name: String? = nil, vocabulary: UInt64 = 7, reportsVocabulary: Bool = true,
         sequences: Int = 1, model: UInt64 = 5, address: String? = nil, incarnation: Incarnation = 1,
-        engine: String = "", isExact: Bool = true, context: Int = 64, place: ComputePlace = .unknown
+        engine: String = "", isExact: Bool = true, context: Int = 64, place: ComputePlace = .unknown,
+        passTimes: [PassTime] = [], disturbance: String = ""
     ) {
         step(.opened(link))
         let capacity = Capacity(sequences: sequences, context: context, nodesMax: 16)
         let hello = Hello(
             node: name ?? "n\(link)", incarnation: incarnation, role: role, wireMin: 1, wireMax: 1, modelDigest: model,
             vocabularyDigest: vocabulary, dataAddress: address ?? "a\(link)", capacity: capacity, modelName: "",
-            engineVersion: engine, cores: "", place: place, isExact: isExact)
+            engineVersion: engine, cores: "", place: place, passTimes: passTimes, isExact: isExact,
+            disturbance: disturbance)
         step(.received(link, .hello(hello)))
         if reportsVocabulary { for part in 0..<3 { report(link, part, of: vocabulary) } }
     }

@@ -79,6 +79,7 @@ package enum JobText {
         if job.candidates != "distinct" { rows.append(("candidates", job.candidates)) }
         if job.merge > 0 { rows.append(("merge", "\(job.merge)")) }
         if job.sharesCores { rows.append(("cores", "shared: drafter and verifier take turns")) }
+        if let pairing = job.pairing { rows.append(("pairing", pairing)) }
         if !job.draftModels.isEmpty { rows.append(("draft_models", job.draftModels.joined(separator: ","))) }
         rows += [
             ("seed", "\(job.seed)"), ("prompt_tokens", "\(job.promptTokens)"), ("output_tokens", "\(job.outputTokens)"),

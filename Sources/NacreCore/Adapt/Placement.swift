@@ -68,8 +68,6 @@ package struct PlacementQuestion: Sendable {
     package static let localRoundTrip = 150.0
     /// A drafter must promise so much more than none: it takes memory, and its text is read twice.
     package static let gainMin = 1.03
-    /// Most drafts of a round that are thought through.
-    private static let draftsMax = 16
 
     /// The best of each kind of placement that the tables know, the fastest first.
     package var options: [Prediction] {
@@ -103,7 +101,7 @@ package struct PlacementQuestion: Sendable {
 
     private func together(_ threads: Int) -> Prediction? {
         guard let model = model(threads, threads, roundTrip: Self.localRoundTrip) else { return nil }
-        let (drafts, rate) = Self.best { model.speculative(gamma: $0) }
+        let (drafts, rate) = model.inTurns
         return Prediction(placement: .together(cores: threads), tokensPerSecond: rate, drafts: drafts)
     }
 
@@ -121,41 +119,16 @@ package struct PlacementQuestion: Sendable {
         _ verifier: Int, _ drafter: Int, roundTrip: Double, disturbance: Double, isRemote: Bool = false
     ) -> Prediction? {
         guard let model = model(verifier, drafter, roundTrip: roundTrip) else { return nil }
-        let (drafts, rate) = Self.best { drafts in
-            // After a rejection the stream waits for so many drafts as pay, and for no pass behind that.
-            (0...drafts).map { Self.stream(model, drafts: drafts, awaited: $0, roundTrip: roundTrip) }.max() ?? 0
-        }
+        let (drafts, rate) = model.overlapped
         return Prediction(
             placement: .apart(verifierCores: verifier, drafterCores: drafter, isRemote: isRemote),
             tokensPerSecond: rate / disturbance, drafts: drafts)
-    }
-
-    /// The stream in passes of at most `drafts`, whose first after a rejection waits for `awaited` of them: a run that
-    /// begins with a prepared branch of that length, and the time that it took to make one.
-    private static func stream(
-        _ model: ThroughputModel, drafts: Int, awaited: Int, roundTrip: Double
-    ) -> Double {
-        guard awaited > 0 else { return model.stream(batchCap: drafts + 1) }
-        let prepared = model.stream(batchCap: drafts + 1, branchHit: 1, branchTokens: awaited)
-        let tokens = 1 / (1 - model.alpha)
-        let wait = Double(awaited) * model.draftMicroseconds + roundTrip
-        return tokens / (tokens / prepared + wait / 1e6)
     }
 
     private func model(_ verifier: Int, _ drafter: Int, roundTrip: Double) -> ThroughputModel? {
         guard let cost = target[verifier], let draft = draft[drafter] else { return nil }
         return ThroughputModel(
             alpha: alpha, cost: cost, draftMicroseconds: draft, delayMicroseconds: roundTrip / 2)
-    }
-
-    /// The length of the highest rate; of equals the shortest.
-    private static func best(_ rate: (Int) -> Double) -> (drafts: Int, rate: Double) {
-        var best = (drafts: 1, rate: rate(1))
-        for drafts in 2...draftsMax {
-            let next = rate(drafts)
-            if next > best.rate { best = (drafts, next) }
-        }
-        return best
     }
 }
 

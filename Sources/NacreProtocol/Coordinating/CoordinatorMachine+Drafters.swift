@@ -2,10 +2,11 @@ import NacreCore
 
 // Which drafters and helpers a job gets.
 extension CoordinatorMachine {
-    /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those with cores of their own,
-    /// of these the ones that serve the fewest jobs; those on another verifier's cores, in whose passes they would
-    /// meddle, come behind all others, and last of all those that the job has lost, the latest at the end: so one that
-    /// suits it gets its turn however many do not. Of those on the verifier's own cores all its jobs have the same one,
+    /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those that promise it the most
+    /// (`Pairing`; all the same where not all say what they take), of these the ones with cores of their own, of these
+    /// the ones that serve the fewest jobs. Those on another verifier's cores, in whose passes they would meddle, come behind all others,
+    /// and last of all those that the job has lost, the latest at the end: so one that suits it gets its turn however
+    /// many do not. Of those on the verifier's own cores all its jobs have the same one,
     /// for two would compute at once. They are remembered as the job's; while some are lacking the wish is kept.
     mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         guard let job = jobs[id] else { return [] }
@@ -19,27 +20,35 @@ extension CoordinatorMachine {
                 $0.isVerifier && $0.link != verifier.link && $0.hello.place.sharesCores(with: drafter.hello.place)
             }
         }
-        typealias Rank = (Int, Int, Int, Int, LinkID)
-        let candidates = nodes.values
+        let free = nodes.values
             .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
             .filter { !own.contains($0.link) && served[$0.link, default: 0] < $0.hello.capacity.sequences }
-            .map { node -> (node: NodeRecord, rank: Rank) in
+        let promises = free.map { pairing($0, with: verifier, for: job, serving: served[$0.link, default: 0]) }
+        let areKnown = !promises.contains(nil)
+        typealias Rank = (Int, Int, Int, Int, Int, LinkID)
+        let candidates = zip(free, promises)
+            .map { node, promise -> (node: NodeRecord, promise: Pairing?, rank: Rank) in
                 let rank = (
                     (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) ? 1 : 0,
-                    sharesCores(node) ? 1 : 0, served[node.link, default: 0],
+                    areKnown ? -(promise?.grade ?? 0) : 0, sharesCores(node) ? 1 : 0, served[node.link, default: 0],
                     node.link
                 )
-                return (node, rank)
+                return (node, promise, rank)
             }
             .sorted { $0.rank < $1.rank }
         var sharing = configuration.alternates ? drafters(onCoresOf: verifier) : []
         var chosen: [NodeRecord] = []
-        for (node, _) in candidates where chosen.count < lacking {
+        for (node, promise, _) in candidates where chosen.count < lacking {
             if configuration.alternates, sharesCores(node) {
                 guard sharing.isEmpty || sharing == [node.link] else { continue }
                 sharing = [node.link]
             }
             chosen.append(node)
+            if let promise, areKnown {
+                jobs[id]?.pairing = "\(node.hello.node) of \(free.count): \(promise)"
+            } else {
+                jobs[id]?.pairing = nil
+            }
         }
         if chosen.count < lacking { wishes.insert(id) } else { wishes.remove(id) }
         // No empty entry: without one, and without a wish, nothing is left of the job here.

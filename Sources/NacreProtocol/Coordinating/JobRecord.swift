@@ -124,6 +124,8 @@ package struct JobRecord: Sendable {
     /// Its drafters, or those that it had last, that compute on its verifier's cores: they take turns.
     var coreSharers: Set<LinkID> = []
     package var sharesCores: Bool { !coreSharers.isEmpty }
+    /// Why it has the drafter that it was offered last, by what nodes have measured; `nil` where some have not.
+    package internal(set) var pairing: String?
     /// Its draft-length policy, and who chose it.
     package internal(set) var policy = PolicyBook.builtIn
     package internal(set) var contextLimited = false

@@ -46,6 +46,7 @@ package struct ControlLink: Machine, Sendable {
     private var lease = Instant.seconds(3)
     private var nextHeartbeat: Instant = 0
     private var beats: UInt64 = 0
+    private var roundTrip = RoundTrip()
     private var lastHeard: Instant = 0
     private var registrations = 0
 
@@ -113,7 +114,7 @@ package struct ControlLink: Machine, Sendable {
             giveUp(at: now, into: &effects)
             state = .waiting(until: now + ControlLink.longPause)
         case (.goodbye, _): giveUp(at: now, into: &effects)
-        case (.heartbeatAck, .registered): break
+        case (.heartbeatAck(let ack), .registered): roundTrip.answer(to: ack.number, at: now)
         case (_, .registered): effects.append(.deliver(message))
         default:
             effects.append(
@@ -136,6 +137,9 @@ package struct ControlLink: Machine, Sendable {
         case .registered where nextHeartbeat <= now:
             nextHeartbeat = now + heartbeat
             beats += 1
+            var load = load
+            load.roundTripMicroseconds = roundTrip.microseconds
+            roundTrip.ask(beats, at: now)
             effects.append(.send(.heartbeat(Heartbeat(number: beats, load: load))))
         default: break
         }

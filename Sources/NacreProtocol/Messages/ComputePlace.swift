@@ -15,9 +15,12 @@ package struct ComputePlace: Sendable, Equatable {
         self.threads = threads
     }
 
+    /// Whether both are known to be on one machine.
+    package func isOnHost(of other: ComputePlace) -> Bool { host != 0 && host == other.host }
+
     /// Whether there are fewer cores than threads once both compute.
     package func sharesCores(with other: ComputePlace) -> Bool {
         // Each fits its own cores, so by Hall's theorem both fit if they fit the union.
-        host != 0 && host == other.host && threads + other.threads > Set(cores).union(other.cores).count
+        isOnHost(of: other) && threads + other.threads > Set(cores).union(other.cores).count
     }
 }

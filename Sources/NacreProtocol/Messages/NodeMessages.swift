@@ -55,7 +55,7 @@ package struct Hello: Sendable, Equatable {
     package var engineVersion: String
     package var cores: String
     package var place: ComputePlace
-    /// For people: what was measured at start.
+    /// What was measured at start: scored nodes of a verifier, jobs that a drafter draws for.
     package var passTimes: [PassTime]
     /// Whether a verifier's rows are the same in every pass. If not, what it puts out may differ from plain decoding
     /// where two tokens lie as close as rounding.
@@ -119,16 +119,20 @@ package struct Load: Sendable, Equatable {
     package var busy: Float
     /// Mean duration of a pass in microseconds; 0 if there was none.
     package var stepMicroseconds: UInt32
+    /// To the coordinator and back, by its answers to heartbeats; 0 unknown. The node's link fills it in.
+    package var roundTripMicroseconds: UInt32
     package var clock: NodeClock
     /// What a verifier's jobs do with drafts; at most `Limits.pairsMax`.
     package var pairs: [PairReport]
 
     package init(
-        jobs: Int, busy: Float, stepMicroseconds: UInt32, clock: NodeClock = NodeClock(), pairs: [PairReport] = []
+        jobs: Int, busy: Float, stepMicroseconds: UInt32, roundTripMicroseconds: UInt32 = 0,
+        clock: NodeClock = NodeClock(), pairs: [PairReport] = []
     ) {
         self.jobs = jobs
         self.busy = busy
         self.stepMicroseconds = stepMicroseconds
+        self.roundTripMicroseconds = roundTripMicroseconds
         self.clock = clock
         self.pairs = pairs
     }

@@ -150,6 +150,7 @@ extension Heartbeat {
         carried.pointee.jobs = try writer.number(load.jobs, "load.jobs")
         carried.pointee.busy = load.busy
         carried.pointee.step_us = load.stepMicroseconds
+        carried.pointee.round_trip_us = load.roundTripMicroseconds
         carried.pointee.passing_us = load.clock.passing
         carried.pointee.waiting_us = load.clock.waiting
         let pairs = writer.room(for: load.pairs.count, of: UnsafeMutablePointer<Nacre__PairReport>?.self)
@@ -173,7 +174,7 @@ extension Heartbeat {
             number: wire.number,
             load: Load(
                 jobs: try fields.count(carried.jobs, "load.jobs"), busy: carried.busy,
-                stepMicroseconds: carried.step_us, clock: clock,
+                stepMicroseconds: carried.step_us, roundTripMicroseconds: carried.round_trip_us, clock: clock,
                 pairs: try PairReport.list(wire.pair, wire.n_pair, fields)))
     }
 }

@@ -1,0 +1,45 @@
+import RealModule
+
+/// What a drafter promises the jobs of a verifier, both as they run: the rule of `PlacementQuestion` for whoever can
+/// choose between nodes and not between cores.
+package struct Pairing: Sendable, Hashable {
+    /// t_p(1) and t_q, with what else the drafter has to do; 2d; in microseconds.
+    package let passMicroseconds, draftMicroseconds, roundTripMicroseconds: Double
+    /// Share of drafts taken to stand.
+    package let alpha: Double
+    /// Whether the two take turns, because they have the same cores or the method has it so.
+    package let isInTurns: Bool
+    /// Tokens per second of a job at the best draft length over those of plain decoding.
+    package let gain: Double
+
+    /// - Parameters:
+    ///   - model: of the two. An `alpha` at which no draft would be too long is taken for the largest estimate.
+    ///   - sharesMemory: on one host, where passes and drafts that overlap slow each other down.
+    package init(_ model: ThroughputModel, isInTurns: Bool, sharesMemory: Bool) {
+        var model = model
+        model.alpha = min(model.alpha, AcceptanceEstimator.range.upperBound)
+        let best = isInTurns ? model.inTurns : model.overlapped
+        let disturbance = sharesMemory && !isInTurns ? PlacementQuestion.disturbance : 1
+        (passMicroseconds, draftMicroseconds) = (model.cost.microseconds(nodes: 1), model.draftMicroseconds)
+        roundTripMicroseconds = 2 * model.delayMicroseconds
+        (alpha, self.isInTurns) = (model.alpha, isInTurns)
+        gain = best.tokensPerSecond / disturbance / model.autoregressive
+    }
+
+    /// `gain` in steps of what a drafter must promise over another (`PlacementQuestion.gainMin`): less is within what
+    /// measurements at a start waver by.
+    package var grade: Int { gain > 0 ? Int((Double.log(gain) / Double.log(PlacementQuestion.gainMin)).rounded()) : .min }
+}
+
+extension Pairing: CustomStringConvertible {
+    /// For people, for instance "1.31 times plain decoding expected: overlapped, a pass 42.1 ms, a draft 2.6 ms, ...".
+    package var description: String {
+        func figure(_ value: Double, per step: Double = 10) -> String { "\((value * step).rounded() / step)" }
+        let times = [
+            "a pass \(figure(passMicroseconds / 1_000)) ms", "a draft \(figure(draftMicroseconds / 1_000)) ms",
+            "the way and back \(figure(roundTripMicroseconds / 1_000)) ms", "acceptance \(figure(alpha, per: 100))",
+        ]
+        return "\(figure(gain, per: 100)) times plain decoding expected \(isInTurns ? "in turns" : "overlapped"): "
+            + times.joined(separator: ", ")
+    }
+}
