@@ -1719,7 +1719,7 @@ const ProtobufCMessageDescriptor nacre__welcome__descriptor =
   (ProtobufCMessageInit) nacre__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor nacre__load__field_descriptors[5] =
+static const ProtobufCFieldDescriptor nacre__load__field_descriptors[6] =
 {
   {
     "jobs",
@@ -1781,11 +1781,24 @@ static const ProtobufCFieldDescriptor nacre__load__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "round_trip_us",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Nacre__Load, round_trip_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned nacre__load__field_indices_by_name[] = {
   1,   /* field[1] = busy */
   0,   /* field[0] = jobs */
   3,   /* field[3] = passing_us */
+  5,   /* field[5] = round_trip_us */
   2,   /* field[2] = step_us */
   4,   /* field[4] = waiting_us */
 };
@@ -1793,7 +1806,7 @@ static const ProtobufCIntRange nacre__load__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 5, 1 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor nacre__load__descriptor =
 {
@@ -1803,7 +1816,7 @@ const ProtobufCMessageDescriptor nacre__load__descriptor =
   "Nacre__Load",
   "nacre",
   sizeof(Nacre__Load),
-  5,
+  6,
   nacre__load__field_descriptors,
   nacre__load__field_indices_by_name,
   2,  nacre__load__number_ranges,

@@ -175,6 +175,16 @@ import Testing
         for tables in [try MeasuredTables(nodes), try inFile(list, { try MeasuredTables(reading: $0) })] {
             #expect(tables.target.map(\.milliseconds) == [40, 60] && tables.draft.map(\.milliseconds) == [5, 7.5])
         }
+        // A drafter's own measurement comes first, unless other work spoilt it.
+        for (disturbance, expected) in [(nil, [6, 9]), ("other work", [5, 7.5])] as [(String?, [Double])] {
+            let own = [(1, 1, 6_000), (1, 4, 9_000)].map {
+                PassTimeDocument(shards: $0.0, nodes: $0.1, microseconds: $0.2)
+            }
+            var drafter = node("drafter", own, step: 5_000)
+            drafter.disturbance = disturbance
+            let tables = try MeasuredTables([drafter, node("verifier", times, step: 1)])
+            #expect(tables.draft.map(\.milliseconds) == expected)
+        }
         for (text, words) in [
             ("", "holds no tables"), ("[]", "holds no tables"), (#"{"target": {"2": 5}}"#, "what a pass of 1 takes"),
             (#"{"target": {"one": 5}}"#, "no table of passes"), (#"{"nodes": []}"#, "none of 0 verifiers"),

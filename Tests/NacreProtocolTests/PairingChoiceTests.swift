@@ -84,7 +84,7 @@ import Testing
     func turns() {
         let place = ComputePlace(host: 1, cores: [0, 1], threads: 2)
         let other = ComputePlace(host: 1, cores: [2], threads: 1)
-        for (draft, expected) in [(20, "a11"), (90, "a10")] {
+        for (draft, expected) in [(6, "a11"), (90, "a10")] {
             var rig = Self.rig(place: place)
             Self.drafter(&rig, 10, draft: 5, place: place)
             Self.drafter(&rig, 11, draft: draft, place: other)

@@ -214,7 +214,7 @@ struct  Nacre__Hello
    */
   char *cores;
   /*
-   * for people; at most 64
+   * at most 64
    */
   size_t n_pass_time;
   Nacre__PassTime **pass_time;
@@ -314,10 +314,14 @@ struct  Nacre__Load
    * none was, though a job could have been decoded
    */
   uint64_t waiting_us;
+  /*
+   * to the coordinator and back; 0 unknown
+   */
+  uint32_t round_trip_us;
 };
 #define NACRE__LOAD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&nacre__load__descriptor) \
-    , 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0 }
 
 
 /*

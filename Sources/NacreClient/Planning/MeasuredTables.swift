@@ -15,18 +15,25 @@ package struct MeasuredTables: Sendable {
     /// - Throws: `NacreError` `.failed` if no verifier has measured passes.
     package init(_ nodes: [NodeDocument]) throws(NacreError) {
         let verifiers = nodes.filter { $0.role == "verifier" }
-        let tables = verifiers.map { node in
-            node.passTimes.filter { $0.shards == node.shards }.sorted { $0.nodes < $1.nodes }
-                .map { (nodes: $0.nodes, milliseconds: Double($0.microseconds) / 1_000) }
-        }
-        guard let table = tables.first(where: { $0.first?.nodes == 1 }) else {
+        guard let table = verifiers.compactMap(Self.atStart).first else {
             throw NacreError(
                 .failed, "none of \(verifiers.count) verifiers says what its passes take",
                 remedy: "start a verifier, or give --target")
         }
         target = table
-        let step = nodes.first { $0.role == "drafter" && $0.stepMicroseconds > 0 }?.stepMicroseconds
-        draft = step.map { Simulation.scaled(table, to: Double($0) / 1_000) } ?? []
+        let drafters = nodes.filter { $0.role == "drafter" }
+        // What it took in jobs includes passes for several of them, so what it measured alone comes first.
+        let step = drafters.first { $0.stepMicroseconds > 0 }?.stepMicroseconds
+        draft =
+            drafters.compactMap(Self.atStart).first
+            ?? step.map { Simulation.scaled(table, to: Double($0) / 1_000) } ?? []
+    }
+
+    /// What a node measured at its start; `nil` if that was not a pass of one node, or not on a calm machine.
+    private static func atStart(_ node: NodeDocument) -> [(nodes: Int, milliseconds: Double)]? {
+        let table = node.passTimes.filter { $0.shards == node.shards }.sorted { $0.nodes < $1.nodes }
+            .map { (nodes: $0.nodes, milliseconds: Double($0.microseconds) / 1_000) }
+        return table.first?.nodes == 1 && (node.role == "verifier" || node.disturbance == nil) ? table : nil
     }
 
     /// A file with what `nacre nodes --json` writes, or with milliseconds:

@@ -28,7 +28,9 @@ package struct Pairing: Sendable, Hashable {
 
     /// `gain` in steps of what a drafter must promise over another (`PlacementQuestion.gainMin`): less is within what
     /// measurements at a start waver by.
-    package var grade: Int { gain > 0 ? Int((Double.log(gain) / Double.log(PlacementQuestion.gainMin)).rounded()) : .min }
+    package var grade: Int {
+        gain > 0 ? Int((Double.log(gain) / Double.log(PlacementQuestion.gainMin)).rounded()) : .min
+    }
 }
 
 extension Pairing: CustomStringConvertible {

@@ -40,9 +40,8 @@ extension ClusterSimulation {
         var shared = conditions
         shared.acceptance = result.pair.acceptance
         shared.findBest()
-        // How many a policy lets through that stops token by token is not known before.
-        let expected = scenario.policy.manual.decidesPerToken ? min(wanted, shared.best.drafts) : wanted
-        let forecast = Governor.Forecast(shared, drafts: expected)
+        let forecast = Governor.Forecast(
+            shared, drafts: wanted, endsByItself: scenario.policy.manual.decidesPerToken)
         jobs[number].forecast = forecast
         return jobs[number].governor.next(forecast).drafts(wanted: wanted, conditions)
     }
@@ -55,6 +54,8 @@ extension ClusterSimulation {
     /// Takes in a verdict, and what is compared now and then while drafts rest, which costs a drafter apart nothing.
     mutating func learn(_ number: Int, accepted: Int, rejected: Bool) {
         let compared = jobs[number].compared(resting: isResting(number))
+        let told = jobs[number].rest.told
+        result.pair.compared = told == 0 && !isResting(number) ? 0 : max(result.pair.compared, told)
         for (accepted, rejected) in [(accepted, rejected), compared] {
             jobs[number].acceptance.record(accepted: accepted, rejected: rejected)
             result.pair.acceptance.record(accepted: accepted, rejected: rejected)
@@ -75,6 +76,8 @@ package struct SimulatedPair: Sendable {
     /// `nil` before the first job.
     package var governor: Governor?
     package var acceptance = PositionalAcceptance()
+    /// How often drafts of the last job were compared since they rest.
+    package var compared = 0
 
     package init() {}
 }

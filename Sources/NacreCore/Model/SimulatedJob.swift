@@ -40,7 +40,9 @@ struct SimulatedJob {
     private var endHeard = -1
     private(set) var verdicts = 0
     /// Since drafts rest: rounds since some were compared, and how often that was.
-    private var rest = (rounds: 0, told: 0)
+    private(set) var rest = (rounds: 0, told: 0)
+    /// The same of the pair's job before.
+    private let toldBefore: Int
 
     // At the drafter.
     private var chain: [UInt32] = []
@@ -60,6 +62,7 @@ struct SimulatedJob {
         self.policy = policy
         governor = pair.governor ?? Governor(policy.specification.lengths)
         acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha)
+        toldBefore = pair.compared
     }
 
     var isFinished: Bool { committed.count >= text.count }
@@ -116,7 +119,8 @@ struct SimulatedJob {
     /// Drafts that are compared with the text behind the committed one while they rest, as rarely as `JobPace` has it.
     mutating func compared(resting: Bool) -> (accepted: Int, rejected: Bool) {
         rest = resting ? (rest.rounds + 1, rest.told) : (0, 0)
-        guard resting, rest.rounds >= DraftWindow.restRounds << min(3, rest.told / 4) else { return (0, false) }
+        let told = rest.told == 0 ? 0 : max(rest.told, toldBefore)
+        guard resting, rest.rounds >= DraftWindow.restRounds << min(3, told / 4) else { return (0, false) }
         rest = (0, rest.told + 1)
         let next = text.dropFirst(committed.count).prefix(DraftWindow.probe)
         let standing = next.prefix(while: \.agrees).count

@@ -3,10 +3,10 @@ extension Governor {
     package enum Lengths: Sendable, Hashable {
         /// The cost model's own: nothing is longer than it finds best, so nothing is shortened.
         case best
-        /// They follow what becomes of drafts and know little of what drafts cost, so that the governor sees to that:
-        /// kept as long as shorter ones are not faster.
+        /// They follow what becomes of drafts, or how sure the drafter is, and know little of what drafts cost, so that
+        /// the governor sees to that: kept as long as shorter ones are not faster.
         case adapted
-        /// Kept as long as plain decoding is not faster: somebody asked for them, or the drafter ends rounds by itself.
+        /// Kept as long as plain decoding is not faster: somebody asked for them.
         case asked
     }
 
@@ -17,6 +17,9 @@ extension Governor {
         package var speculative: Double
         /// With at most the cost model's best length.
         package var shortened: Double
+        /// The drafter ends rounds by itself: how long they are is not known, and the cost model's best length is
+        /// taken for it.
+        package var endsByItself = false
 
         package init(plain: Double, speculative: Double, shortened: Double? = nil) {
             self.plain = plain
@@ -24,8 +27,10 @@ extension Governor {
             self.shortened = shortened ?? speculative
         }
 
-        /// That of rounds of `drafts`.
-        package init(_ conditions: RoundConditions, drafts: Int) {
+        /// That of rounds of `drafts`, or at most so many if the drafter ends them by itself.
+        package init(_ conditions: RoundConditions, drafts: Int, endsByItself: Bool = false) {
+            self.endsByItself = endsByItself
+            let drafts = endsByItself ? min(drafts, conditions.best.drafts) : drafts
             plain = conditions.tokensPerMicrosecond(drafts: 0)
             let least = conditions.pacing.draftsMin
             speculative = conditions.tokensPerMicrosecond(drafts: max(least, drafts))

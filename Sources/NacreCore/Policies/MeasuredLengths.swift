@@ -9,10 +9,11 @@ struct MeasuredLengths: Sendable, Hashable {
         set { if isOwn { own = newValue } else { shortened = newValue } }
     }
 
-    /// Whether shortened rounds are faster beyond doubt: measured to be, or expected to be far faster while a few rounds
-    /// have not said otherwise.
+    /// Whether shortened rounds are faster beyond doubt: measured to be, or expected to be far faster while a few
+    /// rounds have not said otherwise.
     func isShortenedFaster(_ forecast: Governor.Forecast) -> Bool {
-        guard forecast.isUsable, forecast.speculative < forecast.shortened else { return false }
+        // Those that are no longer anyway are the same rounds.
+        guard forecast.isUsable, forecast.endsByItself || forecast.speculative < forecast.shortened else { return false }
         let (ratio, error) = ownToShortened(forecast)
         let isMeasured = own.rounds >= Governor.roundsMin && ratio * (1 + Governor.errors * error) * Governor.gain < 1
         let expected = forecast.speculative / forecast.shortened
@@ -28,12 +29,13 @@ struct MeasuredLengths: Sendable, Hashable {
     /// Tokens per time of rounds of the policy's own length over those of shortened ones, with its relative error.
     ///
     /// Of shortened rounds before there were any, what is expected is taken; where longer ones are slower than was
-    /// expected of them, so much slower.
+    /// expected of them, so much slower. Of rounds that end by themselves nothing was expected.
     private func ownToShortened(_ forecast: Governor.Forecast) -> (ratio: Double, error: Double) {
         let isKnown = shortened.rounds > 0
-        let correction = isKnown ? shortened.correction : min(1, own.correction)
+        let unknown = forecast.endsByItself ? 1 : min(1, own.correction)
         let errors = (own.relativeError, isKnown ? shortened.relativeError : 0)
-        let ratio = forecast.speculative * own.correction / (forecast.shortened * correction)
+        let ratio =
+            forecast.speculative * own.correction / (forecast.shortened * (isKnown ? shortened.correction : unknown))
         return (ratio, (errors.0 * errors.0 + errors.1 * errors.1).squareRoot())
     }
 }

@@ -28,8 +28,8 @@ package struct PolicySpecification: Sendable, Hashable, CustomStringConvertible 
         switch name {
         // Bounds that somebody set may be above what is best.
         case .goodput: settings.isEmpty ? .best : .asked
-        case .ratio, .heuristic, .ema: .adapted
-        case .fixed, .threshold, .adaedl, .svip, .thompson: .asked
+        case .ratio, .heuristic, .ema, .threshold, .adaedl, .svip, .thompson: .adapted
+        case .fixed: .asked
         }
     }
 

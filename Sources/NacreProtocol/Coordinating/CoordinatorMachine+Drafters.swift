@@ -4,10 +4,10 @@ import NacreCore
 extension CoordinatorMachine {
     /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those that promise it the most
     /// (`Pairing`; all the same where not all say what they take), of these the ones with cores of their own, of these
-    /// the ones that serve the fewest jobs. Those on another verifier's cores, in whose passes they would meddle, come behind all others,
-    /// and last of all those that the job has lost, the latest at the end: so one that suits it gets its turn however
-    /// many do not. Of those on the verifier's own cores all its jobs have the same one,
-    /// for two would compute at once. They are remembered as the job's; while some are lacking the wish is kept.
+    /// the ones that serve the fewest jobs. Those on another verifier's cores, in whose passes they would meddle, come
+    /// behind all others, and last of all those that the job has lost, the latest at the end: so one that suits it gets
+    /// its turn however many do not. Of those on the verifier's own cores all its jobs have the same one, for two would
+    /// compute at once. They are remembered as the job's; while some are lacking the wish is kept.
     mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         guard let job = jobs[id] else { return [] }
         let own = hired[id] ?? []

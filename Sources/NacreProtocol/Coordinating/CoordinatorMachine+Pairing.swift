@@ -7,7 +7,9 @@ extension CoordinatorMachine {
 
     /// What `drafter` promises `job` on `verifier` while it serves so many others; `nil` where one of the two has not
     /// said what its passes take, or has measured it beside other work.
-    func pairing(_ drafter: NodeRecord, with verifier: NodeRecord, for job: JobRecord, serving others: Int) -> Pairing? {
+    func pairing(
+        _ drafter: NodeRecord, with verifier: NodeRecord, for job: JobRecord, serving others: Int
+    ) -> Pairing? {
         guard let target = verifier.hello.costs, let draft = drafter.hello.costs else { return nil }
         let isNear = drafter.hello.place.isOnHost(of: verifier.hello.place)
         let model = ThroughputModel(

@@ -40,6 +40,8 @@ struct DraftingPair: Sendable {
     var peekDebt = 0
     /// What reading another text would be good for; `nil` before its first round.
     var opening: OpeningWorth?
+    /// Verdicts that the drafter of one of its jobs was told while all rest.
+    private(set) var toldResting = 0
     private var governors: [Int: Governor] = [:]
     private var load = 0
     private var round: Round?
@@ -65,6 +67,9 @@ struct DraftingPair: Sendable {
     private static func order(of governor: Governor?) -> Governor.Order {
         governor?.order ?? Governor.Order(mayDraft: true, isShortened: false)
     }
+
+    /// The drafter of one of its jobs was told what was committed, the so manieth time since it rests; 0 if it does not.
+    mutating func told(_ count: Int) { toldResting = count == 0 ? 0 : max(toldResting, count) }
 
     /// The round that is under way tells nothing: its job has lost its drafter, or does as it was not told.
     mutating func release(_ job: Leader) {

@@ -87,6 +87,11 @@ struct PairTable: Sendable {
         pairs[place].opening = worth
     }
 
+    mutating func told(_ key: PairKey, _ count: Int) {
+        guard let place = pairs.firstIndex(where: { $0.key == key }) else { return }
+        pairs[place].told(count)
+    }
+
     subscript(key: PairKey) -> DraftingPair? { pairs.first { $0.key == key } }
 
     mutating func release(_ job: DraftingPair.Leader) {

@@ -16,7 +16,9 @@ package struct JobPace: Sendable {
     /// So for this job, whatever the pair's others do: its text is not one that the drafter can guess.
     private(set) var restsAlone = false
     /// Verdicts that the drafter was told since it rests.
-    private var toldResting = 0
+    private(set) var toldResting = 0
+    /// The same of its pair's other jobs, when it joined them.
+    private var toldBefore = 0
     /// Rounds since drafting began, while no draft has stood in one; `nil` once one has.
     private var undrafted: Int? = 0
 
@@ -44,6 +46,7 @@ package struct JobPace: Sendable {
     mutating func join(_ pair: DraftingPair, decoding: Int) {
         isTold = !pair.order(ofLoad: decoding).mayDraft
         undrafted = 0
+        toldBefore = pair.toldResting
         if judged == 0 { acceptance = PositionalAcceptance(priorAlpha: pair.acceptance.alpha) }
     }
 
@@ -115,8 +118,11 @@ package struct JobPace: Sendable {
     /// The drafter was told of what was committed.
     mutating func told(resting: Bool) { toldResting = resting ? toldResting + 1 : 0 }
 
-    /// Rounds from one verdict to the next while drafts rest: the longer they do the more.
-    var quietRounds: Int { DraftWindow.restRounds << min(3, toldResting / 4) }
+    /// Rounds from one verdict to the next while drafts rest: the longer they do the more. A job of a pair that has
+    /// rested for long looks once whether its own text is another, and then as rarely as the others.
+    var quietRounds: Int {
+        DraftWindow.restRounds << min(3, (toldResting == 0 ? 0 : max(toldResting, toldBefore)) / 4)
+    }
 
     /// Judged drafts before a job's own acceptance counts.
     private static let judgedMin = 24
@@ -161,10 +167,8 @@ extension VerifierMachine {
         if key.sharesCores, key.policy == .goodput, shared.peers > 0 {
             wanted = min(wanted, max(shared.pacing.draftsMin, shared.best.drafts))
         }
-        // How many a policy lets through that stops token by token is not known before.
         let decidesPerToken = job.pace.policy.specification.manual.decidesPerToken
-        let forecast = Governor.Forecast(
-            shared, drafts: decidesPerToken ? min(wanted, shared.best.drafts) : wanted)
+        let forecast = Governor.Forecast(shared, drafts: wanted, endsByItself: decidesPerToken)
         let joint = jointForecast(key, beside: shared, worseThan: forecast)
         let isBeginning = !job.pace.rests && job.pace.awaitsDrafts
         let (isTypical, mayDraft) = (!isReadingBesides(key), pairs[key]?.order.mayDraft)

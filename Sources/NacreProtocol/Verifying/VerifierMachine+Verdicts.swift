@@ -39,6 +39,9 @@ extension VerifierMachine {
                 effects.append(.toDrafter(address: drafter.address, .streamPolicy(change)))
             }
             jobs[index].pace.told(resting: rests)
+            if drafter.isReady, !jobs[index].pace.restsAlone {
+                pairs.told(pairKey(of: jobs[index]), jobs[index].pace.toldResting)
+            }
             let wasOwed = drafter.inbox.owes
             let (allowance, length) = (allowance(of: jobs[index], isReady: drafter.isReady), jobs[index].length)
             let nextEpoch = jobs[index].drafters[hired].inbox.offer(committed: length, positionLimit: allowance.limit)
