@@ -26,17 +26,20 @@ import Testing
     }
 
     /// A further job on the drafter that is there.
+    @discardableResult
     private static func add(
         _ rig: inout VerifierRig, _ speculation: Speculation, job: UInt64, tokensMax: Int = 200
-    ) {
+    ) -> [DraftOpen] {
         rig.step(.control(.assignJob(VerifierRig.assignment(speculation, tokensMax: tokensMax, job: job))))
-        for open in rig.effects.opens {
+        let opens = rig.effects.opens
+        for open in opens {
             rig.pens.append(
                 VerifierRig.Pen(
                     address: VerifierRig.drafter, stream: open.stream, epoch: open.epoch,
                     root: Position(rawValue: open.contextTotal), heard: open.epoch))
         }
         rig.ready(rig.pens.count - 1)
+        return opens
     }
 
     @Test("a pair that was measured to lose rests from the first round of its next job on")
@@ -49,9 +52,11 @@ import Testing
         let learnt = try #require(rig.machine.reports(at: rig.now).first { $0.state == .resting })
         #expect(learnt.ratio > 0 && learnt.ratio < 1 && learnt.reason.contains("resting") && learnt.jobs == 0)
         rig.pens = []
-        Self.add(&rig, speculation, job: 2)
+        let opens = Self.add(&rig, speculation, job: 2)
+        // One draft, by which the drafter says that it has read the text.
+        #expect(opens.map { $0.positionLimit - Position(rawValue: $0.contextTotal) } == [1])
         rig.choose([])
-        rig.draft([90, 91], end: .windowFull)
+        rig.draft([90], end: .windowFull)
         // It waits for no draft and verifies none.
         for _ in 0..<5 {
             #expect(rig.pass?.nodes.count == 1)
@@ -59,6 +64,22 @@ import Testing
         }
         let now = try #require(rig.machine.reports(at: rig.now).first { $0.jobs == 1 })
         #expect(now.state == .resting && now.method == .speculative)
+    }
+
+    @Test("a job of a pair that has rested for long looks once whether its text is another, then as rarely as the pair")
+    func laterJobsLookRarely() {
+        var rig = VerifierRig(costs: Self.linear)
+        let speculation = Speculation(.speculative)
+        rig.begin(speculation, tokensMax: 250)
+        let early = Self.decode(&rig, rounds: 260).filter { $0.positionLimit > $0.committed }
+        #expect(rig.machine.jobCount == 0)
+        rig.pens = []
+        Self.add(&rig, speculation, job: 2)
+        rig.choose([])
+        rig.draft([90], end: .windowFull)
+        let late = Self.decode(&rig, rounds: 100).filter { $0.positionLimit > $0.committed }
+        #expect(early.filter { $0.committed < 100 }.count > 4, "the first job looked more often")
+        #expect((1...4).contains(late.count) && (late.first?.committed ?? 0) < 16, "\(late.map(\.committed))")
     }
 
     @Test("one job of a resting pair peeks, the others are told seldom and draft nothing")

@@ -84,9 +84,9 @@ import Testing
     func turns() {
         let place = ComputePlace(host: 1, cores: [0, 1], threads: 2)
         let other = ComputePlace(host: 1, cores: [2], threads: 1)
-        for (draft, expected) in [(6, "a11"), (90, "a10")] {
+        for (draft, expected) in [(35, "a11"), (90, "a10")] {
             var rig = Self.rig(place: place)
-            Self.drafter(&rig, 10, draft: 5, place: place)
+            Self.drafter(&rig, 10, draft: 30, place: place)
             Self.drafter(&rig, 11, draft: draft, place: other)
             rig.submit(Speculation(.stream))
             #expect(rig.placed?.assignment.offers.map(\.address) == [expected], "a draft of \(draft) ms")

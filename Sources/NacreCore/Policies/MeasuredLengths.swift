@@ -13,7 +13,9 @@ struct MeasuredLengths: Sendable, Hashable {
     /// rounds have not said otherwise.
     func isShortenedFaster(_ forecast: Governor.Forecast) -> Bool {
         // Those that are no longer anyway are the same rounds.
-        guard forecast.isUsable, forecast.endsByItself || forecast.speculative < forecast.shortened else { return false }
+        guard forecast.isUsable, forecast.endsByItself || forecast.speculative < forecast.shortened else {
+            return false
+        }
         let (ratio, error) = ownToShortened(forecast)
         let isMeasured = own.rounds >= Governor.roundsMin && ratio * (1 + Governor.errors * error) * Governor.gain < 1
         let expected = forecast.speculative / forecast.shortened

@@ -68,8 +68,12 @@ struct DraftingPair: Sendable {
         governor?.order ?? Governor.Order(mayDraft: true, isShortened: false)
     }
 
-    /// The drafter of one of its jobs was told what was committed, the so manieth time since it rests; 0 if it does not.
-    mutating func told(_ count: Int) { toldResting = count == 0 ? 0 : max(toldResting, count) }
+    /// The drafter of one of its jobs was told what was committed, so many times since it rests; 0 if it does not.
+    mutating func told(_ count: Int) {
+        // A probe is a part of the rest, until it says otherwise.
+        guard count > 0 || governor?.phase != .probing else { return }
+        toldResting = count == 0 ? 0 : max(toldResting, count)
+    }
 
     /// The round that is under way tells nothing: its job has lost its drafter, or does as it was not told.
     mutating func release(_ job: Leader) {

@@ -82,7 +82,8 @@ extension VerifierMachine {
             let allowance = allowance(of: job, isReady: false)
             // Beams that have left the prompt are told of in a verdict.
             let isLate = job.beamLength > job.length
-            let limit = isLate ? job.length : max(drafter.inbox.positionLimit, allowance.limit)
+            let wanted = opensAtRest(job) ? allowance.limit : max(drafter.inbox.positionLimit, allowance.limit)
+            let limit = isLate ? job.length : wanted
             jobs[index].drafters[hired].inbox = DraftInbox(
                 epoch: job.nextEpoch, root: job.length, positionLimit: limit,
                 isRecorded: job.recorder != nil)

@@ -40,6 +40,14 @@ extension VerifierMachine {
         return Double(job.remaining) * worth.hoped >= Self.hopeMin * reading(drafter, of: job)
     }
 
+    /// Whether drafts of the pair that the job will be one of rest: what is drafted behind the prompt is only compared.
+    func opensAtRest(_ job: JobVerification) -> Bool {
+        guard job.speculation.isGoverned, let drafter = job.drafters.first,
+            let pair = pairs[openingKey(drafter, of: job)]
+        else { return false }
+        return !pair.order(ofLoad: expected).mayDraft
+    }
+
     /// The drafter begins to read the job's text.
     mutating func payForReading(_ drafter: HiredDrafter, of job: JobVerification) {
         let key = openingKey(drafter, of: job)
@@ -116,7 +124,7 @@ extension VerifierMachine {
     }
 
     /// The pair that the job will be one of.
-    private func openingKey(_ drafter: HiredDrafter, of job: JobVerification) -> PairKey {
+    func openingKey(_ drafter: HiredDrafter, of job: JobVerification) -> PairKey {
         PairKey(
             draftModel: links[drafter.address]?.model ?? 0, sharesCores: drafter.sharesCores, job.speculation,
             job.sampling)

@@ -100,7 +100,7 @@ extension VerifierMachine {
         let window = window(of: job)
         let rests = job.pace.isOff || job.pace.rests && isReady
         let ahead =
-            if job.pace.isOff && !isReady {
+            if !isReady, job.pace.isOff || opensAtRest(job) {
                 1
             } else if rests {
                 peeks(job) ? job.sharesCores ? 1 : DraftWindow.probe : 0
