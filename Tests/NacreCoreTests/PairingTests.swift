@@ -21,9 +21,8 @@ struct PairingTests {
 
     @Test("overlapped: more than in turns, less on one host, nothing by a way of many passes")
     func overlapped() {
-        let (apart, near) = (
-            Pairing(model(), isInTurns: false, sharesMemory: false), Pairing(model(), isInTurns: false, sharesMemory: true)
-        )
+        let apart = Pairing(model(), isInTurns: false, sharesMemory: false)
+        let near = Pairing(model(), isInTurns: false, sharesMemory: true)
         #expect(apart.gain > 1.75 / 1.2 && apart.gain < 2, "two tokens from one rejection to the next, a pass or more")
         #expect(abs(apart.gain / near.gain - PlacementQuestion.disturbance) < 1e-9)
         let far = Pairing(model(way: 2_000_000), isInTurns: false, sharesMemory: false)

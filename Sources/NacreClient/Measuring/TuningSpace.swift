@@ -7,7 +7,7 @@ package enum TuningSpace {
         "speculative": [1, 2, 3, 4, 6, 8, 12], "pearl": [2, 3, 4, 6, 8], "stream": [2, 4, 8],
     ]
     private static let policies = [
-        "heuristic", "ema", "ratio", "svip", "adaedl", "thompson", "threshold:theta=0.4", "threshold:theta=0.7",
+        "heuristic", "ema", "ratio", "svip", "adaedl", "thompson", "threshold:theta=0.3", "threshold:theta=0.7",
     ]
 
     /// - Parameter methods: those wanted, each at most once.

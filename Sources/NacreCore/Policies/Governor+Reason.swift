@@ -4,7 +4,7 @@ extension Governor {
         case notMeasured
         case pays(Double)
         case shortened(Double)
-        /// How fast the policy's length is expected to be against the best one.
+        /// How fast rounds of the policy's length are against shortened ones.
         case shorterPays(Double)
         case slower(Double)
         case probing

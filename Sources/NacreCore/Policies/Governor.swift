@@ -164,8 +164,8 @@ package struct Governor: Sendable {
             move(to: isFull ? .shortened : .resting)
             return
         }
-        if isFull, lengths == .adapted, measured.isShortenedFaster(forecast) {
-            reason = .shorterPays(forecast.speculative / forecast.shortened)
+        if isFull, lengths == .adapted, let shortfall = measured.shortfall(forecast) {
+            reason = .shorterPays(shortfall)
             return move(to: .shortened)
         }
         reason = drafting.rounds < Self.roundsMin ? .notMeasured : .pays(ratio.value)

@@ -9,17 +9,16 @@ struct MeasuredLengths: Sendable, Hashable {
         set { if isOwn { own = newValue } else { shortened = newValue } }
     }
 
-    /// Whether shortened rounds are faster beyond doubt: measured to be, or expected to be far faster while a few
-    /// rounds have not said otherwise.
-    func isShortenedFaster(_ forecast: Governor.Forecast) -> Bool {
+    /// How fast rounds of the policy's own length are against shortened ones, where those are faster beyond doubt:
+    /// measured to be, or expected to be far faster while a few rounds have not said otherwise; else `nil`.
+    func shortfall(_ forecast: Governor.Forecast) -> Double? {
         // Those that are no longer anyway are the same rounds.
-        guard forecast.isUsable, forecast.endsByItself || forecast.speculative < forecast.shortened else {
-            return false
-        }
+        guard forecast.isUsable, forecast.endsByItself || forecast.speculative < forecast.shortened else { return nil }
         let (ratio, error) = ownToShortened(forecast)
         let isMeasured = own.rounds >= Governor.roundsMin && ratio * (1 + Governor.errors * error) * Governor.gain < 1
         let expected = forecast.speculative / forecast.shortened
-        return isMeasured || own.rounds >= Governor.roundsHopeless && max(ratio, expected) < Governor.hopeless
+        let isHopeless = own.rounds >= Governor.roundsHopeless && max(ratio, expected) < Governor.hopeless
+        return isMeasured || isHopeless ? ratio : nil
     }
 
     /// Whether the policy's own length may well be as fast as shortened rounds are.

@@ -23,7 +23,10 @@ extension CoordinatorMachine {
         let free = nodes.values
             .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
             .filter { !own.contains($0.link) && served[$0.link, default: 0] < $0.hello.capacity.sequences }
-        let promises = free.map { pairing($0, with: verifier, for: job, serving: served[$0.link, default: 0]) }
+        var promises: [Pairing?] = []
+        for node in free {
+            promises.append(pairing(node, with: verifier, for: job, serving: served[node.link, default: 0]))
+        }
         let areKnown = !promises.contains(nil)
         typealias Rank = (Int, Int, Int, Int, Int, LinkID)
         let candidates = zip(free, promises)

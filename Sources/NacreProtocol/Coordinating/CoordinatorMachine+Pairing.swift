@@ -7,25 +7,33 @@ extension CoordinatorMachine {
 
     /// What `drafter` promises `job` on `verifier` while it serves so many others; `nil` where one of the two has not
     /// said what its passes take, or has measured it beside other work.
-    func pairing(
+    mutating func pairing(
         _ drafter: NodeRecord, with verifier: NodeRecord, for job: JobRecord, serving others: Int
     ) -> Pairing? {
         guard let target = verifier.hello.costs, let draft = drafter.hello.costs else { return nil }
         let isNear = drafter.hello.place.isOnHost(of: verifier.hello.place)
-        let model = ThroughputModel(
-            alpha: acceptance(of: drafter, with: verifier), cost: target,
-            // One pass draws for all its jobs.
-            draftMicroseconds: draft.microseconds(nodes: min(others + 1, draft.nodesMax)),
-            delayMicroseconds: (isNear ? PlacementQuestion.localRoundTrip : way(drafter, verifier)) / 2)
         let alternate = configuration.alternates && drafter.hello.place.sharesCores(with: verifier.hello.place)
         let method = job.specification.speculation.method
-        return Pairing(
-            model, isInTurns: alternate || !(method == .pearl || method == .stream), sharesMemory: isNear)
+        let key = PairingTable.Key(
+            verifier: verifier.link, drafter: drafter.link, jobs: others + 1,
+            isInTurns: alternate || !(method == .pearl || method == .stream),
+            alphaPercent: Int((acceptance(of: drafter, with: verifier) * 100).rounded()),
+            wayMicroseconds: Int(isNear ? PlacementQuestion.localRoundTrip : way(drafter, verifier)))
+        return pairings.find(key) {
+            let model = ThroughputModel(
+                alpha: Double(key.alphaPercent) / 100, cost: target,
+                // One pass draws for all its jobs.
+                draftMicroseconds: draft.microseconds(nodes: min(key.jobs, draft.nodesMax)),
+                delayMicroseconds: Double(key.wayMicroseconds) / 2)
+            return Pairing(model, isInTurns: key.isInTurns, sharesMemory: isNear)
+        }
     }
 
-    /// 2d between two hosts, in microseconds: at most by way of this one.
+    /// 2d between two hosts, in microseconds: at most by way of this one. To a tenth of a millisecond, below which
+    /// answers waver.
     private func way(_ one: NodeRecord, _ other: NodeRecord) -> Double {
-        Double(one.load.roundTripMicroseconds) + Double(other.load.roundTripMicroseconds)
+        let sum = Double(one.load.roundTripMicroseconds) + Double(other.load.roundTripMicroseconds)
+        return (sum / 100).rounded() * 100
     }
 
     /// How often first drafts of the two models stood in jobs of this coordinator's verifiers; what any pair begins
@@ -39,6 +47,29 @@ extension CoordinatorMachine {
             }
         }
         return judged < Self.judgedMin ? AcceptanceEstimator().alpha : Double(accepted) / Double(judged)
+    }
+}
+
+/// Promises that were worked out: each takes some milliseconds to think through, and many jobs ask the same.
+struct PairingTable: Sendable {
+    /// All that a promise depends on; what nodes measured at their start does not change while their links live.
+    struct Key: Sendable, Hashable {
+        let verifier, drafter: LinkID
+        /// That the drafter would serve.
+        let jobs: Int
+        let isInTurns: Bool
+        let alphaPercent, wayMicroseconds: Int
+    }
+
+    private static let most = 1_024
+    private var known: [Key: Pairing] = [:]
+
+    mutating func find(_ key: Key, _ work: () -> Pairing) -> Pairing {
+        if let found = known[key] { return found }
+        if known.count >= Self.most { known = [:] }
+        let pairing = work()
+        known[key] = pairing
+        return pairing
     }
 }
 

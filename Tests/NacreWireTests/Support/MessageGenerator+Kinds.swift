@@ -159,7 +159,8 @@ extension MessageGenerator {
             number: word64(),
             load: Load(
                 jobs: number(0...Int(Int32.max)), busy: Float(number(0...100)) / 100, stepMicroseconds: word32(),
-                roundTripMicroseconds: word32(), clock: clock, pairs: (0..<number(0...Limits.pairsMax)).map { _ in pairReport() }))
+                roundTripMicroseconds: word32(), clock: clock,
+                pairs: (0..<number(0...Limits.pairsMax)).map { _ in pairReport() }))
     }
 
     private mutating func pairReport() -> PairReport {
