@@ -209,4 +209,53 @@ import Testing
             }
         }
     }
+
+    /// A token behind the beginning of a character, and what a drafter of such tokens is to have read in the end.
+    struct Held: Sendable {
+        let token: [UInt8]
+        let isCommand: Bool
+        let isShared: Bool
+        let draft: [[UInt8]]
+        let read: [TokenID]
+    }
+
+    private static let held: [Held] = {
+        let (a, e2, x) = ([0x61], [0xE2], Array("<x>".utf8)) as ([UInt8], [UInt8], [UInt8])
+        let cases: [(token: [UInt8], isCommand: Bool, isShared: Bool, draft: [[UInt8]], read: [TokenID])] = [
+            // A byte that the drafter lacks: what was held back before it is read, as far as there are tokens.
+            ([0xFF], false, false, [a, e2, [0x82]], [0, 1, 2, 0]), ([0xFF], false, false, [a, e2], [0, 1, 0]),
+            ([0xFF], false, false, [a, [0x82]], [0, 1, 0]), ([0xFF], false, false, [a], [0, 0]),
+            // A command that it lacks, and one that it has.
+            (x, true, false, [a, e2, [0x82]], [0, 1, 2, 0]), (x, true, false, [a, e2], [0, 1, 0]),
+            (x, true, true, [a, e2, x], [0, 1, 2, 0]), (x, true, true, [a, x], [0, 1, 0]),
+            // A letter that it has, though not what it stands behind.
+            ([0x62], false, false, [a, e2, [0x62]], [0, 1, 2, 0]), ([0x62], false, false, [a, [0x62]], [0, 1, 0]),
+            // A character and the same byte in one token, and a text of which it has half.
+            ([0xC3, 0xA9, 0xFF], false, false, [a, e2, [0xC3, 0xA9]], [0, 1, 2, 0]),
+            ([0x62, 0x63, 0xFF], false, false, [a, [0x63]], [0, 1, 0]),
+        ]
+        return cases.map(Held.init)
+    }()
+
+    @Test(
+        "bytes held back before what the drafter cannot read are read as far as it has them, as is what it has of that",
+        arguments: held, [BridgeKind.slem, .tli])
+    func heldBack(_ held: Held, kind: BridgeKind) throws {
+        let draft = held.draft
+        // a, two of the three bytes of a euro sign, the token in question, a.
+        let target = ToyVocabulary(
+            pieces: [[0x61], [0xE2], [0x82], held.token], controls: held.isCommand ? [3] : [])
+        let command = draft.indices.last { held.isShared && draft[$0] == held.token }
+        let commands = command.map { Set([TokenID(rawValue: UInt32($0))]) } ?? []
+        let parts: [[[TokenID]]] = [
+            [[0, 1, 2, 3, 0]], [[0], [1], [2], [3], [0]], [[0, 1, 2], [3, 0]], [[0, 1], [2, 3], [0]],
+        ]
+        for parts in parts {
+            var life = try Life(kind, target: target, draft: ToyVocabulary(pieces: draft, controls: commands)) { _ in
+                draft.map { _ in 1 / Double(draft.count) }
+            }
+            for part in parts { _ = try life.measured(part) }
+            #expect(Array(life.draft.prefix(held.read.count)) == held.read, "\(parts)")
+        }
+    }
 }

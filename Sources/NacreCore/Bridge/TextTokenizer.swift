@@ -61,6 +61,19 @@ package struct ByteExactTokenizer: Sendable {
         return found
     }
 
+    /// Tokens of as much of `text` as this vocabulary can spell, character by character where it cannot spell a whole;
+    /// all else is left out.
+    package func readable(_ text: some Collection<UInt8>) -> [TokenID] {
+        UTF8Text.runs(of: Array(text)).flatMap { run, isText -> [TokenID] in
+            // A byte of a character that is not complete stands for itself, a character as a whole.
+            guard isText else { return run.compactMap { bytes[Int($0)] } }
+            if let whole = tokens(ofValid: run) { return whole }
+            return String(decoding: run, as: UTF8.self).unicodeScalars.flatMap { scalar in
+                tokens(ofValid: Array(String(scalar).utf8)) ?? []
+            }
+        }
+    }
+
     private func single(_ run: [UInt8]) -> [TokenID]? {
         let tokens = run.compactMap { bytes[Int($0)] }
         return tokens.count == run.count ? tokens : nil

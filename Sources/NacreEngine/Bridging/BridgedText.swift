@@ -119,8 +119,9 @@ struct BridgedText: Sendable {
     }
 
     /// A command that the drafter lacks, or bytes that it cannot spell, it does not get to see: it goes on behind them.
+    /// What was held back before these, and what of them it can read, it reads.
     private mutating func commit(_ part: [TokenID], by mode: BridgeKind) {
-        guard !part.isEmpty else { return }
+        guard let last = part.last else { return }
         let saved = part.count > 1 ? text : nil
         _ = text.commit(part, by: mode)
         guard text.isLost else { return }
@@ -130,7 +131,11 @@ struct BridgedText: Sendable {
             commit(Array(part.prefix(part.count / 2)), by: mode)
             commit(Array(part.dropFirst(part.count / 2)), by: mode)
         } else {
-            head += text.draftTokens
+            head += text.draftTokens + bridge.draft.readable(held)
+            // A shared command is lost to the text only by the bytes before it.
+            if bridge.target.isCommand(last), let command = bridge.intersection.draftToken(of: last) {
+                head.append(command)
+            }
             before += text.targetTrack.tokens.count
             text.restart()
         }
