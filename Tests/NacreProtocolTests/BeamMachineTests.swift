@@ -189,6 +189,39 @@ import Testing
         }
     }
 
+    @Test("Without a drafter a dynamic width is the width asked for in every round: the beams are those of method beam")
+    func undrafted() {
+        let language = TabularLanguage(vocabulary: 5, seed: 39)
+        func answers(_ speculation: Speculation) -> [JobID: [BeamAnswer]] {
+            var setting = MachineLoop.Setting(language: language, speculation: speculation)
+            (setting.length, setting.ends, setting.drafterMessages) = (12, [4], 0)
+            var loop = MachineLoop(setting, seed: 9)
+            _ = loop.run(keys: 0..<40)
+            return loop.answers
+        }
+        let plain = answers(Self.beam(4))
+        for dynamic in [DynamicWidth(threshold: 1), DynamicWidth(threshold: 0.2, widthMin: 3)] {
+            #expect(answers(Self.dsbd(4, draws: 4, gamma: 2, dynamic: dynamic)) == plain)
+        }
+        #expect(plain.count == 40)
+    }
+
+    @Test(
+        "Once the drafter is gone a dynamic width is the width asked for again, however narrow it was",
+        arguments: [9, 16, 25, 40])
+    func drafterGone(messages: Int) {
+        var language = TabularLanguage(vocabulary: 5, seed: 40)
+        language.agreement = 0.3
+        // So sure are no drafts: drafted rounds have one beam.
+        let speculation = Self.dsbd(4, draws: 2, gamma: 2, dynamic: DynamicWidth(threshold: 1))
+        var setting = MachineLoop.Setting(language: language, speculation: speculation)
+        (setting.length, setting.drafterMessages) = (30, messages)
+        var loop = MachineLoop(setting, seed: 10)
+        _ = loop.run(keys: 0..<2)
+        #expect(loop.statistics.judged > 0 && loop.answers.count == 2)
+        for answers in loop.answers.values { #expect(answers.reduce(0) { $0 + $1.copies } == 4, "\(answers)") }
+    }
+
     @Test("Little room takes layers of drafts, never the law: how much there is does not depend on the layer's draws")
     func littleRoom() {
         var language = TabularLanguage(vocabulary: 3, seed: 38)

@@ -29,6 +29,8 @@ struct MachineLoop {
         var helperMessages = Int.max
         /// How many of a hundred passes of a drafter of another vocabulary fail; a job that loses it gets it again.
         var faultPercent = 0
+        /// After how many of their messages the drafters are gone, for this job and all others.
+        var drafterMessages = Int.max
         /// Drops draws that are improbable, which no drafter may.
         var isIllegal = false
     }
@@ -57,6 +59,9 @@ struct MachineLoop {
     private var openJobs: Set<JobID> = []
     /// The illegal drafter's streams whose epoch was cut, and how many of its nodes went out.
     var cuts: [StreamID: (epoch: Epoch, nodes: Int)] = [:]
+    /// Messages of drafters so far.
+    private var drafterMessages = 0
+    private var areDraftersGone: Bool { drafterMessages > setting.drafterMessages }
     private(set) var adoptions = 0
     private(set) var rowsFetched = 0
     /// Rows that the verifier's own passes were asked for.
@@ -143,7 +148,9 @@ struct MachineLoop {
             in: Int(dice.next() % 400))
     }
 
-    private var offers: [Offer] { drafters.indices.map { Offer(address: "\($0)", incarnation: 2) } }
+    private var offers: [Offer] {
+        areDraftersGone ? [] : drafters.indices.map { Offer(address: "\($0)", incarnation: 2) }
+    }
 
     mutating func schedule(_ event: Event, in microseconds: Int) { schedule(event, at: now + microseconds) }
 
@@ -198,7 +205,7 @@ struct MachineLoop {
             openJobs.remove(ended.job)
         case .toCoordinator(.jobRecording(let recording)): recordings.append(recording)
         case .toCoordinator(.hire(let hire)):
-            guard setting.faultPercent > 0 else {
+            guard setting.faultPercent > 0 || areDraftersGone else {
                 Issue.record("a drafter was lost")
                 return
             }
@@ -237,6 +244,15 @@ struct MachineLoop {
     private mutating func perform(_ effect: DrafterMachine.Effect, of number: Int) {
         switch effect {
         case .send(_, let message):
+            drafterMessages += 1
+            guard !areDraftersGone else {
+                guard drafterMessages == setting.drafterMessages + 1 else { break }
+                for other in drafters.indices {
+                    send(.verifier(.drafterLost(address: "\(other)")), on: drafters.count + other)
+                    schedule(.drafter(other, .closed(Self.link)), in: 1)
+                }
+                break
+            }
             let sent = setting.isIllegal ? dropImprobable(message) : message
             send(.verifier(.data(address: "\(number)", sent)), on: drafters.count + number)
         case .close(_, let goodbye): Issue.record("\(goodbye.detail)")
