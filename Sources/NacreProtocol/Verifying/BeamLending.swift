@@ -4,7 +4,8 @@ package import NacreCore
 // the job's home, which alone judges, selects and draws. So the law is that of one verifier, whoever scores what: rows
 // are functions of the target and a text, and which beams go where is settled before their drafts are looked at.
 //
-//      lending()   beams that helpers hold more of the text of than this verifier, a share for each
+//      lending     beams that helpers hold more of the text of than this verifier, a share for each; none to a helper
+//                  that has so much to read first that all of it is done here before (`LendingRule`)
 //      lend        a shard to each: what of the text it lacks, and the beam's tree
 //      a pass      over the trees that stay
 //      judged      once all rows are here
@@ -32,26 +33,58 @@ extension JobVerification {
         }
     }
 
-    /// Which trees helpers are to score in the next pass, by the stream that is to.
-    func lending() -> [Int: StreamID] {
-        guard let run = beams, run.beams.live.count > 1, run.stems.count == run.beams.live.count else { return [:] }
-        let idle = helpers.filter(\.isIdle)
+    /// Trees by number, each with the stream of a helper.
+    struct BeamLoan {
+        /// Whose rows the next pass waits for.
+        var scored: [Int: StreamID] = [:]
+        /// Whose text is read, without drafts, so that there is less to read another time. Nothing waits for that.
+        var read: [Int: StreamID] = [:]
+
+        var count: Int { scored.count + read.count }
+
+        func has(_ tree: Int, _ stream: StreamID) -> Bool {
+            scored[tree] != nil || read[tree] != nil || scored.values.contains(stream) || read.values.contains(stream)
+        }
+    }
+
+    /// Which trees of `forest` helpers are to score in the next pass.
+    func lending(_ forest: DraftForest, by rule: LendingRule, at now: Instant) -> BeamLoan {
+        var loan = BeamLoan()
+        guard let run = beams, run.beams.live.count > 1, run.stems.count == run.beams.live.count else { return loan }
+        let idle = helpers.filter { $0.isIdle(at: now) }
         let live = run.beams.live.map(\.text.tokens)
         let hosts = Set(idle.map(\.address)).count + 1
         let most = min(idle.count, live.count - (live.count + hosts - 1) / hosts)
-        guard most > 0 else { return [:] }
+        guard most > 0 else { return loan }
         // Best first: tokens that the helper need not read, and this verifier would have to.
         let pairs = live.indices.flatMap { tree in
             idle.map { helper in
                 let common = zip(helper.text, live[tree]).prefix { $0 == $1 }.count
-                return (gain: common - (run.stems[tree].length - length), tree: tree, stream: helper.stream)
+                return (gain: common - (run.stems[tree].length - length), tree: tree, common: common, helper: helper)
             }
-        }.sorted { ($1.gain, $0.tree, $0.stream.rawValue) < ($0.gain, $1.tree, $1.stream.rawValue) }
-        var lent: [Int: StreamID] = [:]
-        for pair in pairs where lent.count < most && lent[pair.tree] == nil && !lent.values.contains(pair.stream) {
-            lent[pair.tree] = pair.stream
+        }.sorted {
+            ($1.gain, $0.tree, $0.helper.stream.rawValue) < ($0.gain, $1.tree, $1.helper.stream.rawValue)
         }
-        return lent
+        // A pass over all trees here, with what of their texts is not cached: what it takes to do without helpers.
+        let texts = leads(without: [:]).values.reduce(0, +)
+        // How many draws there are was settled before the first; where they lie is not looked at.
+        let draws = forest.layers.reduce(0) { $0 + $1.count }
+        let here = rule.microseconds(unread: texts - live.count, nodes: live.count + draws)
+        let nodes = 1 + (draws + live.count - 1) / live.count
+        var loads: [String: (unread: Int, nodes: Int)] = [:]
+        for (_, tree, common, helper) in pairs where loan.count < most && !loan.has(tree, helper.stream) {
+            // The last token of a text is a node of the pass that scores.
+            let unread = max(0, live[tree].count - common - 1)
+            let before = loads[helper.address] ?? (0, 0)
+            let load = (unread: before.unread + unread, nodes: before.nodes + nodes)
+            if rule.isInTime(unread: load.unread, nodes: load.nodes, here: here) {
+                loads[helper.address] = load
+                loan.scored[tree] = helper.stream
+            } else if !rule.isInTime(unread: unread, nodes: nodes, here: here) {
+                loan.read[tree] = helper.stream
+            }
+        }
+        return loan
     }
 
     /// For each beam that stays the tokens that its part of a pass begins with: what of the text is not cached.
@@ -63,11 +96,11 @@ extension JobVerification {
             })
     }
 
-    /// Gives a tree to the helper of `stream`.
-    mutating func lend(_ tree: Int, of forest: DraftForest, to stream: StreamID, at now: Instant) -> ScoreShard? {
+    /// Gives the text of a beam, and `drafts` below it, to the helper of `stream`.
+    mutating func lend(_ tree: Int, _ drafts: DraftTree, to stream: StreamID, at now: Instant) -> ScoreShard? {
         guard let run = beams, let place = helpers.firstIndex(where: { $0.stream == stream }) else { return nil }
         let helper = helpers[place]
-        let (text, drafts) = (run.beams.live[tree].text.tokens, forest.trees[tree])
+        let text = run.beams.live[tree].text.tokens
         let common = zip(helper.text, text).prefix { $0 == $1 }.count
         helpers[place].text = text
         helpers[place].nextNumber = helper.nextNumber &+ 1
@@ -90,17 +123,30 @@ extension VerifierMachine {
     /// them.
     enum BeamRows { case complete, awaited, void }
 
-    /// Sends the trees that a turn lends.
+    /// Sends the trees that a turn lends, and what is only to be read.
     mutating func lend(_ turn: BeamTurn, at now: Instant, into effects: inout [Effect]) -> [Int: LentTree] {
         var lent: [Int: LentTree] = [:]
         for (tree, stream) in turn.lent.sorted(by: { $0.key < $1.key }) {
-            guard let address = jobs[turn.index].helpers.first(where: { $0.stream == stream })?.address,
-                let shard = jobs[turn.index].lend(tree, of: turn.forest, to: stream, at: now)
+            guard let shard = send(tree, turn.forest.trees[tree], to: stream, of: turn.index, at: now, into: &effects)
             else { continue }
-            lent[tree] = LentTree(stream: stream, shard: shard.shard)
-            effects.append(.toDrafter(address: address, .scoreShard(shard)))
+            lent[tree] = LentTree(stream: stream, shard: shard)
+        }
+        for (tree, stream) in turn.read.sorted(by: { $0.key < $1.key }) {
+            let nothing = DraftTree(root: jobs[turn.index].beamLength)
+            _ = send(tree, nothing, to: stream, of: turn.index, at: now, into: &effects)
         }
         return lent
+    }
+
+    private mutating func send(
+        _ tree: Int, _ drafts: DraftTree, to stream: StreamID, of index: Int, at now: Instant,
+        into effects: inout [Effect]
+    ) -> UInt32? {
+        guard let address = jobs[index].helpers.first(where: { $0.stream == stream })?.address,
+            let shard = jobs[index].lend(tree, drafts, to: stream, at: now)
+        else { return nil }
+        effects.append(.toDrafter(address: address, .scoreShard(shard)))
+        return shard.shard
     }
 
     /// Looks after the rows that other verifiers owe a pass that is over, and dismisses those who are late.

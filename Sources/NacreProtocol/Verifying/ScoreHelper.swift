@@ -36,6 +36,8 @@ package struct ScoreHelper: Sendable {
     package var isOpen = false
     /// Length of the text that it holds.
     package var told: Position = 0
+    /// When it will have read what it was told, as forecast (`LendingRule`).
+    package var readBy: Instant = 0
     package var shard: Shard?
     package var nextNumber: UInt32 = 0
     /// From a shard to its scores, in microseconds; 0 unknown.
@@ -50,8 +52,9 @@ package struct ScoreHelper: Sendable {
         self.wantsRows = wantsRows
     }
 
-    /// Whether it can take a shard: scores that are here and of no use any more do not keep it from that.
-    package var isIdle: Bool { isOpen && shard?.isAnswered != false }
+    /// Whether it can take a shard: it should have read what it was told, and scores that are here and of no use any
+    /// more do not keep it from that.
+    package func isIdle(at now: Instant) -> Bool { isOpen && readBy <= now && shard?.isAnswered != false }
 
     package mutating func receive(_ scores: Scores, at now: Instant) throws(ProtocolFault) {
         // Scores of a shard that was given up are late, and that is all.
@@ -101,6 +104,7 @@ package struct ScoreHelper: Sendable {
     }
 
     private mutating func noteResponse(to out: Shard, at now: Instant) {
+        readBy = min(readBy, now)
         let sample = Double(now - out.sent)
         response = response == 0 ? sample : response + 0.125 * (min(sample, 8 * response) - response)
     }

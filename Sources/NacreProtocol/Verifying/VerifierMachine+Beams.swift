@@ -46,6 +46,8 @@ extension VerifierMachine {
         var forest: DraftForest
         /// Trees that other verifiers score.
         var lent: [Int: StreamID] = [:]
+        /// Trees whose text other verifiers read, for a later pass.
+        var read: [Int: StreamID] = [:]
         /// Instead of all else so many tokens of a beam's text, where more than fit into a pass are not cached.
         var reading: (tree: Int, count: Int)?
         /// Tokens of the text of all beams that stay.
@@ -60,7 +62,7 @@ extension VerifierMachine {
     /// for is settled without a look at the layer.
     ///
     /// - Parameter reserved: nodes of the pass that are not for those who decode.
-    func beamTurns(leaving reserved: Int) -> [BeamTurn] {
+    func beamTurns(leaving reserved: Int, at now: Instant) -> [BeamTurn] {
         let ready = jobs.indices.filter { jobs[$0].areBeamsReady }
         guard !ready.isEmpty else { return [] }
         let others = jobs.count { $0.beams == nil && $0.isReadyToDecode }
@@ -69,7 +71,7 @@ extension VerifierMachine {
         for place in ready.indices {
             let index = ready[(place + prefillTurn) % ready.count]
             guard let forest = jobs[index].dueForest, forest.trees.count <= room else { continue }
-            let turn = beamTurn(index, forest, room: room)
+            let turn = beamTurn(index, forest, room: room, at: now)
             room -= turn.reading?.count ?? turn.leads
             turns.append(turn)
         }
@@ -86,8 +88,9 @@ extension VerifierMachine {
         return turns
     }
 
-    private func beamTurn(_ index: Int, _ forest: DraftForest, room: Int) -> BeamTurn {
-        var turn = BeamTurn(index: index, forest: forest, lent: jobs[index].lending())
+    private func beamTurn(_ index: Int, _ forest: DraftForest, room: Int, at now: Instant) -> BeamTurn {
+        let loan = jobs[index].lending(forest, by: lendingRule, at: now)
+        var turn = BeamTurn(index: index, forest: forest, lent: loan.scored, read: loan.read)
         let leads = jobs[index].leads(without: turn.lent)
         turn.leads = leads.values.reduce(0, +)
         let longest = leads.max { ($0.value, $1.key) < ($1.value, $0.key) }

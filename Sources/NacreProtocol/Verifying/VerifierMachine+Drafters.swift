@@ -117,7 +117,7 @@ extension VerifierMachine {
                 throw ProtocolFault("\(address) is not a verifier of the same weights")
             }
             links[address]?.state = .ready
-            for index in jobs.indices { openHelpers(index, into: &effects) }
+            for index in jobs.indices { openHelpers(index, at: now, into: &effects) }
         case (.scores, .ready), (.scoreClose, .ready):
             try receiveAsHome(message, from: address, at: now)
         case (.greeting(let greeting), .greeting):

@@ -6,7 +6,7 @@ extension VerifierMachine {
     // MARK: - At home
 
     /// Binds the job to the verifiers that may score for it.
-    mutating func bindHelpers(_ index: Int, to offers: [Offer], into effects: inout [Effect]) {
+    mutating func bindHelpers(_ index: Int, to offers: [Offer], at now: Instant, into effects: inout [Effect]) {
         guard configuration.canRewind, !jobs[index].needsLaws else { return }
         let hosts = offers.prefix(jobs[index].speculation.helpers)
         for (offer, streams) in zip(hosts, jobs[index].helperStreams(hosts: hosts.count)) where streams > 0 {
@@ -20,16 +20,25 @@ extension VerifierMachine {
                 effects.append(.dial(address: offer.address))
             }
         }
-        openHelpers(index, into: &effects)
+        openHelpers(index, at: now, into: &effects)
+    }
+
+    /// By which it is decided what other verifiers are lent.
+    var lendingRule: LendingRule {
+        LendingRule(cost: configuration.cost, nodesMax: configuration.nodesMax, leadMax: leadMax)
     }
 
     /// Sends the job's text to the helpers that lack it.
-    mutating func openHelpers(_ index: Int, into effects: inout [Effect]) {
+    mutating func openHelpers(_ index: Int, at now: Instant, into effects: inout [Effect]) {
         let job = jobs[index]
         guard job.hasContext else { return }
         for (place, helper) in job.helpers.enumerated() where !helper.isOpen && links[helper.address]?.state == .ready {
             jobs[index].helpers[place].isOpen = true
             jobs[index].helpers[place].told = job.length
+            // It reads one text after the other.
+            let others = jobs.flatMap(\.helpers).filter { $0.address == helper.address }.map(\.readBy).max() ?? now
+            let reading = lendingRule.reading(job.tokens.count - 1)
+            jobs[index].helpers[place].readBy = max(now, others) + Int(reading)
             for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
                 let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
                 let open = ScoreOpen(
@@ -41,22 +50,35 @@ extension VerifierMachine {
         }
     }
 
-    /// Gives drafts that have no place in the pass that begins to a helper that has nothing to do.
-    mutating func share(_ turn: JobTurn, at now: Instant, into effects: inout [Effect]) {
+    /// Gives drafts that have no place in the pass that begins to a helper that has nothing to do. One that has more to
+    /// read first than this pass takes gets what it lacks, and drafts of a later pass.
+    ///
+    /// - Parameter nodes: of the pass so far.
+    mutating func share(_ turn: JobTurn, beside nodes: Int, at now: Instant, into effects: inout [Effect]) {
         let job = jobs[turn.index]
-        guard let place = job.helpers.firstIndex(where: \.isIdle) else { return }
-        let drafts = shard(of: turn, for: job)
+        // Of several the one that has read most.
+        let idle = job.helpers.indices.filter { job.helpers[$0].isIdle(at: now) }
+        guard let place = idle.max(by: { (job.helpers[$0].told, $1) < (job.helpers[$1].told, $0) }) else { return }
+        var drafts = shard(of: turn, for: job)
         guard !drafts.isEmpty else { return }
         let helper = job.helpers[place]
+        let (unread, here) = (job.length - helper.told - 1, configuration.cost.microseconds(nodes: max(1, nodes)))
+        let isBehind = !lendingRule.isRead(unread, here: here)
+        if isBehind { drafts = DraftTree(root: job.length) }
         let number = helper.nextNumber
         let message = ScoreShard(
             stream: helper.stream, shard: number, keep: helper.told, tokens: Array(job.tokens[helper.told.rawValue...]),
             parents: drafts.nodes.map { $0.parent.map { $0.rawValue + 1 } ?? 0 }, drafts: drafts.nodes.map(\.token))
         jobs[turn.index].helpers[place].told = job.length
         jobs[turn.index].helpers[place].nextNumber = number &+ 1
-        jobs[turn.index].helpers[place].shard = ScoreHelper.Shard(
-            number: number, base: job.length, drafts: drafts, sent: now)
-        jobs[turn.index].statistics.shardsSent += UInt64(drafts.count)
+        if isBehind {
+            // Nothing is said to a text without drafts.
+            jobs[turn.index].helpers[place].readBy = now + Int(lendingRule.reading(unread))
+        } else {
+            jobs[turn.index].helpers[place].shard = ScoreHelper.Shard(
+                number: number, base: job.length, drafts: drafts, sent: now)
+            jobs[turn.index].statistics.shardsSent += UInt64(drafts.count)
+        }
         effects.append(.toDrafter(address: helper.address, .scoreShard(message)))
     }
 

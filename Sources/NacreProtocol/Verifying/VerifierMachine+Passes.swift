@@ -8,7 +8,7 @@ extension VerifierMachine {
         guard pass == nil, !areCoresLent(at: now) else { return }
         let reading = readers()
         let reserved = reading.isEmpty ? 0 : min(configuration.prefillShare, readingMin)
-        let beamTurns = beamTurns(leaving: reserved)
+        let beamTurns = beamTurns(leaving: reserved, at: now)
         let turns = decodingTurns(leaving: reserved, beside: beamTurns)
         let isAlone = reading.isEmpty && !guests.contains { $0.shard != nil || $0.unread > 0 }
         guard !turns.isEmpty || !beamTurns.isEmpty || !isAlone else { return }
@@ -25,7 +25,7 @@ extension VerifierMachine {
         for turn in beamTurns { shares.append(add(turn, at: now, free: &free, to: &next, into: &effects)) }
         for turn in turns {
             shares.append(add(turn, branches: &free, to: &next))
-            share(turn, at: now, into: &effects)
+            share(turn, beside: next.nodes.count, at: now, into: &effects)
         }
         // The last branch is for what fills the pass up.
         var others = Array(free.dropLast())

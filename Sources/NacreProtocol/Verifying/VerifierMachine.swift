@@ -207,7 +207,7 @@ package struct VerifierMachine: Machine, Sendable {
         if let index = index(of: assignment.job, assignment.attempt) {
             try jobs[index].receive(assignment)
             openStreams(index, at: now, into: &effects)
-            openHelpers(index, into: &effects)
+            openHelpers(index, at: now, into: &effects)
             return
         }
         guard assignment.contextOffset == 0 else { return }  // a later part of a job that was refused or has ended
@@ -243,7 +243,7 @@ package struct VerifierMachine: Machine, Sendable {
         if assignment.speculation.helpers > 0, jobs[jobs.count - 1].beams == nil {
             jobs[jobs.count - 1].leadMax = leadMax
         }
-        bindHelpers(jobs.count - 1, to: assignment.helpers, into: &effects)
+        bindHelpers(jobs.count - 1, to: assignment.helpers, at: now, into: &effects)
     }
 
     /// Offers come for a drafter that was lost; those that were offered before and are not ready make room.
