@@ -48,6 +48,9 @@ package struct CacheFile<Document: Codable>: Sendable {
 
 /// Where a user's cache is.
 package enum UserCache {
+    /// What to do where nothing names a folder.
+    package static let remedy = "set HOME, or XDG_CACHE_HOME, to the absolute path of a folder"
+
     /// Nacre's part of the cache of the user that these variables belong to; `nil` if nothing names a folder.
     package static func path(environment: [String: String]) -> String? {
         // The specification of XDG_CACHE_HOME has relative paths ignored.

@@ -58,6 +58,9 @@ package struct TuningStore: Sendable {
     /// Kept are so many, the latest.
     static let pairsMax = 256
 
+    /// What to do where there is no such file.
+    package static var remedy: String { UserCache.remedy }
+
     private let file: CacheFile<Document>
 
     /// The file of the user that these variables belong to, `nacre/policies.json` in the cache folder; `nil` if nothing

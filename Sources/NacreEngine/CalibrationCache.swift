@@ -54,6 +54,9 @@ package struct CalibrationCache: Sendable {
     /// Of the files' content. A file of another version counts as damaged.
     private static let version = 2
 
+    /// What to do where there is no cache.
+    package static var remedy: String { UserCache.remedy }
+
     private let folder: String
     private let warn: @Sendable (_ reason: String) -> Void
 

@@ -67,6 +67,11 @@ package struct ShardOptions: ParsableArguments {
         let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment) { reason in
             log.warning("a kept measurement is of no use", metadata: ["reason": "\(reason)"])
         }
+        if cache == nil {
+            log.warning(
+                "what is measured is not kept from one start to the next: no variable names a folder for it",
+                metadata: ["remedy": "\(CalibrationCache.remedy)"])
+        }
         if !recalibrate, let kept = cache?.read(key, shards: candidates) {
             let plan = Plan(kept, slots: engine.sequences)
             if plan.disturbance == nil { return plan }

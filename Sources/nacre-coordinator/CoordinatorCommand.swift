@@ -107,6 +107,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let tunings = TuningStore(environment: ProcessInfo.processInfo.environment) { reason in
             log.warning("what was found of policies earlier is of no use", metadata: ["reason": "\(reason)"])
         }
+        if tunings == nil {
+            log.warning(
+                "what policy auto finds is not kept from one start to the next: no variable names a folder for it",
+                metadata: ["remedy": "\(TuningStore.remedy)"])
+        }
         let node = CoordinatorNode(
             on: loop, log: log, policy: try PolicyIntake.entry(settings[Self.policy], source: source("policy")),
             pairs: try PolicyIntake.pairs(settings[Self.pairPolicies] ?? "", source: source("pair-policies")),

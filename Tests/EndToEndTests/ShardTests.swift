@@ -1,6 +1,7 @@
 import Foundation
 import NacreAPI
 import NacreClient
+import NacreNode
 import Testing
 
 /// A verifier whose threads are divided among engines of their own.
@@ -115,6 +116,36 @@ import Testing
             #expect(try content().count > kept.count / 2)
             #expect(try await start("--recalibrate").log.contains(measuring))
             #expect(try await !start("--recalibrate", "--slots", "1").log.contains(measuring), "there is no choice")
+        }
+    }
+
+    @Test("where no variable names a folder coordinator and verifier say once that nothing is kept, and what to set")
+    func keptNowhere() async throws {
+        try await PatchedModel.withFolder { folder in
+            for (environment, count) in [
+                (["HOME": "", "XDG_CACHE_HOME": ""], 1), (["HOME": "", "XDG_CACHE_HOME": "relative"], 1),
+                (["HOME": "", "XDG_CACHE_HOME": folder], 0), (["HOME": folder, "XDG_CACHE_HOME": ""], 0),
+            ] {
+                func warnings(_ log: String) -> Int {
+                    log.split(separator: "\n").count {
+                        $0.contains(" warning ") && $0.contains("set HOME, or XDG_CACHE_HOME")
+                    }
+                }
+                let coordinator = try Command(
+                    "nacre-coordinator", ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], environment: environment)
+                try await coordinator.until("it is ready") { $0.hasPrefix("ready coordinator") }
+                let ready = try #require(ReadyLine(coordinator.output.trimmingCharacters(in: .newlines)))
+                let control = try #require(ready.addresses["control"])
+                let verifier = try Command(
+                    "nacre-verifier",
+                    ["--model", Jobs.target, "--coordinator", "\(control)", "--threads", "2"], environment: environment)
+                try await verifier.until("it is ready") { $0.hasPrefix("ready verifier") }
+                for command in [verifier, coordinator] {
+                    command.signal(SIGTERM)
+                    let log = try await command.result().errors
+                    #expect(warnings(log) == count, "\(environment): \(log)")
+                }
+            }
         }
     }
 
