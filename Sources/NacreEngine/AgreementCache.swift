@@ -34,7 +34,11 @@ extension CalibrationCache {
             self.prompts = prompts
         }
 
-        fileprivate var fileName: String { "pair-\(String(target, radix: 16))-\(String(draft, radix: 16)).json" }
+        /// One for each bridge, as several are compared.
+        fileprivate var fileName: String {
+            let bridge = bridge.map { "-\($0.rawValue)" } ?? ""
+            return "pair-\(String(target, radix: 16))-\(String(draft, radix: 16))\(bridge).json"
+        }
     }
 
     private struct PairDocument: Codable {
@@ -51,7 +55,7 @@ extension CalibrationCache {
         return document.agreement
     }
 
-    /// Keeps a measurement in place of what there was of the pair.
+    /// Keeps a measurement in place of what there was of the pair over this bridge.
     ///
     /// - Throws: what the file system says.
     package func write(_ agreement: MeasuredAgreement, as key: PairKey) throws {

@@ -24,6 +24,21 @@ package struct PlacementReport: Encodable, Sendable {
         }
     }
 
+    /// What was measured of a bridge.
+    package struct Bridge: Encodable, Sendable {
+        package let bridge: String
+        package let agreement: Double
+        package let passesPerDraft: Double
+        /// Of one job, to be expected, at the best placement.
+        package let tokensPerSecond: Double
+
+        private enum CodingKeys: String, CodingKey {
+            case bridge, agreement
+            case passesPerDraft = "passes_per_draft"
+            case tokensPerSecond = "tokens_per_second"
+        }
+    }
+
     package struct Option: Encodable, Sendable {
         /// apart, remote, together or plain.
         package let placement: String
@@ -63,6 +78,9 @@ package struct PlacementReport: Encodable, Sendable {
     package let agreementSource: Source
     /// Over which drafts become the target's tokens; `nil` for one vocabulary.
     package let bridge: String?
+    /// The bridges that were compared, the one that `auto` takes by itself first; empty for one vocabulary, for a
+    /// bridge that was named, and for an agreement that was given.
+    package internal(set) var bridges: [Bridge] = []
     /// Passes of the draft model for a draft.
     package let passesPerDraft: Double
     package let choice: Option
@@ -74,7 +92,7 @@ package struct PlacementReport: Encodable, Sendable {
     package let disturbance: String?
 
     private enum CodingKeys: String, CodingKey {
-        case cores, agreement, bridge, choice, reason, options, tables, disturbance
+        case cores, agreement, bridge, bridges, choice, reason, options, tables, disturbance
         case passesPerDraft = "passes_per_draft"
         case agreementPositions = "agreement_positions"
         case agreementSource = "agreement_source"
@@ -96,5 +114,25 @@ package struct PlacementReport: Encodable, Sendable {
         reason = question.reason
         self.disturbance = disturbance
         self.tables = tables.sorted { ($0.model, $1.threads) > ($1.model, $0.threads) }
+    }
+
+    /// What a drafter has to be told that shall draft over this bridge; `nil` if `auto` takes it by itself, or there is
+    /// nothing to bridge.
+    package var bridgeToName: String? { bridges.first?.bridge == bridge || bridges.isEmpty ? nil : bridge }
+
+    /// The report on the bridge to take, with what was measured of all of them.
+    ///
+    /// - Parameter reports: one for each, at least one; what `auto` takes by itself first.
+    static func best(of reports: [PlacementReport]) -> PlacementReport {
+        var best = reports[BridgeKind.fastest(reports.map(\.choice.tokensPerSecond))]
+        guard reports.count > 1 else { return best }
+        best.bridges = reports.compactMap { report in
+            report.bridge.map {
+                Bridge(
+                    bridge: $0, agreement: report.agreement, passesPerDraft: report.passesPerDraft,
+                    tokensPerSecond: report.choice.tokensPerSecond)
+            }
+        }
+        return best
     }
 }

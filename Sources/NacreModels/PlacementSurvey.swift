@@ -52,45 +52,39 @@ package struct PlacementSurvey: Sendable {
         let cache = CalibrationCache(environment: ProcessInfo.processInfo.environment) { reason in
             progress("a kept measurement is of no use: \(reason)")
         }
+        if cache == nil { progress("what is measured is not kept: \(CalibrationCache.remedy)") }
         progress("loading the models to see how fast they are here")
         let (big, small) = (
             try await LlamaModel.load(path: target, exact: true), try await LlamaModel.load(path: draft, exact: false)
         )
         let targets = try await tables(of: big, exact: true, "target", cache, progress)
         let drafts = try await tables(of: small, exact: false, "draft", cache, progress)
-        var source = PlacementReport.Source.given
-        var rate = agreement ?? 0
-        var positions: Int?
-        // A draft that is given as right so often is taken for one pass, whatever the bridge.
-        var passes = 1.0
-        let crossing = try crossing(from: small, to: big)
-        if agreement == nil {
-            let key = CalibrationCache.PairKey(
-                target: big.digest, draft: small.digest, bridge: crossing?.kind, prompts: prompts)
-            if !recalibrates, let kept = cache?.readAgreement(key), kept.judged >= Self.positionsMin {
-                (rate, positions, passes, source) = (kept.rate, kept.judged, kept.passesPerDraft, .kept)
-            } else {
-                progress("measuring how often the two models agree")
-                let measured = try await measureAgreement(big, small, crossing, progress)
-                if measured.judged >= Self.positionsMin { try? cache?.write(measured, as: key) }
-                (rate, positions, passes, source) = (
-                    measured.rate, measured.judged, measured.passesPerDraft, .measured
-                )
-            }
-        }
+        let tables =
+            targets.map { PlacementReport.Table(model: "target", threads: $0, costs: $1) }
+            + drafts.map { PlacementReport.Table(model: "draft", threads: $0, costs: $1) }
+        let disturbance = (Array(targets.values) + drafts.values).lazy.compactMap(\.disturbance).first
+        return PlacementReport.best(
+            of: try await agreements(big, small, cache, progress).map { found in
+                PlacementReport(
+                    question(targets, drafts, found), agreement: found.rate, positions: found.positions,
+                    source: found.source, bridge: found.bridge?.rawValue, passesPerDraft: found.passesPerDraft,
+                    tables: tables, disturbance: disturbance)
+            })
+    }
+
+    private func question(
+        _ targets: [Int: [PassCost]], _ drafts: [Int: [PassCost]], _ agreement: Agreement
+    ) -> PlacementQuestion {
         var question = PlacementQuestion(
             cores: cores.count, target: targets.mapValues { StepCostModel($0) },
-            draft: drafts.compactMapValues { $0.first { $0.nodes == 1 }.map { passes * $0.microseconds } }, alpha: rate,
+            draft: drafts.compactMapValues {
+                $0.first { $0.nodes == 1 }.map { agreement.passesPerDraft * $0.microseconds }
+            }, alpha: agreement.rate,
             drafterHost: drafterHost.map {
                 PlacementQuestion.DrafterHost(cores: $0.cores, roundTripMicroseconds: $0.roundTripMicroseconds)
             })
         question.verifierCoresMax = verifierCoresMax
-        return PlacementReport(
-            question, agreement: rate, positions: positions, source: source, bridge: crossing?.kind.rawValue,
-            passesPerDraft: passes,
-            tables: targets.map { PlacementReport.Table(model: "target", threads: $0, costs: $1) }
-                + drafts.map { PlacementReport.Table(model: "draft", threads: $0, costs: $1) },
-            disturbance: (Array(targets.values) + drafts.values).lazy.compactMap(\.disturbance).first)
+        return question
     }
 
     /// Pass times by threads, on the first of the cores.
@@ -148,12 +142,67 @@ package struct PlacementSurvey: Sendable {
 
     // MARK: - Agreement
 
-    /// What leads from the draft's vocabulary to the target's; `nil` if they have one.
-    private func crossing(from draft: LlamaModel, to target: LlamaModel) throws(EngineError) -> VocabularyBridge? {
+    /// How often drafts over a bridge, or of one vocabulary, are the target's choice.
+    private struct Agreement {
+        let bridge: BridgeKind?
+        let rate: Double
+        /// `nil` for a rate that was given.
+        let positions: Int?
+        let passesPerDraft: Double
+        let source: PlacementReport.Source
+
+        /// A draft that is given as right so often is taken for one pass, whatever the bridge.
+        init(given rate: Double, _ bridge: BridgeKind?) {
+            (self.bridge, self.rate, positions, passesPerDraft, source) = (bridge, rate, nil, 1, .given)
+        }
+
+        init(_ found: MeasuredAgreement, _ bridge: BridgeKind?, _ source: PlacementReport.Source) {
+            (self.bridge, rate, positions, passesPerDraft) = (bridge, found.rate, found.judged, found.passesPerDraft)
+            self.source = source
+        }
+    }
+
+    /// Of the bridge that was named, or that `auto` takes; behind the latter, where both can be had, of its rival. The
+    /// target decodes once for both.
+    private func agreements(
+        _ big: LlamaModel, _ small: LlamaModel, _ cache: CalibrationCache?, _ progress: @Sendable (String) -> Void
+    ) async throws(EngineError) -> [Agreement] {
+        let crossings = try crossings(from: small, to: big)
+        if let agreement { return [Agreement(given: agreement, crossings[0]?.kind)] }
+        var texts: GreedyTexts?
+        var found: [Agreement] = []
+        for crossing in crossings {
+            let key = CalibrationCache.PairKey(
+                target: big.digest, draft: small.digest, bridge: crossing?.kind, prompts: prompts)
+            if !recalibrates, let kept = cache?.readAgreement(key), kept.judged >= Self.positionsMin {
+                found.append(Agreement(kept, crossing?.kind, .kept))
+                continue
+            }
+            let over = crossing.map { " over \($0.kind.rawValue)" } ?? ""
+            progress("measuring how often the two models agree\(over)")
+            if texts == nil { texts = try await greedyTexts(of: big, progress) }
+            guard let texts else { continue }
+            let measured = try await measureAgreement(on: texts, small, crossing)
+            if measured.judged >= Self.positionsMin { try? cache?.write(measured, as: key) }
+            found.append(Agreement(measured, crossing?.kind, .measured))
+        }
+        return found
+    }
+
+    /// What leads from the draft's vocabulary to the target's, what is taken unmeasured first; `nil` alone if they have
+    /// one.
+    private func crossings(
+        from draft: LlamaModel, to target: LlamaModel
+    ) throws(EngineError) -> [VocabularyBridge?] {
         let (own, others) = (try LlamaTokenizer(target), try LlamaTokenizer(draft))
-        guard own.vocabularyDigest != others.vocabularyDigest else { return nil }
+        guard own.vocabularyDigest != others.vocabularyDigest else { return [nil] }
         do throws(BridgeRefusal) {
-            return try VocabularyBridge(target: own, draft: others, asked: bridge.flatMap(BridgeKind.init))
+            let asked = bridge.flatMap(BridgeKind.init)
+            let first = try VocabularyBridge(target: own, draft: others, asked: asked)
+            guard asked == nil, let rival = first.kind.rival,
+                let other = try? VocabularyBridge(target: own, draft: others, asked: rival)
+            else { return [first] }
+            return [first, other]
         } catch {
             throw EngineError(
                 .failed, "\(self.draft) has another vocabulary than \(self.target) and cannot draft for it: \(error)",
@@ -161,9 +210,9 @@ package struct PlacementSurvey: Sendable {
         }
     }
 
-    private func measureAgreement(
-        _ big: LlamaModel, _ small: LlamaModel, _ crossing: VocabularyBridge?, _ progress: @Sendable (String) -> Void
-    ) async throws(EngineError) -> MeasuredAgreement {
+    private func greedyTexts(
+        of big: LlamaModel, _ progress: @Sendable (String) -> Void
+    ) async throws(EngineError) -> GreedyTexts {
         let target = try await start(big, threads: cores.count, exact: true, name: "target")
         let texts: GreedyTexts
         do throws(EngineError) {
@@ -180,6 +229,12 @@ package struct PlacementSurvey: Sendable {
                 .failed, "\(self.target) ends every text at once, so nothing can be said about drafts",
                 remedy: "say with --agreement how often they agree, or name other --prompts")
         }
+        return texts
+    }
+
+    private func measureAgreement(
+        on texts: GreedyTexts, _ small: LlamaModel, _ crossing: VocabularyBridge?
+    ) async throws(EngineError) -> MeasuredAgreement {
         let context = crossing == nil ? Self.context : Self.bridgedContext
         let settings = settings(threads: cores.count, exact: false, context: context)
         guard let crossing else {

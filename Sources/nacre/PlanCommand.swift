@@ -9,9 +9,11 @@ struct PlanCommand: AsyncParsableCommand {
         discussion: """
             Times both models here, on one, half and all of the cores, sees how often they agree on a few prompts, and
             works out how fast one job would be: drafter on cores of its own, overlapped; drafter and verifier in turns
-            on the same cores; no drafter; and with --drafter-host-rtt a drafter on another host like this one. What was
-            measured is kept. `nacre up` decides by the same figures. In a pipe: chosen (* or -), placement, cores of
-            the verifier, cores of the drafter, tokens per second, draft length, description, separated by tabs.
+            on the same cores; no drafter; and with --drafter-host-rtt a drafter on another host like this one. Of a
+            draft model of another vocabulary the bridge that --bridge names is measured; without it slem+tli and tli
+            both, where auto takes one of these, and the faster is taken. What was measured is kept. `nacre up` decides
+            by the same figures. In a pipe: chosen (* or -), placement, cores of the verifier, cores of the drafter,
+            tokens per second, draft length, description, separated by tabs.
 
             Examples:
               nacre plan
@@ -99,7 +101,12 @@ struct PlanCommand: AsyncParsableCommand {
             let passes = Figures.decimal(report.passesPerDraft, digits: 1)
             try terminal.line("bridge: drafts are of another vocabulary (\(bridge)) and take \(passes) passes each")
         }
-        let own = report.bridge == nil ? nil : bridge
+        for other in report.bridges {
+            let (share, passes) = (Figures.percent(other.agreement), Figures.decimal(other.passesPerDraft, digits: 1))
+            let speed = Figures.decimal(other.tokensPerSecond, digits: 1)
+            try terminal.line("compared: \(other.bridge), right at \(share), \(passes) passes each, \(speed) tokens/s")
+        }
+        let own = report.bridge == nil ? nil : (bridge == "auto" ? nil : bridge) ?? report.bridgeToName
         let command = Self.command(
             report.choice, plan, list, isPart: list != available, bridge: own.map { " --bridge \($0)" } ?? "",
             vocabulary: report.bridge == nil ? "" : " --target-vocabulary \(ShellText.quoted(plan.target))")

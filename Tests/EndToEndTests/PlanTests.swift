@@ -49,6 +49,18 @@ import Testing
             }
             #expect((1.1...4).contains(try #require(slem["passes_per_draft"] as? Double)), "\(slem)")
             #expect((0.9...1.2).contains(try #require(tli["passes_per_draft"] as? Double)), "\(tli)")
+            // Named, one is measured; else the one that auto takes by itself, and the other.
+            #expect((slem["bridges"] as? [Any])?.isEmpty == true && (tli["bridges"] as? [Any])?.isEmpty == true)
+            let auto = try await plan()
+            let both = try #require(auto["bridges"] as? [[String: Any]])
+            #expect(both.map { $0["bridge"] as? String } == ["slem+tli", "tli"], "\(auto)")
+            // Greedily one of them is SLEM.
+            #expect(both[0]["agreement"] as? Double == slem["agreement"] as? Double)
+            #expect(both[1]["agreement"] as? Double == tli["agreement"] as? Double)
+            let speeds = both.compactMap { $0["tokens_per_second"] as? Double }
+            let taken = try #require(both.firstIndex { $0["bridge"] as? String == auto["bridge"] as? String })
+            #expect(speeds.count == 2 && speeds[taken] >= 0.95 * (speeds.max() ?? 0), "\(auto)")
+            #expect(auto["agreement"] as? Double == both[taken]["agreement"] as? Double)
             let kept = try await plan("--bridge", "tli")
             #expect(kept["agreement_source"] as? String == "kept" && kept["agreement"] as? Double != nil)
             #expect(kept["passes_per_draft"] as? Double == tli["passes_per_draft"] as? Double)

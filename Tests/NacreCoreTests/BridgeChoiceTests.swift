@@ -31,6 +31,18 @@ struct BridgeChoiceTests {
         #expect(try survey.choice(asked: nil) == kind)
     }
 
+    @Test("of bridges that were measured auto's own is taken unless another is a twentieth faster")
+    func measured() {
+        for (speeds, best) in [
+            ([20], 0), ([20, 20.9], 0), ([20, 21.1], 1), ([20, 10], 0), ([20, 22, 25], 2), ([20, 25, 22], 1), ([], 0),
+            ([0, 0], 0),
+        ] as [([Double], Int)] {
+            #expect(BridgeKind.fastest(speeds) == best, "\(speeds)")
+        }
+        // They differ in greedy text alone.
+        #expect(BridgeKind.mixed.rival == .tli && BridgeKind.tli.rival == .mixed && BridgeKind.slem.rival == nil)
+    }
+
     @Test("without a sample the bridge is chosen by the vocabularies, and by name as it is named")
     func choice() throws {
         let target = ToyTokenizer.pieces(["a", "b", "ab", "ba"])

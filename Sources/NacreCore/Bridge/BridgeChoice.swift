@@ -14,6 +14,28 @@ package enum BridgeKind: String, Sendable, Hashable, CaseIterable, Codable {
 
     /// What people ask for: `auto`, or a bridge by name.
     package static let names = ["auto"] + allCases.filter { $0 != .none }.map(\.rawValue)
+
+    /// Where `auto` takes this bridge by shares of a text, the one that is worth measuring beside it: greedy text by
+    /// the other way, sampled text by the same. `nil` where there is none.
+    package var rival: BridgeKind? {
+        switch self {
+        case .tli: .mixed
+        case .mixed: .tli
+        // For `slem` the drafter lacks half of the text.
+        case .none, .slem, .slrs: nil
+        }
+    }
+
+    /// By how much a rival must be faster: less may be chance, at some hundred positions.
+    private static let rivalGainMin = 1.05
+
+    /// Which of these to take, by the tokens per second to be expected; the first is what `auto` takes unmeasured.
+    package static func fastest(_ tokensPerSecond: [Double]) -> Int {
+        guard let first = tokensPerSecond.first,
+            let best = tokensPerSecond.indices.max(by: { tokensPerSecond[$0] < tokensPerSecond[$1] })
+        else { return 0 }
+        return tokensPerSecond[best] > rivalGainMin * first ? best : 0
+    }
 }
 
 /// Why two models cannot be paired in the way that was asked for, with what works.
