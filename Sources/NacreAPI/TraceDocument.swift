@@ -33,5 +33,11 @@ package struct TraceDocument: Codable, Sendable, Equatable {
     package var traceEvents: [Event]
     package var displayTimeUnit = "ms"
 
+    /// The `tid` of spans in which another verifier scored a part of the job, one track for each text held there.
+    package static let helperTracks = 50..<66
+
     package init(traceEvents: [Event]) { self.traceEvents = traceEvents }
+
+    /// How often other verifiers scored a part of the job.
+    package var helped: Int { traceEvents.count { $0.ph == "X" && Self.helperTracks.contains($0.tid) } }
 }

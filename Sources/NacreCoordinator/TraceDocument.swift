@@ -24,11 +24,12 @@ extension TraceDocument {
                         name: "draft \(event.count)", ph: "X", tid: 10 + event.lane, ts: event.start,
                         dur: event.duration, args: count))
             case .shard:
-                names[50 + event.lane] = "helper \(event.lane + 1), and the way there"
+                let track = Self.helperTracks.lowerBound + event.lane
+                names[track] = "helper \(event.lane + 1), and the way there"
                 events.append(
                     Event(
-                        name: "score \(event.count)", ph: "X", tid: 50 + event.lane, ts: event.start,
-                        dur: event.duration, args: count))
+                        name: "score \(event.count)", ph: "X", tid: track, ts: event.start, dur: event.duration,
+                        args: count))
             }
         }
         let tracks = names.sorted { $0.key < $1.key }.map {

@@ -17,14 +17,26 @@ struct BenchCommand: AsyncParsableCommand {
 
             Method mtad is lossy by design: its rate is of another text, and its output is compared with nothing.
 
-            A method can have settings of its own: speculative:gamma=6, stream:tree=best,branches=8, mtad:tau=0.3. With
-            --policies each method that leaves its draft length open is measured under each policy.
+            Methods beam and dsbd draw several texts at once, of which the likeliest is the output, and commit nothing
+            before their end. Counted are that text's tokens alone, over the decoding time in the job's document: from
+            the first pass that draws to the last one's end. (Of the others the first token, which the prompt's pass
+            gives, is neither in the count nor in the time.) Texts end where they end, within --tokens. Where the others
+            are greedy, these are drawn at temperature \(DecodingVariant.beamTemperature). Their output is compared
+            with nothing: the row says samples, or lossy where width-threshold or keep-one makes it so. All of them are
+            also held against the first of them: beam,dsbd says what drafts give beams.
+
+            A method can have settings of its own, named as the options of `nacre run`: speculative:gamma=6,
+            stream:tree=best,branches=8, mtad:tau=0.3, dsbd:beams=4,draft-beams=8,gamma=3. With helpers=1 another
+            verifier scores for the job's (--verifiers 2). With --policies each method that leaves its draft length open
+            is measured under each policy.
 
             Examples:
               nacre bench
               nacre bench --target T.gguf --draft D.gguf --jobs 1,2,4,8 --report bench.html
               nacre bench --methods all --temperature 0.8
               nacre bench --methods speculative:gamma=2,speculative:gamma=4,pearl,stream --repeat 5
+              nacre bench --methods beam,dsbd,dsbd:beams=2,draft-beams=4 --temperature 1
+              nacre bench --drafters 0 --verifiers 2 --methods beam,beam:helpers=1
               nacre bench --lookup suffix --prompts prompts.txt
               nacre bench --tokens 256 --stop-at-eos
               nacre bench --methods stream,speculative --policies svip,adaedl:lambda=0.4 --json figures.json
@@ -130,11 +142,22 @@ struct BenchCommand: AsyncParsableCommand {
         {
             throw CheckOptions.incomparable(rule, temperature)
         }
-        if coordinator == nil, cluster.drafters == 0, let drafting = variants.first(where: { !$0.isPlain }) {
+        if coordinator == nil { try checkNodes(for: variants) }
+        return variants
+    }
+
+    /// - Throws: `.badUsage` if our own cluster lacks what one of `variants` is about.
+    private func checkNodes(for variants: [DecodingVariant]) throws {
+        if cluster.drafters == 0, let drafting = variants.first(where: \.needsDrafter) {
             throw NacreError(
                 .badUsage, "\(drafting) needs a drafter", remedy: "leave --drafters 0 out, or add --lookup suffix")
         }
-        return variants
+        if let helped = variants.first(where: { $0.helpers ?? 0 >= cluster.verifiers }) {
+            let count = helped.helpers ?? 0
+            throw NacreError(
+                .badUsage, "\(helped) needs \(count) verifier\(count == 1 ? "" : "s") beside the job's",
+                remedy: "add --verifiers \(count + 1)")
+        }
     }
 
     private func show(_ result: BenchmarkReport, on terminal: Terminal) throws {
@@ -142,6 +165,7 @@ struct BenchCommand: AsyncParsableCommand {
         if terminal.isInteractive, let placing = result.placing { try terminal.line(placing) }
         try result.table.write(to: terminal)
         for refusal in result.refusals { terminal.note("left out: \(refusal.name): \(refusal.reason)") }
+        for note in result.notes { terminal.note(note) }
         guard terminal.isInteractive else { return }
         try terminal.line("")
         try terminal.line("\(result.identity); \(result.machine)")

@@ -70,13 +70,67 @@ import Testing
         #expect(rows.last.flatMap { Double($0[8]) }.map { $0 > 0 } == true, "\(result)")
     }
 
+    @Test("methods with several texts are rows of the same table, in JSON and in the report")
+    func beams() async throws {
+        try await PatchedModel.withFolder { folder in
+            let (json, page) = ("\(folder)/figures.json", "\(folder)/report.html")
+            let ways = ["stream", "beam:beams=3", "dsbd:gamma=2,beams=3", "dsbd:keep-one=drawn"]
+            let result = try await Command.run(
+                "nacre",
+                [
+                    "bench", "--methods", ways.joined(separator: ","), "--jobs", "1,2", "--tokens", "24", "--repeat",
+                    "1", "--json", json, "--report", page,
+                ])
+            #expect(result.status == 0, "\(result)")
+            let rows = result.output.split(separator: "\n").map { $0.split(separator: "\t") }
+            #expect(rows.map { String($0[1]) } == (["autoregressive"] + ways) + (["autoregressive"] + ways))
+            let kinds = ["identical", "identical", "samples at 0.8", "samples at 0.8", "lossy at 0.8"]
+            #expect(rows.compactMap { $0.last.map(String.init) } == kinds + kinds, "\(result)")
+            #expect(result.errors.contains("temperature 0.8") && result.errors.contains("of beam:beams=3, 2 at once"))
+            let report = try JSON.decode(
+                BenchmarkReport.self, from: Array(try Data(contentsOf: URL(filePath: json))))
+            let drawn = report.cells.filter(\.drawsBeams)
+            #expect(report.cells.count == 10 && drawn.count == 6 && report.differing == 0)
+            for cell in drawn {
+                #expect(cell.rates.allSatisfy { $0 > 0 } && cell.ratios.count == cell.rates.count, "\(cell.name)")
+                // One text of each job is counted, and it may end before the budget does.
+                #expect(cell.outputs >= 8 && (cell.outputs...24 * cell.outputs).contains(cell.tokens), "\(cell.name)")
+                #expect((cell.judged > 0) == (cell.method == "dsbd"), "\(cell.name)")
+            }
+            // Beams that nobody drafts for have a pass for each token, and more where others went on.
+            #expect(drawn.filter { $0.method == "beam" }.allSatisfy { $0.passes >= $0.tokens })
+            let text = try String(contentsOfFile: page, encoding: .utf8)
+            #expect(XMLParser(data: Data(text.utf8)).parse(), "not well-formed")
+            #expect(text.contains("<td>samples at 0.8</td>") && text.contains(">dsbd:gamma=2,beams=3<"))
+        }
+    }
+
+    @Test("beams that another verifier helps with are the same beams, and the report says that it did help")
+    func helped() async throws {
+        let result = try await Command.run(
+            "nacre",
+            [
+                "bench", "--drafters", "0", "--verifiers", "2", "--methods", "beam,beam:helpers=1", "--tokens", "32",
+                "--repeat", "1", "--json", "-",
+            ])
+        #expect(result.status == 0, "\(result)")
+        let report = try JSON.decode(BenchmarkReport.self, from: Array(result.output.utf8))
+        try #require(report.cells.map(\.name) == ["autoregressive", "beam", "beam:helpers=1"])
+        let (alone, helped) = (report.cells[1], report.cells[2])
+        #expect(alone.helped == nil && helped.helped ?? 0 > 0 && helped.rates.allSatisfy { $0 > 0 })
+        #expect(alone.tokens == helped.tokens && alone.outputs == helped.outputs)
+    }
+
     @Test("what cannot be measured is named, and nothing to measure is an error")
     func refusals() async throws {
         let some = ["bench", "--tokens", "4", "--repeat", "1"]
         let partly = try await Command.run("nacre", some + ["--methods", "stream,pearl:tree=best", "--json", "-"])
         #expect(partly.status == 0 && partly.output.contains("drafts windows"), "\(partly)")
-        for (methods, words) in [("pearl:tree=best", "drafts windows"), ("steam", "stream"), ("stream:gamma=99", "32")]
-        {
+        for (methods, words) in [
+            ("pearl:tree=best", "drafts windows"), ("steam", "stream"), ("stream:gamma=99", "32"),
+            ("beam:gamma=2", "method dsbd"), ("stream:beams=2", "no beams"),
+            ("dsbd:beams=5,draft-beams=4", "draft_beams"),
+        ] {
             let none = try await Command.run("nacre", some + ["--methods", methods])
             #expect(none.status == 2 && none.errors.contains(words), "\(none)")
         }
@@ -95,6 +149,8 @@ import Testing
             (["bench", "--coordinator", "127.0.0.1:1", "--placement", "apart"], "--placement is about"),
             (["bench", "--jobs", "1,4", "--slots", "2"], "do not fit"),
             (["bench", "--drafters", "0"], "needs a drafter"),
+            (["bench", "--drafters", "0", "--methods", "beam,dsbd"], "dsbd needs a drafter"),
+            (["bench", "--methods", "beam:helpers=2"], "add --verifiers 3"),
             (["bench", "--repeat", "10001"], "between 1 and 10000"),
         ] {
             let result = try await Command.run("nacre", arguments)

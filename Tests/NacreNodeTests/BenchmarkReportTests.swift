@@ -24,9 +24,10 @@ import Testing
     }
 
     private static func cell(
-        _ way: DecodingVariant, jobs: Int = 1, rates: [Double] = [125, 100, 150], of outputs: [FinishedJob] = [job()]
+        _ way: DecodingVariant, jobs: Int = 1, rates: [Double] = [125, 100, 150], of outputs: [FinishedJob] = [job()],
+        temperature: Double? = nil
     ) -> BenchmarkCell {
-        var tally = BenchmarkTally(way, jobs: jobs)
+        var tally = BenchmarkTally(way, jobs: jobs, temperature: temperature)
         for rate in rates { tally.add(rate: rate, plain: way.isPlain ? nil : 100) }
         for output in outputs { tally.add(output, against: job(), prompt: 0) }
         return tally.cell
@@ -114,12 +115,71 @@ import Testing
         #expect(page.contains("<strong>1.25×</strong>") && !page.contains("<strong>3.00×</strong>"))
     }
 
+    @Test("methods with several texts have rows of their own, are held against nothing and against each other")
+    func beams() throws {
+        let (beam, dsbd) = (DecodingVariant(method: "beam"), DecodingVariant(method: "dsbd"))
+        let drawn = Self.cell(beam, rates: [200, 100, 400], of: [Self.job([7, 8]), Self.job()])
+        #expect(drawn.differing == 0 && drawn.divergence == nil && drawn.ratio?.median == 2 && !drawn.isCompared)
+        // A pass adds to every text: tokens of one of them per pass say nothing about it.
+        #expect(drawn.meanAcceptedTokens == nil && drawn.acceptanceRate == 0.75)
+        let stream = Self.cell(DecodingVariant(method: "stream"))
+        let drafted = Self.cell(dsbd, rates: [100, 80, 600])
+        var narrow = dsbd
+        narrow.widthThreshold = 0.7
+        let lossy = Self.cell(narrow, rates: [1, 1, 1], temperature: 1)
+        let cells = [Self.cell(.plain), stream, drawn, drafted, lossy]
+        let report = try Self.report(cells)
+        #expect(
+            report.table.rows.map(\.last) == ["identical", "identical", "samples at 0.8", "samples at 0.8", "lossy"])
+        #expect(report.table.rows[2][1...4] == ["beam", "200.0", "150.0-300.0", "2.00"])
+        #expect(report.table.rows[2][8] == "-")
+        #expect(
+            report.identity
+                == "all 2 outputs are plain decoding's, token by token; 1 of lossy methods and 3 drawn as beams are "
+                + "not compared")
+        #expect(report.failure == nil && report.outputs == 6)
+        // Sample by sample: 0.5, 0.8 and 1.5.
+        try #require(report.notes.count == 3)
+        #expect(report.notes[0].contains("drawn at temperature 0.8"))
+        #expect(report.notes[1] == "dsbd has 0.80 (0.65-1.15) times the tokens per second of beam, 1 at once")
+        let page = BenchmarkPage(report).html
+        #expect(page.contains("<td>samples at 0.8</td>") && page.contains(">\(report.notes[1]).</p>"))
+        #expect(page.contains("<strong>1.25×</strong>") && !page.contains("<strong>2.00×</strong>"))
+        #expect(XMLParser(data: Data(page.utf8)).parse(), "not well-formed")
+        // Where nothing is greedy nothing is said of it, and each number of jobs has a first of its own.
+        let hot = [1, 4].flatMap { jobs in [beam, dsbd].map { Self.cell($0, jobs: jobs, temperature: 1) } }
+        let warm = try Self.report(hot)
+        #expect(warm.table.rows.allSatisfy { $0.last == "samples" })
+        try #require(warm.notes.count == 3)
+        #expect(!warm.notes[0].contains("temperature") && warm.notes[2].hasSuffix("of beam, 4 at once"))
+        #expect(try Self.report([Self.cell(.plain), stream]).notes.isEmpty)
+    }
+
+    @Test("what other verifiers scored is counted where they were asked")
+    func helped() throws {
+        var beam = DecodingVariant(method: "beam")
+        #expect(BenchmarkTally(beam, jobs: 1).cell.helped == nil)
+        beam.helpers = 1
+        var tally = BenchmarkTally(beam, jobs: 2)
+        for count in [3, 0, 4] { tally.addHelp(count) }
+        #expect(tally.cell.helped == 7)
+        let notes = try Self.report([tally.cell]).notes
+        #expect(notes.last == "beam:helpers=1, 2 at once: other verifiers scored for it 7 times")
+        // Tracks as the coordinator's traces have them.
+        let spans = [1, 10, 49, 50, 65, 66].map {
+            TraceDocument.Event(name: "", ph: "X", tid: $0, ts: 0, dur: 1, args: [:])
+        }
+        let name = TraceDocument.Event(name: "thread_name", ph: "M", tid: 50, args: [:])
+        #expect(TraceDocument(traceEvents: spans + [name]).helped == 2)
+    }
+
     @Test("everything that bench can run is among all, lossy methods as they are")
     func all() throws {
         let all = try DecodingVariant.all.map { try DecodingVariant(parsing: $0) }
         #expect(
             Set(all.map(\.method))
-                == Set(DecodingVariant.methods + DecodingVariant.lossyMethods).subtracting(["autoregressive"]))
+                == Set(DecodingVariant.methods + DecodingVariant.lossyMethods + JobRequest.beamMethods)
+                .subtracting(["autoregressive"]))
         let tau = try DecodingVariant(parsing: "mtad:tree=path:4,tau=0.25")
         #expect(tau.isLossy && tau.description == "mtad:tree=path:4,tau=0.25")
         let request = tau.request(JobRequest(prompt: "a"))
@@ -171,7 +231,7 @@ import Testing
     @Test("every method has a colour of its own")
     func colours() throws {
         let page = BenchmarkPage(try Self.report([])).html
-        for method in DecodingVariant.methods + DecodingVariant.lossyMethods {
+        for method in DecodingVariant.methods + DecodingVariant.lossyMethods + JobRequest.beamMethods {
             #expect(page.contains(".f.\(method) {") && page.contains("--\(method): #"), "\(method)")
         }
     }

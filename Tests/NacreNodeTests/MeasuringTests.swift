@@ -10,14 +10,19 @@ import Testing
 @Suite struct MeasuringTests {
     @Test(
         "a way to decode is read as it is written",
-        arguments: ["stream", "pearl:gamma=4", "stream:tree=best,branches=8", "speculative:tree=4,2,2,1,rule=block"])
+        arguments: [
+            "stream", "pearl:gamma=4", "stream:tree=best,branches=8,helpers=1", "speculative:tree=4,2,2,1,rule=block",
+            "beam:beams=8", "dsbd:gamma=3,beams=2,draft-beams=4,width-threshold=0.7,min-beams=2,keep-one=drawn",
+        ])
     func variant(text: String) throws { #expect(try DecodingVariant(parsing: text).description == text) }
 
     @Test(
         "what is no way to decode is refused with what is",
         arguments: [
             ("steam", "did you mean 'stream'"), ("pearl:gama=4", "gamma"), ("pearl:gamma=four", "whole number"),
-            ("pearl:gamma", "whole number"), ("stream:tree=", "means nothing"),
+            ("pearl:gamma", "whole number"), ("stream:tree=", "means nothing"), ("bean", "did you mean 'beam'"),
+            ("beam:beams=two", "beams of 'beam:beams=two' must be a whole number"), ("beam:width=4", "beams"),
+            ("dsbd:width-threshold=wide", "must be a number, not 'wide'"), ("dsbd:keep-one=", "means nothing"),
         ])
     func refused(text: String, words: String) {
         let error = #expect(throws: NacreError.self) { try DecodingVariant(parsing: text) }
@@ -34,6 +39,63 @@ import Testing
                 == ["adaedl:lambda=0.4,target=0.9", "svip", "threshold:theta=0.5"])
         #expect(
             DecodingVariant.list("stream:tree=best:16,branches=8,pearl") == ["stream:tree=best:16,branches=8", "pearl"])
+        #expect(
+            DecodingVariant.list("beam,dsbd:beams=2,draft-beams=4,beam:beams=2")
+                == ["beam", "dsbd:beams=2,draft-beams=4", "beam:beams=2"])
+    }
+
+    @Test("settings of beams reach the coordinator, with a temperature and with ends of texts")
+    func beams() throws {
+        var template = JobRequest(prompt: "a")
+        template.ignoreEos = true
+        func read(_ way: String, temperature: Double? = nil) throws -> JobSpecification {
+            var template = template
+            template.temperature = temperature
+            let body = try JSON.encode(DecodingVariant(parsing: way).request(template))
+            return try JobIntake.read(body, drawSeed: { 1 }).specification
+        }
+        let plain = try read("beam:beams=8,helpers=2")
+        #expect(plain.speculation.beams.width == 8 && plain.speculation.helpers == 2 && !plain.ignoresEnds)
+        #expect(plain.sampling.temperature == DecodingVariant.beamTemperature)
+        #expect(try read("beam", temperature: 1.5).sampling.temperature == 1.5)
+        #expect(try read("stream").sampling.isGreedy && (try read("stream").ignoresEnds))
+        let drafted = try read("dsbd:gamma=3,draft-beams=5,width-threshold=0.9,min-beams=2,keep-one=likeliest")
+        #expect(drafted.speculation.shape == .forest(draws: 5) && drafted.speculation.gamma == 3)
+        #expect(drafted.speculation.beams.dynamic == DynamicWidth(threshold: 0.9, widthMin: 2))
+        #expect(drafted.speculation.beams.survivor == .likeliest && drafted.speculation.isLossy)
+        // What the rows call lossy is what the coordinator does.
+        for way in DecodingVariant.all + ["dsbd:width-threshold=0.9", "dsbd:keep-one=drawn"] {
+            #expect(try read(way).speculation.isLossy == DecodingVariant(parsing: way).isLossy, "\(way)")
+        }
+    }
+
+    @Test("jobs that commit at their end alone are timed by what they say of their decoding, from the first of them on")
+    func whole() {
+        func course(_ number: Int, tokens: Int, rate: Double?, end: Duration) -> TimedJobs.Course {
+            var statistics = StatisticsDocument()
+            statistics.tokensPerSecond = rate
+            let job = JobDocument(
+                id: "a", state: "done", outcome: nil, error: nil, method: "beam", seed: 1, promptTokens: 1,
+                outputTokens: tokens, text: "", tokens: Array(repeating: 0, count: tokens), verifiers: [],
+                contextLimited: false, statistics: statistics)
+            return TimedJobs.Course(
+                number: number, whole: FinishedJob(document: job), from: start, to: start + end)
+        }
+        let start = ContinuousClock.now
+        func rate(_ courses: TimedJobs.Course...) -> Double { TimedJobs(courses, from: start).tokensPerSecond }
+        // 2 s of 5 were decoding.
+        #expect(abs(rate(course(0, tokens: 20, rate: 10, end: .seconds(5))) - 10) < 1e-9)
+        // From 3 s on, and from 4 s on: 50 tokens in 3 s.
+        let courses = [(1, 30, 15.0, 6), (0, 20, 10, 5)].map {
+            course($0, tokens: $1, rate: $2, end: .seconds($3))
+        }
+        let both = TimedJobs(courses, from: start)
+        #expect(abs(both.tokensPerSecond - 50.0 / 3) < 1e-9 && abs(both.seconds - 6) < 1e-9)
+        #expect(both.finished.map(\.document.tokens.count) == [20, 30])
+        // Unknown, or more than there was since it was submitted: all of it counts.
+        for unknown in [nil, 0, 1] as [Double?] {
+            #expect(abs(rate(course(0, tokens: 20, rate: unknown, end: .seconds(5))) - 4) < 1e-9)
+        }
     }
 
     @Test("plain decoding is always measured, and policies only where they decide something")
@@ -44,6 +106,10 @@ import Testing
         let names = DecodingVariant.grid(methods: methods, policies: ["svip", "ema"]).map(\.description)
         #expect(names == ["autoregressive", "stream, svip", "stream, ema", "speculative:gamma=2"])
         #expect(DecodingVariant.grid(methods: methods, policies: []).count == 3)
+        let beams = try ["beam", "dsbd"].map { try DecodingVariant(parsing: $0) }
+        #expect(
+            DecodingVariant.grid(methods: beams, policies: ["svip"]).map(\.description)
+                == ["autoregressive", "beam", "dsbd"])
     }
 
     @Test("everything that is tuned over is a way that the coordinator takes, once")

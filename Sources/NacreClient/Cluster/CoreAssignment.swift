@@ -98,7 +98,10 @@ package struct CoreAssignment: Sendable, Hashable {
     }
 
     /// The placement, the cores, and what plain decoding has of them.
-    package var sentence: String { "placement \(placement.rawValue): \(description); \(placement.baseline)" }
+    package var sentence: String {
+        let several = verifiers.count > 1 ? ", of which a job has one verifier's and its helpers'" : ""
+        return "placement \(placement.rawValue): \(description); \(placement.baseline)\(several)"
+    }
 
     /// For people, for instance "verifier on cores 0-2, drafter on core 3".
     package var description: String {

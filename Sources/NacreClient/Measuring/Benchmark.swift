@@ -71,7 +71,7 @@ package struct Benchmark: Sendable {
         let rounds = jobs.map { 1 + repetitions * groups(of: $0).count }.reduce(0, +)
         var (done, references) = (0, [Int: FinishedJob]())
         for atOnce in jobs {
-            var tallies = accepted.map { BenchmarkTally($0, jobs: atOnce) }
+            var tallies = accepted.map { BenchmarkTally($0, jobs: atOnce, temperature: template.temperature) }
             let groups = groups(of: atOnce)
             // The first sample of a load is the one that a cluster learns it by: shown by itself.
             for turn in -1..<repetitions * groups.count {
@@ -95,6 +95,9 @@ package struct Benchmark: Sendable {
                         continue
                     }
                     tallies[index].add(rate: timed.tokensPerSecond, plain: plain)
+                    if accepted[index].helpers ?? 0 > 0 {
+                        tallies[index].addHelp(try await help(to: timed.finished, at: coordinator))
+                    }
                     for (prompt, job) in zip(group, timed.finished) {
                         guard let reference = references[prompt] else { continue }
                         tallies[index].add(job, against: reference, prompt: prompt)
@@ -148,17 +151,30 @@ package struct Benchmark: Sendable {
         _ taken: [Int: TimedJobs], _ variants: [DecodingVariant], at coordinator: CoordinatorClient
     ) async throws -> [JobTimeline] {
         var timelines: [JobTimeline] = []
-        for (index, variant) in variants.enumerated() {
-            guard let job = taken[index]?.finished.first else { continue }
-            do {
-                let bytes = try await coordinator.trace(job.document.id)
-                let trace = try JSON.decode(TraceDocument.self, from: bytes)
-                if let timeline = JobTimeline(trace, of: variant) { timelines.append(timeline) }
-            } catch let error as NacreError where error.code == .failed {
-                // The coordinator keeps the events of its last jobs only: of many ways some are gone.
-                continue
-            }
+        // A pass of several texts does not say how many of its nodes are drafts.
+        for (index, variant) in variants.enumerated() where !variant.drawsBeams {
+            guard let job = taken[index]?.finished.first,
+                let trace = try await trace(of: job, at: coordinator),
+                let timeline = JobTimeline(trace, of: variant)
+            else { continue }
+            timelines.append(timeline)
         }
         return timelines
+    }
+
+    /// How often other verifiers scored for these jobs.
+    private func help(to jobs: [FinishedJob], at coordinator: CoordinatorClient) async throws -> Int {
+        var count = 0
+        for job in jobs { count += try await trace(of: job, at: coordinator)?.helped ?? 0 }
+        return count
+    }
+
+    /// `nil` for a job whose events are gone: the coordinator keeps those of its last jobs only.
+    private func trace(of job: FinishedJob, at coordinator: CoordinatorClient) async throws -> TraceDocument? {
+        do {
+            return try JSON.decode(TraceDocument.self, from: try await coordinator.trace(job.document.id))
+        } catch let error as NacreError where error.code == .failed {
+            return nil
+        }
     }
 }

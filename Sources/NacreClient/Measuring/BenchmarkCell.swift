@@ -6,8 +6,12 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     /// As `DecodingVariant` writes it.
     package let name: String
     package let method: String
-    /// Whether its outputs are its own and were compared with nothing.
+    /// Whether its outputs have no law of the target's.
     package let lossy: Bool
+    /// Whether it draws several texts, the likeliest of which is the output: that one's tokens are counted, no others.
+    package let drawsBeams: Bool
+    /// What it was drawn at, if that is not the benchmark's own temperature.
+    package let temperature: Double?
     /// Jobs at once.
     package let jobs: Int
     package internal(set) var outputs = 0
@@ -27,7 +31,8 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package internal(set) var tokensPerSecond: Quartiles?
     package internal(set) var ratio: Quartiles?
     package internal(set) var acceptanceRate: Double?
-    /// Output tokens per verify pass, less the one that every pass gives anyway.
+    /// Output tokens per verify pass, less the one that every pass gives anyway; absent for several texts, to each of
+    /// which a pass adds.
     package internal(set) var meanAcceptedTokens: Double?
     /// accepted / judged of all jobs together, of the first, second ... draft behind what was decided; as far as half
     /// of the jobs had one.
@@ -43,16 +48,28 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package internal(set) var divergence: Divergence?
     /// Whether every output is of a target whose rows are the same in every pass.
     package internal(set) var exact = true
+    /// How often other verifiers scored for its jobs, as far as traces go; only where helpers were asked for.
+    package internal(set) var helped: Int?
 
-    package init(_ variant: DecodingVariant, jobs: Int) {
+    /// - Parameter temperature: the benchmark's.
+    package init(_ variant: DecodingVariant, jobs: Int, temperature: Double? = nil) {
         name = variant.description
         method = variant.method
         lossy = variant.isLossy
+        drawsBeams = variant.drawsBeams
+        self.temperature = variant.ownTemperature(beside: temperature)
         self.jobs = jobs
     }
 
-    /// What its outputs are beside plain decoding's: identical, lossy, or how many differ.
-    var identity: String { lossy ? "lossy" : differing == 0 ? "identical" : "\(differing) differ" }
+    /// Whether its outputs are to be plain decoding's.
+    package var isCompared: Bool { !lossy && !drawsBeams }
+
+    /// What its outputs are beside plain decoding's: identical, how many differ, lossy, or samples with a law of their
+    /// own.
+    var identity: String {
+        let kind = lossy ? "lossy" : drawsBeams ? "samples" : differing == 0 ? "identical" : "\(differing) differ"
+        return temperature.map { "\(kind) at \($0)" } ?? kind
+    }
 }
 
 /// What a cell is made from, sample by sample.
@@ -64,7 +81,10 @@ package struct BenchmarkTally {
     private var verifierBusy: [Double] = []
     private var drafterBusy: [Double] = []
 
-    package init(_ variant: DecodingVariant, jobs: Int) { sums = BenchmarkCell(variant, jobs: jobs) }
+    /// - Parameter temperature: the benchmark's.
+    package init(_ variant: DecodingVariant, jobs: Int, temperature: Double? = nil) {
+        sums = BenchmarkCell(variant, jobs: jobs, temperature: temperature)
+    }
 
     /// The sample that a load begins with, as `add`.
     package mutating func begin(rate: Double, plain: Double?) {
@@ -94,7 +114,7 @@ package struct BenchmarkTally {
         if let milliseconds = statistics.firstTokenMilliseconds { firstTokens.append(milliseconds) }
         if let busy = statistics.verifierBusy { verifierBusy.append(busy) }
         if let busy = statistics.drafterBusy { drafterBusy.append(busy) }
-        if sums.lossy { return }
+        guard sums.isCompared else { return }
         if !document.exact || !plain.document.exact { sums.exact = false }
         let difference = Divergence(
             prompt: prompt, plain: plain.document.tokens, margins: plain.margins, other: document.tokens)
@@ -104,6 +124,9 @@ package struct BenchmarkTally {
         }
     }
 
+    /// Other verifiers scored so often for the jobs of a sample.
+    package mutating func addHelp(_ count: Int) { sums.helped = (sums.helped ?? 0) + count }
+
     package var cell: BenchmarkCell {
         func mean(_ values: [Double]) -> Double? {
             values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
@@ -112,7 +135,9 @@ package struct BenchmarkTally {
         cell.tokensPerSecond = Quartiles(cell.rates)
         cell.ratio = Quartiles(cell.ratios)
         if cell.judged > 0 { cell.acceptanceRate = Double(cell.accepted) / Double(cell.judged) }
-        if cell.passes > 0 { cell.meanAcceptedTokens = Double(cell.tokens) / Double(cell.passes) - 1 }
+        if cell.passes > 0, !cell.drawsBeams {
+            cell.meanAcceptedTokens = Double(cell.tokens) / Double(cell.passes) - 1
+        }
         cell.acceptanceByPosition = positions.prefix { $0.judged > 0 && 2 * $0.jobs >= cell.outputs }.map {
             Double($0.accepted) / Double($0.judged)
         }

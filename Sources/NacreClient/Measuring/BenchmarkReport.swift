@@ -60,18 +60,23 @@ package struct BenchmarkReport: Sendable, Codable {
     /// How long outputs are.
     package var length: String { Figures.outputLength(maxTokens, ignoreEos: ignoreEos) }
 
-    package var outputs: Int { cells.reduce(0) { $0 + $1.outputs } }
+    package var outputs: Int { total { _ in true } }
     package var differing: Int { cells.reduce(0) { $0 + $1.differing } }
     /// Whether the target's rows are the same in every pass.
     package var isExact: Bool { cells.allSatisfy(\.exact) }
 
-    /// Outputs of lossy methods, which are compared with nothing.
-    package var lossy: Int { cells.filter(\.lossy).reduce(0) { $0 + $1.outputs } }
+    private func total(_ isMeant: (BenchmarkCell) -> Bool) -> Int {
+        cells.filter(isMeant).reduce(0) { $0 + $1.outputs }
+    }
 
     /// "all 96 outputs are plain decoding's", or how many are not, and how many need not be.
     package var identity: String {
-        let compared = outputs - lossy
-        let others = lossy > 0 ? "; \(lossy) of lossy methods are not compared" : ""
+        let compared = total(\.isCompared)
+        let kinds = [
+            (total(\.lossy), "of lossy methods"), (total { $0.drawsBeams && !$0.lossy }, "drawn as beams"),
+        ]
+        let left = kinds.filter { $0.0 > 0 }.map { "\($0) \($1)" }.joined(separator: " and ")
+        let others = left.isEmpty ? "" : "; \(left) are not compared"
         guard differing > 0 else { return "all \(compared) outputs are plain decoding's, token by token\(others)" }
         let excuse = isExact ? "" : "; the target's rounding is inexact (--inexact-rounding), which may tip ties"
         return "\(differing) of \(compared) outputs differ from plain decoding's\(excuse)\(others)"
@@ -88,6 +93,37 @@ package struct BenchmarkReport: Sendable, Codable {
             return NacreError(.badUsage, "nothing was measured beside plain decoding: \(refusal.reason)")
         }
         return nil
+    }
+
+    /// What the rows do not say, for people.
+    package var notes: [String] {
+        var notes: [String] = []
+        let drawn = cells.filter(\.drawsBeams)
+        if !drawn.isEmpty {
+            var names: [String] = []
+            for cell in drawn where !names.contains(cell.name) { names.append(cell.name) }
+            let warm = drawn.lazy.compactMap(\.temperature).first.map {
+                ", and they are drawn at temperature \($0), since greedily all would be one"
+            }
+            notes.append(
+                "\(names.joined(separator: ", ")): tokens are those of the likeliest text alone, from the first pass "
+                    + "to the end; a pass adds to several texts, each ends where it ends\(warm ?? "")")
+        }
+        for jobs in Set(drawn.map(\.jobs)).sorted() {
+            let group = drawn.filter { $0.jobs == jobs }
+            for cell in group.dropFirst() {
+                guard let ratio = Quartiles(zip(cell.rates, group[0].rates).map { $0 / $1 }) else { continue }
+                let range = ratio.count > 1 ? " (\(Figures.range(ratio, digits: 2)))" : ""
+                notes.append(
+                    "\(cell.name) has \(Figures.decimal(ratio.median, digits: 2))\(range) times the tokens per second "
+                        + "of \(group[0].name), \(jobs) at once")
+            }
+        }
+        for cell in cells {
+            guard let helped = cell.helped else { continue }
+            notes.append("\(cell.name), \(cell.jobs) at once: other verifiers scored for it \(helped) times")
+        }
+        return notes
     }
 
     /// The figures, a line for each cell.

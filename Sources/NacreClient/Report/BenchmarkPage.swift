@@ -57,7 +57,7 @@ package struct BenchmarkPage {
     }
 
     private func best(_ cells: [BenchmarkCell]) -> BenchmarkCell? {
-        cells.filter { !$0.lossy }.max { ($0.ratio?.median ?? 0) < ($1.ratio?.median ?? 0) }
+        cells.filter(\.isCompared).max { ($0.ratio?.median ?? 0) < ($1.ratio?.median ?? 0) }
     }
 
     private static func times(_ ratio: Double?) -> String {
@@ -111,11 +111,18 @@ package struct BenchmarkPage {
         let legend =
             "<p class=\"muted\">Bars are medians of paired ratios, whiskers quartiles, dots the samples themselves, "
             + "the last \(SpeedChart.dotsMax) of each; those at the right edge lie beyond it.</p>"
-        let lossy = Set(groups.flatMap(\.cells).filter(\.lossy).map(\.method)).sorted()
-        let warning =
-            "<p class=\"muted\">Lossy, with other text than plain decoding's: "
-            + "\(Markup.escaped(lossy.joined(separator: ", "))). They are not among the fastest above.</p>"
-        return (pictures + [legend] + (lossy.isEmpty ? [] : [warning])).joined(separator: "\n")
+        func warning(_ kind: String, _ isMeant: (BenchmarkCell) -> Bool) -> String? {
+            let methods = Set(groups.flatMap(\.cells).filter(isMeant).map(\.method)).sorted()
+            return methods.isEmpty
+                ? nil
+                : "<p class=\"muted\">\(kind), with other text than plain decoding's: "
+                    + "\(Markup.escaped(methods.joined(separator: ", "))). They are not among the fastest above.</p>"
+        }
+        let warnings = [
+            warning("Lossy", \.lossy), warning("Likeliest of several texts") { $0.drawsBeams && !$0.lossy },
+        ]
+        let notes = report.notes.map { "<p class=\"muted\">\(Markup.escaped($0)).</p>" }
+        return (pictures + [legend] + warnings.compactMap(\.self) + notes).joined(separator: "\n")
     }
 
     private var figures: String {
@@ -203,8 +210,9 @@ package struct BenchmarkPage {
             ),
             (
                 "sample",
-                "as many prompts as there are jobs at once, from the first token of the first job to the end of the "
-                    + "last; every sample in each way before the next, another way first each time"
+                "as many prompts as there are jobs at once, from the first token of the first job (of beams from its "
+                    + "first pass) to the end of the last; every sample in each way before the next, another way first "
+                    + "each time"
             ),
             ("ratio", "of a sample, to plain decoding of the same prompts in the same repetition"),
             ("fastest", "chosen by the samples shown, which flatters it a little where several are close"),

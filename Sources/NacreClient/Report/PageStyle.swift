@@ -4,11 +4,12 @@ enum PageStyle {
 
         :root { color-scheme: light dark; --ground: #f6f7f9; --card: #ffffff; --ink: #1b1f27; --muted: #5d6675;
           --grid: #e2e6ec; --edge: #dfe3ea; --autoregressive: #8b93a1; --speculative: #2f6fde; --pearl: #c0610f;
-          --stream: #0b8467; --mtad: #b3376f; --drafter: #7a5af0; --verifier: #2b7bb9; --on: #ffffff; }
+          --stream: #0b8467; --mtad: #b3376f; --beam: #8a6d1f; --dsbd: #5a7d1a; --drafter: #7a5af0; --verifier: #2b7bb9;
+          --on: #ffffff; }
         @media (prefers-color-scheme: dark) { :root { --ground: #12151b; --card: #1a1e26; --ink: #e8ebf1;
           --muted: #9aa4b4; --grid: #2b313c; --edge: #2b313c; --autoregressive: #8b93a1; --speculative: #6fa3ff;
-          --pearl: #f0a052; --stream: #3cc9a0; --mtad: #f07fb0; --drafter: #a993ff; --verifier: #5fb0ea;
-          --on: #10131a; } }
+          --pearl: #f0a052; --stream: #3cc9a0; --mtad: #f07fb0; --beam: #d9bb62; --dsbd: #a4c95c;
+          --drafter: #a993ff; --verifier: #5fb0ea; --on: #10131a; } }
         * { box-sizing: border-box; }
         body { margin: 0; background: var(--ground); color: var(--ink);
           font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -41,6 +42,8 @@ enum PageStyle {
         .f.pearl { fill: var(--pearl); } .s.pearl { stroke: var(--pearl); }
         .f.stream { fill: var(--stream); } .s.stream { stroke: var(--stream); }
         .f.mtad { fill: var(--mtad); } .s.mtad { stroke: var(--mtad); }
+        .f.beam { fill: var(--beam); } .s.beam { stroke: var(--beam); }
+        .f.dsbd { fill: var(--dsbd); } .s.dsbd { stroke: var(--dsbd); }
         .f.autoregressive { fill: var(--autoregressive); }
         .f.drafter { fill: var(--drafter); } .f.verifier { fill: var(--verifier); }
         @media print { body { background: #ffffff; } section { break-inside: avoid; } }
