@@ -83,8 +83,24 @@ struct HostTests {
         }
     }
 
-    @Test("the helper's host disappears: its home goes on, with the same tokens")
+    @Test("the helper's host disappears once it has scored: its home goes on, with the same texts")
     func helperGone() async throws {
+        // Beams: of these a share is lent for every pass, however fast passes are, and each waits for what was lent.
+        let request = DividedBeamsTests.job("beam", seed: 9, tokens: 1_200)
+        try await PatchedModel.withFolder { folder in
+            let target = try PatchedModel.endless(Jobs.target, in: folder)
+            try await HostNetwork.with(verifiers: 2, drafters: 0, delay: .microseconds(100)) { network in
+                try await TestCluster.with(verifiers: 0, drafters: 0, on: network) { cluster in
+                    try cluster.startVerifier("verifier-1", model: target)
+                    try await cluster.until("it is there") { try await $0.status().ready }
+                    try await DividedBeamsTests.lose(request, target, on: cluster) { try await network.unplug($0) }
+                }
+            }
+        }
+    }
+
+    @Test("the helper's host disappears, whatever it has scored: a text that streams goes on with the same tokens")
+    func streamHelperGone() async throws {
         try await HostNetwork.with(verifiers: 2, drafters: 1, delay: .microseconds(100)) { network in
             try await TestCluster.with(verifiers: 2, on: network) { cluster in
                 var request = Jobs.endless(1_200)

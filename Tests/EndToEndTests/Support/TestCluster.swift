@@ -128,6 +128,11 @@ final class TestCluster {
         return try #require(try await withClient { try await $0.job(id).verifiers.last })
     }
 
+    /// How often other verifiers scored for a job that is over.
+    func helped(_ id: String) async throws -> Int {
+        try JSON.decode(TraceDocument.self, from: try await withClient { try await $0.trace(id) }).helped
+    }
+
     // MARK: processes
 
     private static func start(on network: HostNetwork?) async throws -> TestCluster {
