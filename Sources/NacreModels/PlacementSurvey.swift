@@ -180,9 +180,10 @@ package struct PlacementSurvey: Sendable {
             }
             let over = crossing.map { " over \($0.kind.rawValue)" } ?? ""
             progress("measuring how often the two models agree\(over)")
-            if texts == nil { texts = try await greedyTexts(of: big, progress) }
-            guard let texts else { continue }
-            let measured = try await measureAgreement(on: texts, small, crossing)
+            // The target decodes once for all bridges.
+            let decoded = if let texts { texts } else { try await greedyTexts(of: big, progress) }
+            texts = decoded
+            let measured = try await measureAgreement(on: decoded, small, crossing)
             if measured.judged >= Self.positionsMin { try? cache?.write(measured, as: key) }
             found.append(Agreement(measured, crossing?.kind, .measured))
         }
@@ -200,6 +201,7 @@ package struct PlacementSurvey: Sendable {
             let asked = bridge.flatMap(BridgeKind.init)
             let first = try VocabularyBridge(target: own, draft: others, asked: asked)
             guard asked == nil, let rival = first.kind.rival,
+                // One that these vocabularies do not allow is none.
                 let other = try? VocabularyBridge(target: own, draft: others, asked: rival)
             else { return [first] }
             return [first, other]

@@ -164,12 +164,36 @@ struct GovernorTests {
         #expect(fixed.share > 0.98 && fixed.share < 1.02)
     }
 
-    @Test("A rule that was shortened has its length again once it may be as fast")
-    func lengthened() throws {
-        // Ten drafts are as good as any when nearly all stand.
-        let world = World(alpha: { $0 < 2_000 ? 0.8 : 0.98 })
-        let course = try decode(world, policy: "ratio", rounds: 20_000) { $0 >= 10_000 }
-        #expect(course.share > 0.96)
+    @Test("Rounds that drafters end by themselves are shortened by what is measured, and tried again")
+    func lengthened() {
+        // How long they are is not known: the same is expected of both.
+        var forecast = Governor.Forecast(plain: 1, speculative: 1.5)
+        forecast.endsByItself = true
+        var governor = Governor(.adapted)
+        /// Rounds until the phase is another one, at most so many, with so many tokens of rounds of their own length.
+        func rounds(of tokens: Double, while phase: Governor.Phase, atMost most: Int) -> Int {
+            for round in 0..<most {
+                let order = governor.next(forecast)
+                guard governor.phase == phase else { return round }
+                let count = !order.mayDraft ? 10 : order.isShortened ? 15 : tokens
+                governor.record(GovernedRound(forecast: forecast, tokens: count, microseconds: 10))
+            }
+            return most
+        }
+        #expect(rounds(of: 15, while: .drafting, atMost: 14) == 14, "as fast as expected")
+        #expect((2...60).contains(rounds(of: 12, while: .drafting, atMost: 200)))
+        #expect(governor.phase == .shortened)
+        #expect(governor.reason.description.contains("times as fast as shorter ones: shortened"))
+        var (tries, round) = (0, 0)
+        while round < 4_000 {
+            let before = governor.phase
+            let order = governor.next(forecast)
+            if before == .shortened, governor.phase == .drafting { tries += 1 }
+            let count = !order.mayDraft ? 10 : order.isShortened ? 15 : 18.0
+            governor.record(GovernedRound(forecast: forecast, tokens: count, microseconds: 10))
+            round += 1
+        }
+        #expect(tries == 1 && governor.phase == .drafting, "now its own length is the faster one: \(tries)")
     }
 
     @Test("An order holds the policy, and the reason is a sentence")

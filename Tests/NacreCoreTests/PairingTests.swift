@@ -26,19 +26,20 @@ struct PairingTests {
         #expect(apart.gain > 1.75 / 1.2 && apart.gain < 2, "two tokens from one rejection to the next, a pass or more")
         #expect(abs(apart.gain / near.gain - PlacementQuestion.disturbance) < 1e-9)
         let far = Pairing(model(way: 2_000_000), isInTurns: false, sharesMemory: false)
-        #expect(far.gain < 1.01 && far.grade == 0)
-        #expect(apart.grade > near.grade && near.grade > far.grade)
+        #expect(far.gain < 1.01)
         #expect(
             Pairing(model(way: 2_000), isInTurns: true, sharesMemory: false).description
                 == "1.43 times plain decoding expected in turns: a pass 100.0 ms, a draft 10.0 ms, the way and back "
                 + "2.0 ms, acceptance 0.5")
     }
 
-    @Test("an acceptance of 1 is none that any length would do for")
-    func certain() {
-        var sure = model()
-        sure.alpha = 0.999_999
-        let pairing = Pairing(sure, isInTurns: true, sharesMemory: false)
-        #expect(pairing.alpha == 0.98 && pairing.gain.isFinite)
+    @Test("grades count from the best there is, by three percent, and what is no rate is the last")
+    func grades() {
+        let pairing = Pairing(model(), isInTurns: true, sharesMemory: true)
+        for (share, grade) in [(1, 0), (1.02, 0), (1.04, 1), (1.07, 2), (0.9, 0)] as [(Double, Int)] {
+            #expect(pairing.grade(below: share * pairing.gain) == grade, "\(share)")
+        }
+        let nothing = Pairing(model(way: 1e300), isInTurns: true, sharesMemory: false)
+        #expect(nothing.grade(below: 2) == 1_000 && nothing.grade(below: .infinity) <= 1_000)
     }
 }

@@ -11,8 +11,9 @@ struct CoordinatorRig {
     private(set) var learnt: [KeptTuning.Key: KeptTuning] = [:]
 
     /// - Parameter tunings: what an earlier coordinator found of policies.
-    init(tunings: [KeptTuning.Key: KeptTuning] = [:]) {
+    init(tunings: [KeptTuning.Key: KeptTuning] = [:], alternates: Bool = true) {
         var configuration = CoordinatorMachine.Configuration(generation: 1)
+        configuration.alternates = alternates
         configuration.tunings = tunings
         machine = CoordinatorMachine(configuration)
     }

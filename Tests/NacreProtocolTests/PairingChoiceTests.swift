@@ -6,9 +6,12 @@ import Testing
 @Suite struct PairingChoiceTests {
     private typealias Rig = CoordinatorRig
 
+    /// Core 0 of the host of all nodes that say nothing else.
+    private static let home = ComputePlace(host: 1, cores: [0], threads: 1)
+
     /// A verifier of 100 ms a pass on link 1.
-    private static func rig(place: ComputePlace = .unknown) -> Rig {
-        var rig = Rig()
+    private static func rig(place: ComputePlace = home, alternates: Bool = true) -> Rig {
+        var rig = Rig(alternates: alternates)
         rig.join(1, .verifier, sequences: 8, place: place, passTimes: times([(1, 100), (8, 120)]))
         return rig
     }
@@ -18,9 +21,11 @@ import Testing
     }
 
     private static func drafter(
-        _ rig: inout Rig, _ link: Int, draft: Int, fourDrafts: Int? = nil, place: ComputePlace = .unknown,
+        _ rig: inout Rig, _ link: Int, draft: Int, fourDrafts: Int? = nil, place: ComputePlace? = nil,
         disturbance: String = ""
     ) {
+        // On a core of its own.
+        let place = place ?? ComputePlace(host: 1, cores: [link], threads: 1)
         rig.join(
             LinkID(rawValue: link), .drafter, reportsVocabulary: false, sequences: 8, model: UInt64(link),
             incarnation: Incarnation(rawValue: UInt64(link)), place: place,
@@ -46,14 +51,17 @@ import Testing
         #expect(why.hasPrefix("n11 of 2: 1.") && why.contains("a pass 100.0 ms, a draft 5.0 ms"), "\(why)")
     }
 
-    @Test("a drafter that is far away comes behind a slower one that is near")
+    @Test("a drafter that is far away comes behind a slower one that is near; before anybody knows, the first come")
     func far() {
-        var rig = Self.rig()
-        Self.drafter(&rig, 10, draft: 5)
-        Self.drafter(&rig, 11, draft: 15)
-        rig.step(.received(10, Self.load(way: 300)))
-        rig.submit(Speculation(.speculative))
-        #expect(rig.placed?.assignment.offers.map(\.address) == ["a11"])
+        for (ways, expected) in [([1, 300], "a11"), ([1, 2], "a10"), ([], "a10"), ([1], "a10")] as [([Int], String)] {
+            var rig = Self.rig()
+            Self.drafter(&rig, 10, draft: 5, place: ComputePlace(host: 2, cores: [0], threads: 1))
+            Self.drafter(&rig, 11, draft: 15)
+            for (link, way) in zip([1, 10] as [LinkID], ways) { rig.step(.received(link, Self.load(way: way))) }
+            rig.submit(Speculation(.speculative))
+            #expect(rig.placed?.assignment.offers.map(\.address) == [expected], "\(ways)")
+            #expect((rig.record?.pairing == nil) == (ways.count < 2), "\(ways)")
+        }
     }
 
     @Test("a drafter whose passes grow with its jobs gets no second one while another is as fast")
@@ -106,6 +114,55 @@ import Testing
         rig.step(.received(1, Self.load(pairs: [bad])))
         rig.submit(Speculation(.speculative))
         #expect(rig.placed?.assignment.offers.map(\.address) == [judged < 32 ? "a10" : "a11"])
+    }
+
+    @Test("whatever counts a node sends, the choice goes on", arguments: [32, 33, UInt64.max] as [UInt64])
+    func counts(accepted: UInt64) {
+        var rig = Self.rig()
+        Self.drafter(&rig, 10, draft: 60)
+        Self.drafter(&rig, 11, draft: 5)
+        var counts = PairCounts()
+        (counts.judgedAt, counts.acceptedAt) = ([32], [accepted])
+        let report = PairReport(
+            draftModel: 11, method: .stream, policy: "goodput", tree: "chain", state: .drafting, reason: "", ratio: 1,
+            milliseconds: 0, jobs: 0, counts: counts)
+        rig.step(.received(1, Self.load(pairs: [report, report])))
+        rig.submit(Speculation(.stream))
+        #expect(rig.placed?.assignment.offers.map(\.address) == ["a11"])
+        #expect(rig.record?.pairing?.hasSuffix("acceptance 0.98") == true)
+    }
+
+    @Test("where nobody takes turns a drafter on the verifier's cores is the last, however fast")
+    func overlap() {
+        let place = ComputePlace(host: 1, cores: [0, 1], threads: 2)
+        for (alternates, expected) in [(true, "a10"), (false, "a11")] {
+            var rig = Self.rig(place: place, alternates: alternates)
+            Self.drafter(&rig, 10, draft: 5, place: place)
+            Self.drafter(&rig, 11, draft: 90, place: ComputePlace(host: 1, cores: [2], threads: 1))
+            rig.submit(Speculation(.stream))
+            #expect(rig.placed?.assignment.offers.map(\.address) == [expected])
+        }
+    }
+
+    @Test("jobs of another verifier, which share no pass of the drafter, count as passes of their own")
+    func strangers() {
+        for (verifiers, expected) in [(1, ["a10", "a10"]), (2, ["a10", "a11"])] {
+            var rig = Self.rig()
+            if verifiers > 1 {
+                rig.join(
+                    2, .verifier, sequences: 8, place: ComputePlace(host: 1, cores: [20], threads: 1),
+                    passTimes: Self.times([(1, 100), (8, 120)]))
+            }
+            Self.drafter(&rig, 10, draft: 20)
+            Self.drafter(&rig, 11, draft: 24)
+            var chosen: [String] = []
+            for number in 1...2 as ClosedRange<UInt64> {
+                rig.submit(Speculation(.speculative), job: JobID(high: 0, low: number))
+                #expect(rig.placed?.link == (verifiers > 1 && number == 2 ? 2 : 1))
+                chosen += rig.placed?.assignment.offers.map(\.address) ?? []
+            }
+            #expect(chosen == expected)
+        }
     }
 
     @Test("where one has not said what it takes, or measured it beside other work, the first come is served")

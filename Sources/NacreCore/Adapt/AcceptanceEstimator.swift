@@ -6,7 +6,7 @@ package struct AcceptanceEstimator: Sendable, Hashable {
     /// Kept per judged token: the weights sum to 1 / (1 − kept) = 64 tokens in the long run.
     private static let kept = 1 - 1.0 / 64
     /// α̂ stays inside: at 0 nothing would ever be drafted again, at 1 no draft would be long enough.
-    static let range = 0.02...0.98
+    package static let range = 0.02...0.98
 
     private let priorAlpha: Double
     private let priorTokens: Double

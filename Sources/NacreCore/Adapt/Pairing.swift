@@ -13,11 +13,9 @@ package struct Pairing: Sendable, Hashable {
     package let gain: Double
 
     /// - Parameters:
-    ///   - model: of the two. An `alpha` at which no draft would be too long is taken for the largest estimate.
+    ///   - model: of the two.
     ///   - sharesMemory: on one host, where passes and drafts that overlap slow each other down.
     package init(_ model: ThroughputModel, isInTurns: Bool, sharesMemory: Bool) {
-        var model = model
-        model.alpha = min(model.alpha, AcceptanceEstimator.range.upperBound)
         let best = isInTurns ? model.inTurns : model.overlapped
         let disturbance = sharesMemory && !isInTurns ? PlacementQuestion.disturbance : 1
         (passMicroseconds, draftMicroseconds) = (model.cost.microseconds(nodes: 1), model.draftMicroseconds)
@@ -26,15 +24,18 @@ package struct Pairing: Sendable, Hashable {
         gain = best.tokensPerSecond / disturbance / model.autoregressive
     }
 
-    /// `gain` in steps of what a drafter must promise over another (`PlacementQuestion.gainMin`): less is within what
-    /// measurements at a start waver by.
-    package var grade: Int {
-        gain > 0 ? Int((Double.log(gain) / Double.log(PlacementQuestion.gainMin)).rounded()) : .min
+    /// How many steps of what a drafter must promise over another (`PlacementQuestion.gainMin`) it is below the best
+    /// one there is; less is within what measurements at a start waver by.
+    package func grade(below best: Double) -> Int {
+        guard gain > 0, best.isFinite, best > gain else { return gain > 0 ? 0 : Self.gradeMax }
+        return Int(min(Double(Self.gradeMax), Double.log(best / gain) / Double.log(PlacementQuestion.gainMin)))
     }
+
+    private static let gradeMax = 1_000
 }
 
 extension Pairing: CustomStringConvertible {
-    /// For people, for instance "1.31 times plain decoding expected: overlapped, a pass 42.1 ms, a draft 2.6 ms, ...".
+    /// For people, for instance "1.31 times plain decoding expected overlapped: a pass 42.1 ms, a draft 2.6 ms, ...".
     package var description: String {
         func figure(_ value: Double, per step: Double = 10) -> String { "\((value * step).rounded() / step)" }
         let times = [

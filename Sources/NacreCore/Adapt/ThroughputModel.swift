@@ -42,9 +42,9 @@ package struct ThroughputModel: Sendable, Hashable {
     ///   - branchHit: h, the probability that a prepared branch matches a correction.
     ///   - branchTokens: b, the drafts of such a branch, already at the verifier.
     package func stream(batchCap: Int, branchHit: Double = 0, branchTokens: Int = 0) -> Double {
-        let time =
-            (1 - branchHit) * runMicroseconds(batchCap: batchCap, credit: 0)
-            + branchHit * runMicroseconds(batchCap: batchCap, credit: branchTokens)
+        var time = 0.0
+        if branchHit < 1 { time += (1 - branchHit) * runMicroseconds(batchCap: batchCap, credit: 0) }
+        if branchHit > 0 { time += branchHit * runMicroseconds(batchCap: batchCap, credit: branchTokens) }
         return perSecond(tokens: 1 / (1 - alpha), microseconds: time)
     }
 

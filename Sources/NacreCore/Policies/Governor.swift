@@ -184,7 +184,8 @@ package struct Governor: Sendable {
     /// The policy's own length once more, unless it is known to be slower.
     private mutating func tryFull(_ forecast: Forecast) {
         fullPause = min(2 * fullPause, Self.pause.upperBound)
-        if lengths == .adapted { measured.own.age(to: Self.agedTo) } else { measured.own = MeasuredRate() }
+        // What was measured of it is less and less certain, so that at last it is tried again.
+        if lengths == .adapted { measured.doubtOwn() } else { measured.own = MeasuredRate() }
         if lengths != .adapted || measured.mayOwnBeAsFast(forecast) { move(to: .full) }
     }
 

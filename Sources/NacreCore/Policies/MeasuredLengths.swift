@@ -27,6 +27,9 @@ struct MeasuredLengths: Sendable, Hashable {
         return ratio * (1 + error) >= 1
     }
 
+    /// What was measured of the policy's own length is long past.
+    mutating func doubtOwn() { own.doubt(to: Governor.agedTo, rounds: max(1, own.rounds / 2)) }
+
     /// Tokens per time of rounds of the policy's own length over those of shortened ones, with its relative error.
     ///
     /// Of shortened rounds before there were any, what is expected is taken; where longer ones are slower than was

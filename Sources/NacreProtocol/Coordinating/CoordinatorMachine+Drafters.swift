@@ -4,16 +4,24 @@ import NacreCore
 extension CoordinatorMachine {
     /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those that promise it the most
     /// (`Pairing`; all the same where not all say what they take), of these the ones with cores of their own, of these
-    /// the ones that serve the fewest jobs. Those on another verifier's cores, in whose passes they would meddle, come
-    /// behind all others, and last of all those that the job has lost, the latest at the end: so one that suits it gets
-    /// its turn however many do not. Of those on the verifier's own cores all its jobs have the same one, for two would
-    /// compute at once. They are remembered as the job's; while some are lacking the wish is kept.
+    /// the ones that serve the fewest jobs. Those on cores where they would meddle, another verifier's or, without
+    /// turns, its own, come behind all others, and last of all those that the job has lost, the latest at the end: so
+    /// one that suits it gets its turn however many do not. Of those on the verifier's own cores all its jobs have the
+    /// same one, for two would compute at once. They are remembered as the job's; while some are lacking the wish is
+    /// kept.
     mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         guard let job = jobs[id] else { return [] }
         let own = hired[id] ?? []
         let lacking = job.draftersWanted - own.count
-        var served: [LinkID: Int] = [:]
-        for drafter in hired.values.joined() { served[drafter, default: 0] += 1 }
+        guard lacking > 0 else {
+            wishes.remove(id)
+            return []
+        }
+        var served: [LinkID: Serving] = [:]
+        for (other, drafters) in hired {
+            let isHere = jobs[other]?.verifier == verifier.link
+            for drafter in drafters { served[drafter, default: Serving()][keyPath: isHere ? \.here : \.elsewhere] += 1 }
+        }
         func sharesCores(_ drafter: NodeRecord) -> Bool { drafter.hello.place.sharesCores(with: verifier.hello.place) }
         func meddles(_ drafter: NodeRecord) -> Bool {
             nodes.values.contains {
@@ -22,36 +30,38 @@ extension CoordinatorMachine {
         }
         let free = nodes.values
             .filter { !$0.isVerifier && $0.hello.vocabularyDigest == verifier.hello.vocabularyDigest }
-            .filter { !own.contains($0.link) && served[$0.link, default: 0] < $0.hello.capacity.sequences }
-        var promises: [Pairing?] = []
+            .filter { !own.contains($0.link) && served[$0.link, default: Serving()].all < $0.hello.capacity.sequences }
+        var promises: [LinkID: Pairing] = [:]
         for node in free {
-            promises.append(pairing(node, with: verifier, for: job, serving: served[node.link, default: 0]))
+            promises[node.link] = pairing(
+                node, with: verifier, for: job, beside: served[node.link, default: Serving()])
+            // Who has not said could be anything.
+            if promises[node.link] == nil { break }
         }
-        let areKnown = !promises.contains(nil)
+        let areKnown = promises.count == free.count
+        let best = promises.values.map(\.gain).max() ?? 0
         typealias Rank = (Int, Int, Int, Int, Int, LinkID)
-        let candidates = zip(free, promises)
-            .map { node, promise -> (node: NodeRecord, promise: Pairing?, rank: Rank) in
+        let candidates = free
+            .map { node -> (node: NodeRecord, rank: Rank) in
+                let oversubscribes = sharesCores(node) && !configuration.alternates
+                let grade = areKnown ? promises[node.link]?.grade(below: best) ?? 0 : 0
                 let rank = (
-                    (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) ? 1 : 0,
-                    areKnown ? -(promise?.grade ?? 0) : 0, sharesCores(node) ? 1 : 0, served[node.link, default: 0],
-                    node.link
+                    (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) || oversubscribes ? 1 : 0,
+                    grade, sharesCores(node) ? 1 : 0, served[node.link, default: Serving()].all, node.link
                 )
-                return (node, promise, rank)
+                return (node, rank)
             }
             .sorted { $0.rank < $1.rank }
         var sharing = configuration.alternates ? drafters(onCoresOf: verifier) : []
         var chosen: [NodeRecord] = []
-        for (node, promise, _) in candidates where chosen.count < lacking {
+        for (node, _) in candidates where chosen.count < lacking {
             if configuration.alternates, sharesCores(node) {
                 guard sharing.isEmpty || sharing == [node.link] else { continue }
                 sharing = [node.link]
             }
             chosen.append(node)
-            if let promise, areKnown {
-                jobs[id]?.pairing = "\(node.hello.node) of \(free.count): \(promise)"
-            } else {
-                jobs[id]?.pairing = nil
-            }
+            let promise = areKnown ? promises[node.link] : nil
+            jobs[id]?.pairing = promise.map { "\(node.hello.node) of \(free.count): \($0)" }
         }
         if chosen.count < lacking { wishes.insert(id) } else { wishes.remove(id) }
         // No empty entry: without one, and without a wish, nothing is left of the job here.

@@ -3,50 +3,64 @@ import NacreCore
 // What drafters promise a job, by what its nodes have measured: passes, drafts, cores, ways, acceptance.
 extension CoordinatorMachine {
     /// Drafts of the pair of models that were judged, from which on its acceptance is known.
-    private static let judgedMin: UInt64 = 32
+    private static let judgedMin = 32.0
 
-    /// What `drafter` promises `job` on `verifier` while it serves so many others; `nil` where one of the two has not
-    /// said what its passes take, or has measured it beside other work.
+    /// Jobs that a drafter serves: those of the verifier that asks, whose drafts are made in one pass, and those of
+    /// others, for which it computes in turn.
+    struct Serving: Sendable, Hashable {
+        var here = 0
+        var elsewhere = 0
+        var all: Int { here + elsewhere }
+    }
+
+    /// What `drafter` promises `job` on `verifier` beside what it serves; `nil` where one of the two has not said what
+    /// its passes take, has measured it beside other work, or how far apart they are is not known yet.
     mutating func pairing(
-        _ drafter: NodeRecord, with verifier: NodeRecord, for job: JobRecord, serving others: Int
+        _ drafter: NodeRecord, with verifier: NodeRecord, for job: JobRecord, beside serving: Serving
     ) -> Pairing? {
-        guard let target = verifier.hello.costs, let draft = drafter.hello.costs else { return nil }
-        let isNear = drafter.hello.place.isOnHost(of: verifier.hello.place)
+        guard let target = verifier.hello.costs, let draft = drafter.hello.costs,
+            let way = way(drafter, verifier)
+        else { return nil }
         let alternate = configuration.alternates && drafter.hello.place.sharesCores(with: verifier.hello.place)
         let method = job.specification.speculation.method
         let key = PairingTable.Key(
-            verifier: verifier.link, drafter: drafter.link, jobs: others + 1,
+            verifier: verifier.link, drafter: drafter.link, serving: serving,
             isInTurns: alternate || !(method == .pearl || method == .stream),
-            alphaPercent: Int((acceptance(of: drafter, with: verifier) * 100).rounded()),
-            wayMicroseconds: Int(isNear ? PlacementQuestion.localRoundTrip : way(drafter, verifier)))
+            alphaPercent: Int((acceptance(of: drafter, with: verifier) * 100).rounded()), wayMicroseconds: way)
         return pairings.find(key) {
+            func drafts(_ jobs: Int) -> Double { draft.microseconds(nodes: min(jobs, draft.nodesMax)) }
             let model = ThroughputModel(
                 alpha: Double(key.alphaPercent) / 100, cost: target,
-                // One pass draws for all its jobs.
-                draftMicroseconds: draft.microseconds(nodes: min(key.jobs, draft.nodesMax)),
+                draftMicroseconds: drafts(serving.here + 1) + (serving.elsewhere > 0 ? drafts(serving.elsewhere) : 0),
                 delayMicroseconds: Double(key.wayMicroseconds) / 2)
+            let isNear = drafter.hello.place.isOnHost(of: verifier.hello.place)
             return Pairing(model, isInTurns: key.isInTurns, sharesMemory: isNear)
         }
     }
 
-    /// 2d between two hosts, in microseconds: at most by way of this one. To a tenth of a millisecond, below which
-    /// answers waver.
-    private func way(_ one: NodeRecord, _ other: NodeRecord) -> Double {
-        let sum = Double(one.load.roundTripMicroseconds) + Double(other.load.roundTripMicroseconds)
-        return (sum / 100).rounded() * 100
+    /// 2d, in microseconds: between two hosts at most by way of this one, to a tenth of a millisecond, below which
+    /// answers waver; `nil` before both have been answered.
+    private func way(_ one: NodeRecord, _ other: NodeRecord) -> Int? {
+        let near = Int(PlacementQuestion.localRoundTrip)
+        guard !one.hello.place.isOnHost(of: other.hello.place) else { return near }
+        let ways = (Int(one.load.roundTripMicroseconds), Int(other.load.roundTripMicroseconds))
+        guard ways.0 > 0, ways.1 > 0 else { return nil }
+        return max(near, (ways.0 + ways.1 + 50) / 100 * 100)
     }
 
     /// How often first drafts of the two models stood in jobs of this coordinator's verifiers; what any pair begins
-    /// with before that is known.
+    /// with before that is known. Counts are what nodes say, so nothing is taken for granted of them.
     private func acceptance(of drafter: NodeRecord, with verifier: NodeRecord) -> Double {
-        var (judged, accepted): (UInt64, UInt64) = (0, 0)
+        var (judged, accepted) = (0.0, 0.0)
         for node in verifiers(of: verifier.hello.modelDigest) {
             for pair in node.load.pairs where pair.draftModel == drafter.hello.modelDigest && pair.method.keepsText {
-                judged += pair.counts.judgedAt.first ?? 0
-                accepted += pair.counts.acceptedAt.first ?? 0
+                judged += Double(pair.counts.judgedAt.first ?? 0)
+                accepted += Double(pair.counts.acceptedAt.first ?? 0)
             }
         }
-        return judged < Self.judgedMin ? AcceptanceEstimator().alpha : Double(accepted) / Double(judged)
+        guard judged >= Self.judgedMin else { return AcceptanceEstimator().alpha }
+        let range = AcceptanceEstimator.range
+        return min(max(accepted / judged, range.lowerBound), range.upperBound)
     }
 }
 
@@ -55,13 +69,12 @@ struct PairingTable: Sendable {
     /// All that a promise depends on; what nodes measured at their start does not change while their links live.
     struct Key: Sendable, Hashable {
         let verifier, drafter: LinkID
-        /// That the drafter would serve.
-        let jobs: Int
+        let serving: CoordinatorMachine.Serving
         let isInTurns: Bool
         let alphaPercent, wayMicroseconds: Int
     }
 
-    private static let most = 1_024
+    private static let most = 4_096
     private var known: [Key: Pairing] = [:]
 
     mutating func find(_ key: Key, _ work: () -> Pairing) -> Pairing {

@@ -95,6 +95,7 @@ package struct ControlLink: Machine, Sendable {
                 return
             }
             state = .registered
+            roundTrip = RoundTrip()
             registrations += 1
             backoff.reset()
             heartbeat = Instant.milliseconds(Int(welcome.heartbeatMilliseconds))

@@ -60,7 +60,7 @@ package struct Hello: Sendable, Equatable {
     /// Whether a verifier's rows are the same in every pass. If not, what it puts out may differ from plain decoding
     /// where two tokens lie as close as rounding.
     package var isExact: Bool
-    /// For people: why `passTimes` are not those of a calm machine; empty if they may be.
+    /// Why `passTimes` are not those of a calm machine, for people; empty if they may be.
     package var disturbance: String
     /// For people: how a drafter's own tokens become those of its `vocabularyDigest`.
     package var bridge: BridgeKind

@@ -104,7 +104,6 @@ package struct ScoreHelper: Sendable {
     }
 
     private mutating func noteResponse(to out: Shard, at now: Instant) {
-        readBy = min(readBy, now)
         let sample = Double(now - out.sent)
         response = response == 0 ? sample : response + 0.125 * (min(sample, 8 * response) - response)
     }

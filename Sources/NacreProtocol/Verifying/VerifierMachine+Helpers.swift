@@ -35,10 +35,7 @@ extension VerifierMachine {
         for (place, helper) in job.helpers.enumerated() where !helper.isOpen && links[helper.address]?.state == .ready {
             jobs[index].helpers[place].isOpen = true
             jobs[index].helpers[place].told = job.length
-            // It reads one text after the other.
-            let others = jobs.flatMap(\.helpers).filter { $0.address == helper.address }.map(\.readBy).max() ?? now
-            let reading = lendingRule.reading(job.tokens.count - 1)
-            jobs[index].helpers[place].readBy = max(now, others) + Int(reading)
+            forecastReading(job.tokens.count - 1, by: place, of: index, at: now)
             for start in stride(from: 0, to: job.tokens.count, by: Limits.contextChunkTokens) {
                 let part = job.tokens[start..<min(start + Limits.contextChunkTokens, job.tokens.count)]
                 let open = ScoreOpen(
@@ -46,6 +43,21 @@ extension VerifierMachine {
                     promptLength: job.promptLength, contextTotal: job.tokens.count, contextOffset: start,
                     context: Array(part), wantsRows: helper.wantsRows)
                 effects.append(.toDrafter(address: helper.address, .scoreOpen(open)))
+            }
+        }
+    }
+
+    /// A helper begins to read so many tokens. What one host reads of several texts it reads in the same passes, so that
+    /// all of them are read when the last one is.
+    private mutating func forecastReading(_ unread: Int, by place: Int, of index: Int, at now: Instant) {
+        let address = jobs[index].helpers[place].address
+        let others = jobs.flatMap(\.helpers).filter { $0.address == address }.map(\.readBy).max() ?? now
+        let end = max(now, others) + Int(lendingRule.reading(unread))
+        jobs[index].helpers[place].readBy = end
+        for job in jobs.indices {
+            for other in jobs[job].helpers.indices
+            where jobs[job].helpers[other].address == address && jobs[job].helpers[other].readBy > now {
+                jobs[job].helpers[other].readBy = end
             }
         }
     }
