@@ -41,17 +41,15 @@ extension CoordinatorMachine {
         let areKnown = promises.count == free.count
         let best = promises.values.map(\.gain).max() ?? 0
         typealias Rank = (Int, Int, Int, Int, Int, LinkID)
-        let candidates = free
-            .map { node -> (node: NodeRecord, rank: Rank) in
-                let oversubscribes = sharesCores(node) && !configuration.alternates
-                let grade = areKnown ? promises[node.link]?.grade(below: best) ?? 0 : 0
-                let rank = (
-                    (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) || oversubscribes ? 1 : 0,
-                    grade, sharesCores(node) ? 1 : 0, served[node.link, default: Serving()].all, node.link
-                )
-                return (node, rank)
-            }
-            .sorted { $0.rank < $1.rank }
+        func rank(_ node: NodeRecord) -> Rank {
+            let oversubscribes = sharesCores(node) && !configuration.alternates
+            let grade = areKnown ? promises[node.link]?.grade(below: best) ?? 0 : 0
+            return (
+                (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) || oversubscribes ? 1 : 0, grade,
+                sharesCores(node) ? 1 : 0, served[node.link, default: Serving()].all, node.link
+            )
+        }
+        let candidates = free.map { (node: $0, rank: rank($0)) }.sorted { $0.rank < $1.rank }
         var sharing = configuration.alternates ? drafters(onCoresOf: verifier) : []
         var chosen: [NodeRecord] = []
         for (node, _) in candidates where chosen.count < lacking {
