@@ -19,8 +19,8 @@ extension CoordinatorMachine {
         }
         var served: [LinkID: Serving] = [:]
         for (other, drafters) in hired {
-            let isHere = jobs[other]?.verifier == verifier.link
-            for drafter in drafters { served[drafter, default: Serving()][keyPath: isHere ? \.here : \.elsewhere] += 1 }
+            let one = jobs[other]?.verifier == verifier.link ? Serving(here: 1) : Serving(elsewhere: 1)
+            for drafter in drafters { served[drafter, default: Serving()].add(one) }
         }
         func sharesCores(_ drafter: NodeRecord) -> Bool { drafter.hello.place.sharesCores(with: verifier.hello.place) }
         func meddles(_ drafter: NodeRecord) -> Bool {

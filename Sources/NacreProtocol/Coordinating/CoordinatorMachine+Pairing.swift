@@ -11,6 +11,11 @@ extension CoordinatorMachine {
         var here = 0
         var elsewhere = 0
         var all: Int { here + elsewhere }
+
+        mutating func add(_ other: Serving) {
+            here += other.here
+            elsewhere += other.elsewhere
+        }
     }
 
     /// What `drafter` promises `job` on `verifier` beside what it serves; `nil` where one of the two has not said what
