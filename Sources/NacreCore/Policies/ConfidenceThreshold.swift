@@ -2,8 +2,8 @@
 ///
 /// Two published meanings. `keep=1`: x is kept and is the last (Hugging Face, θ = 0.4; Draft & Verify, there with θ
 /// moved by `ThresholdAdaptation`: `adapt=1`; here θ starts from 0.3, chosen on the tuning prompts, docs/policies.md).
-/// `keep=0`: x is dropped (llama.cpp's p_min). Dropping looks at the very token it decides on: right for drafts that are
-/// functions of the text or coupled, wrong for drawn ones.
+/// `keep=0`: x is dropped (llama.cpp's p_min). Dropping looks at the very token it decides on: right for drafts that
+/// are functions of the text or coupled, wrong for drawn ones.
 ///
 /// - Source: Hugging Face's assistant_confidence_threshold; llama.cpp's draft-p-min; Zhang et al. 2023 (2309.08168).
 package struct ConfidenceThreshold: DraftPolicy {

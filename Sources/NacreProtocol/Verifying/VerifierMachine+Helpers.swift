@@ -47,8 +47,8 @@ extension VerifierMachine {
         }
     }
 
-    /// A helper begins to read so many tokens. What one host reads of several texts it reads in the same passes, so that
-    /// all of them are read when the last one is.
+    /// A helper begins to read so many tokens. What one host reads of several texts it reads in the same passes, so
+    /// that all of them are read when the last one is.
     private mutating func forecastReading(_ unread: Int, by place: Int, of index: Int, at now: Instant) {
         let address = jobs[index].helpers[place].address
         let others = jobs.flatMap(\.helpers).filter { $0.address == address }.map(\.readBy).max() ?? now
