@@ -223,7 +223,7 @@ struct  Nacre__Hello
    */
   protobuf_c_boolean inexact;
   /*
-   * for people: why pass_time is not that of a calm machine; empty if it may be
+   * why pass_time is not that of a calm machine, for people; empty if it may be
    */
   char *disturbance;
   /*
