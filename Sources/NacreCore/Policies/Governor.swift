@@ -26,6 +26,8 @@ package struct Governor: Sendable {
     private var roundsHere = 0
     /// Rounds since the last probe or change.
     private var since = 0
+    /// Rounds since the policy's own length was last thought of: looks at plain decoding must not keep it waiting.
+    private var sinceFull = 0
     private var (restPause, checkPause, fullPause) = (firstPause, firstPause, pause.lowerBound)
     /// Looks at plain decoding before it was ever measured.
     private var checks = 0
@@ -105,6 +107,7 @@ package struct Governor: Sendable {
     package mutating func record(_ round: GovernedRound) {
         // A round that tells nothing passes all the same: a state that counts rounds must come to its end.
         since += 1
+        sinceFull += 1
         // While the first drafts are on their way, a state that counts rounds has not begun.
         guard !round.isBeginning else { return }
         let isMeasured = round.microseconds > 0 && round.microseconds.isFinite && round.forecast.isUsable
@@ -176,7 +179,7 @@ package struct Governor: Sendable {
             checkPause = min(2 * checkPause, Self.pause.upperBound)
             move(to: .checking(left: Self.plainProbeRounds + 1, isFull: isFull))
             plain.age(to: Self.agedTo)
-        } else if !isFull, lengths != .best, since >= fullPause, ratio.value > Self.gain {
+        } else if !isFull, lengths != .best, sinceFull >= fullPause, ratio.value > Self.gain {
             tryFull(forecast)
         }
     }
@@ -184,6 +187,7 @@ package struct Governor: Sendable {
     /// The policy's own length once more, unless it is known to be slower.
     private mutating func tryFull(_ forecast: Forecast) {
         fullPause = min(2 * fullPause, Self.pause.upperBound)
+        sinceFull = 0
         // What was measured of it is less and less certain, so that at last it is tried again.
         if lengths == .adapted { measured.doubtOwn() } else { measured.own = MeasuredRate() }
         if lengths != .adapted || measured.mayOwnBeAsFast(forecast) { move(to: .full) }
