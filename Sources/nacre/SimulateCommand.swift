@@ -12,15 +12,15 @@ struct SimulateCommand: AsyncParsableCommand {
             {"target": {"1": 90, "4": 96}, "draft": {"1": 6}} in milliseconds) or from the running cluster (--live).
             --target, --draft and --delay come before all of these. Between two sizes of passes, and beyond the largest,
             times are taken to go on straight. Where only a pass for one job is known, --draft counts for each of a
-            pass's jobs, the longest that it can take; a trace's or a cluster's drafter grows as its target does. Left
-            out are prompts, trees, passes that wait for drafts, and cores that verifier and drafter share. In a pipe:
-            method, policy, tokens per second, ratio to plain decoding, acceptance, tokens per pass, busy shares,
-            separated by tabs.
+            pass's jobs, the longest that it can take. A cluster's drafter has the table that it measured; a trace's,
+            which is of one job, grows as its target does unless --draft says more. Left out are prompts, trees, passes
+            that wait for drafts, and cores that verifier and drafter share. In a pipe: method, policy, tokens per
+            second, ratio to plain decoding, acceptance, tokens per pass, busy shares, separated by tabs.
 
             Examples:
               nacre simulate --target 1:90,4:96,8:130 --draft 6 --alpha 0.7
               nacre simulate --trace job.trace --delay 20
-              nacre simulate --trace job.trace --jobs 8 --drafters 2 --policy fixed:gamma=3
+              nacre simulate --trace job.trace --draft 1:2.5,8:6 --jobs 8 --drafters 2 --policy fixed:gamma=3
               nacre simulate --live --alpha 0.6 --jobs 4
               nacre simulate --target 1:42,8:70 --draft 1:5,4:9 --jobs 2000 --verifiers 500 --drafters 500 --tokens 200
             """)
