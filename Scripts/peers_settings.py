@@ -19,7 +19,7 @@ class Size:
         self.tokens = 24 if quick else 32
         self.tuning = 1 if quick else 2
         self.lengths, self.loads, self.repeats = options.lengths, options.loads, options.repeats
-        self.useless = [1, 4] if quick else [1, 2, 4, 8, 16]
+        self.rising = options.loads if options.chosen_loads or quick else [1, 2, 4, 8, 16]
         self.minutes = options.minutes
         self.begin()
 
@@ -152,18 +152,22 @@ def two_hosts(title, pair, size, tools, cores, reference):
 
 
 def never_slower(title, pair, size, cores, reference):
-    """The default against plain decoding at rising loads, with the pair's drafter and with one that is never right."""
+    """The default against plain decoding at rising loads, with the pair's drafter and with one that is never right.
+
+    Plain decoding is each time that of the same verifier: two processes differ by some percent, by where their weights
+    lie, however equal their work is.
+    """
     verifying, drafting = cores[:-1] or cores, cores[-1:]
     target, draft = pair
     with tempfile.TemporaryDirectory(prefix="nacre-bench-") as folder, contextlib.ExitStack() as stack:
         sides = {}
         for name, model in (("good", draft), ("useless", useless_drafter(folder, target))):
-            setting = Setting(stack, (target, model), size, None, max(size.useless), [])
+            setting = Setting(stack, (target, model), size, None, max(size.rising), [])
             nodes = setting.cluster(verifying, drafting)
-            sides.setdefault(peers_report.PLAIN, Nacre(nodes, method="autoregressive"))
-            sides[f"default, {name} drafter"] = Nacre(nodes)
+            sides[peers_report.plain_beside(name)] = Nacre(nodes, method="autoregressive")
+            sides[peers_report.default_with(name)] = Nacre(nodes)
         for side in sides.values():
             together(side, prompts(1, "tuning"), 8)
-        cells = [Cells(sides, load, size.tokens, reference) for load in size.useless]
+        cells = [Cells(sides, load, size.tokens, reference) for load in size.rising]
         size.sample(f"{title}, never slower", cells)
         return {cell.load: cell.rows for cell in cells}
