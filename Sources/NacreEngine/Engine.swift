@@ -57,6 +57,8 @@ package protocol Tokenizer: Sendable {
     func piece(_ token: TokenID) -> [UInt8]
     func isEndOfGeneration(_ token: TokenID) -> Bool
     func isControl(_ token: TokenID) -> Bool
+    /// Whether the token is a byte to fall back on, where no piece has it.
+    func isByte(_ token: TokenID) -> Bool
 }
 
 /// What went wrong in the engine, with the remedy.

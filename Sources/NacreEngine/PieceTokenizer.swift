@@ -36,6 +36,8 @@ package struct PieceTokenizer: Tokenizer {
     package func piece(_ token: TokenID) -> [UInt8] { pieces[Int(token.rawValue)] }
     package func isEndOfGeneration(_ token: TokenID) -> Bool { token == end }
     package func isControl(_ token: TokenID) -> Bool { token == end || controls.contains(token) }
+    /// All pieces are written down: there is nothing to fall back on.
+    package func isByte(_ token: TokenID) -> Bool { false }
 
     /// Puts `beginning` before a text, if there is one, and knows no commands in it.
     ///

@@ -14,6 +14,7 @@ package final class LlamaTokenizer: Tokenizer {
     private let pieceStarts: [Int]
     private let isEnd: [Bool]
     private let isControlToken: [Bool]
+    private let isByteToken: [Bool]
     /// Whether the tokens that the model wants around a text exist: libllama ends the process if one is missing.
     private let hasSpecial: Bool
 
@@ -52,6 +53,9 @@ package final class LlamaTokenizer: Tokenizer {
         pieceStarts = starts
         isEnd = (0..<Int32(size)).map { llama_vocab_is_eog(vocabulary, $0) }
         isControlToken = (0..<Int32(size)).map { llama_vocab_is_control(vocabulary, $0) }
+        isByteToken = (0..<Int32(size)).map {
+            llama_vocab_get_attr(vocabulary, $0).rawValue & LLAMA_TOKEN_ATTR_BYTE.rawValue != 0
+        }
         hasSpecial =
             (!llama_vocab_get_add_bos(vocabulary) || llama_vocab_bos(vocabulary) != LLAMA_TOKEN_NULL)
             && (!llama_vocab_get_add_eos(vocabulary) || llama_vocab_eos(vocabulary) != LLAMA_TOKEN_NULL)
@@ -111,6 +115,11 @@ package final class LlamaTokenizer: Tokenizer {
     /// Whether the token is a command and not text.
     package func isControl(_ token: TokenID) -> Bool {
         token.rawValue < vocabularySize && isControlToken[Int(token.rawValue)]
+    }
+
+    /// Whether the token is a byte that SentencePiece falls back on.
+    package func isByte(_ token: TokenID) -> Bool {
+        token.rawValue < vocabularySize && isByteToken[Int(token.rawValue)]
     }
 
     /// The bytes of one token, control tokens as their text.

@@ -28,7 +28,16 @@ struct BridgeLawTests {
         Case(
             name: "with ends, in other orders", target: .pieces(["a", "b", "ab", "$"], end: 3),
             draft: .pieces(["#", "ab", "c", "a"], end: 0)),
+        Case(name: "a drafter with bytes beside pieces", target: .pieces(["b", "a", "ab"]), draft: twice),
+        Case(name: "a target with bytes beside pieces", target: twice, draft: .pieces(["b", "a"])),
     ]
+
+    /// Says a text with its pieces; its byte is another token of the same text.
+    private static var twice: ToyTokenizer {
+        var toy = ToyTokenizer.pieces(["a", "b", "a"])
+        toy.fallbacks = [0]
+        return toy
+    }
 
     /// The text of `context`, as far as the drafter can have it.
     private static func aligned(_ example: Case, _ context: [TokenID], by bridge: BridgeKind) -> AlignedText {

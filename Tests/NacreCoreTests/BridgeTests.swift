@@ -283,4 +283,42 @@ struct BridgeTests {
         #expect(both.project(distribution(0, 0, 0, 0, 1)) == nil)
         #expect(both.share(of: [0, 4, 2, 3]) == 0.75 && both.share(of: []) == 0)
     }
+
+    @Test("of tokens of equal bytes the one that the tokenizer writes pairs: a piece before a byte to fall back on")
+    func twins() {
+        // As SentencePiece has them: bytes, then pieces.
+        var spaced = ToyTokenizer.pieces(["a", "b", "c", "ab", "b", "a"])
+        spaced.fallbacks = [0, 1, 2]
+        let plain = ToyTokenizer.pieces(["b", "a", "ab", "c"])
+        let drafting = TokenLevelIntersection(target: plain, draft: spaced)
+        #expect(Self.partners(6, drafting.targetToken(of:)) == [nil, nil, 3, 2, 0, 1])
+        #expect(Self.partners(4, drafting.draftToken(of:)) == [4, 5, 3, 2] && drafting.count == 4)
+        // What the drafter says, it says by its pieces.
+        let q = distribution(0.01, 0.01, 0.01, 0.2, 0.4, 0.37)
+        #expect(abs(drafting.mass(of: q) - 0.98) < 1e-12)
+        let targeted = TokenLevelIntersection(target: spaced, draft: plain)
+        #expect(Self.partners(6, targeted.draftToken(of:)) == [nil, nil, 3, 2, 0, 1] && targeted.count == 4)
+        // Where both have them twice both pair, by what they are for, whichever comes first.
+        var turned = ToyTokenizer.pieces(["a", "a", "b"])
+        turned.fallbacks = [1]
+        let both = TokenLevelIntersection(target: turned, draft: spaced)
+        #expect(Self.partners(6, both.targetToken(of:)) == [1, nil, nil, nil, 2, 0] && both.count == 3)
+    }
+
+    private static func partners(_ count: UInt32, _ partner: (TokenID) -> TokenID?) -> [TokenID?] {
+        (0..<count).map { partner(TokenID(rawValue: $0)) }
+    }
+
+    @Test("twins are ordered by what is written, then by kind, then by ids; commands by ids")
+    func orderOfTwins() {
+        // Without merges each byte is written as the token of its number, and nothing longer at all.
+        let pieces = (0...255).map { [UInt8($0)] } + [[0x61], [0x61, 0x62], [0x61, 0x62], [0x61, 0x62]]
+        var toy = ToyTokenizer(pieces: pieces, controls: [1, 2], method: .merges([:], isCutIntoWords: false))
+        toy.pieces[5] = [0x61]
+        toy.fallbacks = [0x61, 257]
+        let exact = ByteExactTokenizer(toy)
+        #expect(exact.ordered([5, 0x61, 256]) == [0x61, 5, 256])
+        #expect(exact.ordered([257, 258, 259]) == [258, 259, 257])
+        #expect(exact.ordered([1, 2]) == [1, 2] && exact.ordered([7]) == [7] && exact.ordered([]) == [])
+    }
 }

@@ -16,6 +16,8 @@ struct ToyTokenizer: TextTokenizer {
     var pieces: [[UInt8]]
     var controls: Set<TokenID> = []
     var ends: Set<TokenID> = []
+    /// Bytes to fall back on: written where no other piece fits.
+    var fallbacks: Set<TokenID> = []
     var method = Method.longestMatch
     /// Puts a space before every text, as SentencePiece models do.
     var hasLeadingSpace = false
@@ -25,6 +27,7 @@ struct ToyTokenizer: TextTokenizer {
     var vocabularySize: Int { pieces.count }
     func piece(_ token: TokenID) -> [UInt8] { pieces[Int(token.rawValue)] }
     func isControl(_ token: TokenID) -> Bool { controls.contains(token) }
+    func isByte(_ token: TokenID) -> Bool { fallbacks.contains(token) }
     func isEndOfGeneration(_ token: TokenID) -> Bool { ends.contains(token) }
 
     func tokens(of text: [UInt8]) -> [TokenID]? {
@@ -49,7 +52,10 @@ struct ToyTokenizer: TextTokenizer {
         var rest = text[...]
         while !rest.isEmpty {
             let fitting = pieces.indices.filter { isText($0) && rest.starts(with: pieces[$0]) }
-            guard let best = fitting.max(by: { (pieces[$0].count, $1) < (pieces[$1].count, $0) }) else { return nil }
+            func rank(_ id: Int) -> (Int, Int, Int) {
+                (fallbacks.contains(TokenID(rawValue: UInt32(id))) ? 0 : 1, pieces[id].count, -id)
+            }
+            guard let best = fitting.max(by: { rank($0) < rank($1) }) else { return nil }
             tokens.append(TokenID(rawValue: UInt32(best)))
             rest = rest.dropFirst(pieces[best].count)
         }
@@ -176,6 +182,12 @@ extension ByteExactTokenizer {
     /// What a token adds to a text, without a scan of the vocabulary.
     static func bytes(of token: TokenID, _ toy: ToyTokenizer) -> [UInt8] {
         toy.isControl(token) || toy.isEndOfGeneration(token) ? [] : toy.piece(token)
+    }
+}
+
+extension TokenLevelIntersection {
+    init(target: ToyTokenizer, draft: ToyTokenizer) {
+        self.init(target: ByteExactTokenizer(target), draft: ByteExactTokenizer(draft))
     }
 }
 

@@ -21,6 +21,7 @@ final class FileVocabulary: TextTokenizer {
     var vocabularySize: Int { tokenizer.vocabularySize }
     func piece(_ token: TokenID) -> [UInt8] { tokenizer.piece(token) }
     func isControl(_ token: TokenID) -> Bool { tokenizer.isControl(token) }
+    func isByte(_ token: TokenID) -> Bool { tokenizer.isByte(token) }
     func isEndOfGeneration(_ token: TokenID) -> Bool { tokenizer.isEndOfGeneration(token) }
     func tokens(of text: [UInt8]) -> [TokenID]? {
         try? tokenizer.tokenize(text, addSpecial: false, parseSpecial: false)
@@ -54,7 +55,7 @@ struct BridgeFuzz: Sendable {
         exactTarget = ByteExactTokenizer(target)
         let exactDraft = ByteExactTokenizer(draft)
         self.exactDraft = exactDraft
-        both = TokenLevelIntersection(target: target, draft: draft)
+        both = TokenLevelIntersection(target: exactTarget, draft: exactDraft)
         canSpell = (0...255).allSatisfy { exactDraft.tokens(of: [UInt8($0)]) != nil }
     }
 

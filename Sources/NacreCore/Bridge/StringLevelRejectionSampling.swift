@@ -60,7 +60,7 @@ package struct StringLevelRejectionSampling: Sendable {
             let piece = target.text(of: token)
             guard !piece.isEmpty else { continue }
             let node = piece.reduce(0) { child(of: $0, $1) }
-            nodes[node].token = nodes[node].token ?? token
+            nodes[node].token = target.ordered([nodes[node].token, token].compactMap(\.self)).first
         }
         rows = try countRows()
     }

@@ -9,6 +9,8 @@ package protocol TextTokenizer: Sendable {
     func piece(_ token: TokenID) -> [UInt8]
     func isControl(_ token: TokenID) -> Bool
     func isEndOfGeneration(_ token: TokenID) -> Bool
+    /// Whether a token is a byte to fall back on, where no piece has it.
+    func isByte(_ token: TokenID) -> Bool
     /// Tokens of `text`, which is valid UTF-8; `nil` if the tokenizer fails. A space put before them may stay: it is
     /// undone (`ByteExactTokenizer`).
     func tokens(of text: [UInt8]) -> [TokenID]?
@@ -33,7 +35,11 @@ package struct ByteExactTokenizer: Sendable {
         for id in 0..<UInt32(tokenizer.vocabularySize) {
             let token = TokenID(rawValue: id)
             let text = Self.text(of: token, tokenizer)
-            if text.count == 1, bytes[Int(text[0])] == nil { bytes[Int(text[0])] = token }
+            guard text.count == 1 else { continue }
+            // As twins pair: a piece before a byte to fall back on, then the first.
+            if bytes[Int(text[0])].map({ tokenizer.isByte($0) && !tokenizer.isByte(token) }) ?? true {
+                bytes[Int(text[0])] = token
+            }
         }
         self.bytes = bytes
     }

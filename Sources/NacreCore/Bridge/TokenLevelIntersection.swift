@@ -6,12 +6,13 @@
 /// vocabularies: the sampler, the noise (keyed by the target's ids, so a seed's tokens stay the same), the integer
 /// weights and the rules take it for a row of a drafter of the target's vocabulary.
 ///
-///     let both = TokenLevelIntersection(target: targetTokenizer, draft: draftTokenizer)
+///     let both = TokenLevelIntersection(target: exactTarget, draft: exactDraft)      // ByteExactTokenizer
 ///     both.project(logits, into: &row)                 // then CoupledRule.candidates(row.span, request, …)
 ///     guard both.mass(of: q) >= massMin else { … }     // legal: Z is known before anything is drawn
 ///
 /// The map is injective, and pairs tokens of equal bytes and equal role, whatever they are called in either vocabulary.
-/// Where a vocabulary has some bytes several times, the first pairs with the first, and so on.
+/// Where a vocabulary has some bytes several times, the token that its tokenizer writes pairs with the one that the
+/// other's writes, and so on (`ByteExactTokenizer.ordered`).
 ///
 /// - Source: Timor et al., ICML 2025 (2502.05202), algorithm 4.
 package struct TokenLevelIntersection: Sendable {
@@ -26,15 +27,19 @@ package struct TokenLevelIntersection: Sendable {
     ///   - target: what its tokens stand for, in order of ids; as `draft`.
     ///   - ends: tokens that end a generation, of the target and of the drafter. If none is shared, the first of each
     ///     stand for each other: they are named differently and mean the same.
+    ///   - order: puts tokens that stand for the same in the order in which they pair; without it they stay in order
+    ///     of ids.
     package init(
-        target: [TokenMeaning], draft: [TokenMeaning], ends: (target: [TokenID], draft: [TokenID]) = ([], [])
+        target: [TokenMeaning], draft: [TokenMeaning], ends: (target: [TokenID], draft: [TokenID]) = ([], []),
+        order: (target: ([TokenID]) -> [TokenID], draft: ([TokenID]) -> [TokenID]) = ({ $0 }, { $0 })
     ) {
-        var places: [TokenMeaning: [TokenID]] = [:]
-        for (id, meaning) in target.enumerated().reversed() where !meaning.piece.isEmpty {
-            places[meaning, default: []].append(TokenID(rawValue: UInt32(id)))
-        }
-        var forward: [TokenID?] = draft.map { places[$0]?.popLast() }
+        var forward: [TokenID?] = Array(repeating: nil, count: draft.count)
         var backward: [TokenID?] = Array(repeating: nil, count: target.count)
+        let theirs = Self.tokens(by: target)
+        for (meaning, own) in Self.tokens(by: draft) {
+            guard let others = theirs[meaning] else { continue }
+            for (token, other) in zip(order.draft(own), order.target(others)) { forward[Int(token.rawValue)] = other }
+        }
         if !ends.draft.contains(where: { forward[Int($0.rawValue)] != nil }), let end = ends.draft.first,
             let theirs = ends.target.first(where: { theirs in !forward.contains(theirs) })
         {
@@ -48,19 +53,28 @@ package struct TokenLevelIntersection: Sendable {
         draftTokens = backward
     }
 
-    package init(target: any TextTokenizer, draft: any TextTokenizer) {
-        func ids(_ tokenizer: any TextTokenizer) -> [TokenID] {
-            (0..<UInt32(tokenizer.vocabularySize)).map(TokenID.init)
-        }
-        func meanings(_ tokenizer: any TextTokenizer) -> [TokenMeaning] {
-            ids(tokenizer).map {
-                let isCommand = tokenizer.isControl($0) || tokenizer.isEndOfGeneration($0)
-                return TokenMeaning(piece: tokenizer.piece($0), isCommand: isCommand)
+    /// Tokens that stand for the same, in order of ids.
+    private static func tokens(by meanings: [TokenMeaning]) -> [TokenMeaning: [TokenID]] {
+        meanings.enumerated().reduce(into: [:]) { tokens, entry in
+            if !entry.element.piece.isEmpty {
+                tokens[entry.element, default: []].append(TokenID(rawValue: UInt32(entry.offset)))
             }
+        }
+    }
+
+    package init(target: ByteExactTokenizer, draft: ByteExactTokenizer) {
+        func ids(_ exact: ByteExactTokenizer) -> [TokenID] {
+            (0..<UInt32(exact.tokenizer.vocabularySize)).map(TokenID.init)
+        }
+        func meanings(_ exact: ByteExactTokenizer) -> [TokenMeaning] {
+            ids(exact).map { TokenMeaning(piece: exact.tokenizer.piece($0), isCommand: exact.isCommand($0)) }
         }
         self.init(
             target: meanings(target), draft: meanings(draft),
-            ends: (ids(target).filter(target.isEndOfGeneration), ids(draft).filter(draft.isEndOfGeneration)))
+            ends: (
+                ids(target).filter(target.tokenizer.isEndOfGeneration),
+                ids(draft).filter(draft.tokenizer.isEndOfGeneration)
+            ), order: (target.ordered, draft.ordered))
     }
 
     /// Pairs of tokens.

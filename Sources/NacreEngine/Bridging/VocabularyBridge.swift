@@ -37,14 +37,13 @@ package struct VocabularyBridge: Sendable {
     package init(target: any Tokenizer, draft: any Tokenizer, asked: BridgeKind?) throws(BridgeRefusal) {
         let (left, right) = (BridgedTokenizer(tokenizer: target), BridgedTokenizer(tokenizer: draft))
         let overlap = VocabularyOverlap(target: target, draft: draft)
-        let intersection = TokenLevelIntersection(target: left, draft: right)
+        (self.target, self.draft) = (ByteExactTokenizer(left), ByteExactTokenizer(right))
+        let intersection = TokenLevelIntersection(target: self.target, draft: self.draft)
         var survey = BridgeSurvey(overlap: overlap, intersection: intersection)
         let sample = Array(BridgeSurvey.sample.utf8)
         survey.observe(target: left.tokens(of: sample) ?? [], draft: right.tokens(of: sample) ?? [])
         var kind = try survey.choice(asked: asked)
         guard kind != .none else { throw .nothingToBridge }
-        self.target = ByteExactTokenizer(left)
-        self.draft = ByteExactTokenizer(right)
         let canSpell =
             asked == .tli || Self.spells(self.target, self.target) && Self.spells(self.draft, self.target)
         if kind != .tli, !canSpell {
@@ -89,6 +88,7 @@ struct BridgedTokenizer: TextTokenizer {
     var vocabularySize: Int { tokenizer.vocabularySize }
     func piece(_ token: TokenID) -> [UInt8] { tokenizer.piece(token) }
     func isControl(_ token: TokenID) -> Bool { tokenizer.isControl(token) }
+    func isByte(_ token: TokenID) -> Bool { tokenizer.isByte(token) }
     func isEndOfGeneration(_ token: TokenID) -> Bool { tokenizer.isEndOfGeneration(token) }
     func tokens(of text: [UInt8]) -> [TokenID]? {
         try? tokenizer.tokenize(text, addSpecial: false, parseSpecial: false)
