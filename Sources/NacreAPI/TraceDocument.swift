@@ -38,6 +38,6 @@ package struct TraceDocument: Codable, Sendable, Equatable {
 
     package init(traceEvents: [Event]) { self.traceEvents = traceEvents }
 
-    /// How often other verifiers scored a part of the job.
+    /// How often other verifiers scored a part of the job: what they only read is in no trace.
     package var helped: Int { traceEvents.count { $0.ph == "X" && Self.helperTracks.contains($0.tid) } }
 }

@@ -36,12 +36,24 @@ import Testing
         return rig.answer((rig.pass?.nodes ?? []).compactMap(\.score).map { _ in .law(law) })
     }
 
-    /// The rows of a shard without drafts.
-    private static func say(_ shard: ScoreShard, _ rig: inout VerifierRig) {
+    /// The row of a shard without drafts, in so many messages.
+    private static func say(_ shard: ScoreShard, _ rig: inout VerifierRig, parts: Int = 1) {
         let row = BeamRow(
             tokens: (0..<64 as Range<UInt32>).map(TokenID.init), probabilities: Array(repeating: 1.0 / 64, count: 64))
-        let scores = Scores(stream: shard.stream, shard: shard.shard, choices: [], microseconds: 1_000, rows: [row])
-        rig.step(.data(address: helper, .scores(scores)))
+        let messages = Scores.parts(
+            of: [row], stream: shard.stream, shard: shard.shard, microseconds: 1_000,
+            entriesMax: (64 + parts - 1) / parts)
+        #expect(messages.count == parts)
+        for scores in messages { rig.step(.data(address: helper, .scores(scores))) }
+    }
+
+    /// A helper that reads some 20 tokens of a beam by now, and the shard that it was sent for that.
+    private static func reading() throws -> (rig: VerifierRig, shard: ScoreShard) {
+        // 1,300 tokens are 21 passes here and 40 there: the beams are some 20 tokens further by then.
+        var rig = Self.begun(Self.beams(2), SamplingPolicy(temperature: 1), prompt: 1_300)
+        var read: ScoreShard?
+        while read == nil, rig.now < 60_000 { read = Self.shards(try Self.answer(&rig)).first }
+        return (rig, try #require(read))
     }
 
     private static func beams(_ width: Int) -> Speculation {
@@ -73,11 +85,7 @@ import Testing
 
     @Test("What a helper lacks when it has read the prompt it reads beside the job, and is lent a beam only then")
     func behind() throws {
-        // 1,300 tokens are 21 passes here and 40 there: the beams are some 20 tokens further by then.
-        var rig = Self.begun(Self.beams(2), SamplingPolicy(temperature: 1), prompt: 1_300)
-        var read: ScoreShard?
-        while read == nil, rig.now < 60_000 { read = Self.shards(try Self.answer(&rig)).first }
-        let shard = try #require(read)
+        var (rig, shard) = try Self.reading()
         #expect((17...26).contains(shard.tokens.count) && shard.drafts.isEmpty && rig.now >= 40_000, "\(shard)")
         // Both beams are scored here all the same, and nothing waits.
         for _ in 0..<3 {
@@ -93,6 +101,46 @@ import Testing
         }
         let next = try #require(lent)
         #expect(next.tokens.count <= 16 && rig.pass?.nodes.count { $0.score != nil } == 1, "\(next)")
+    }
+
+    @Test("A helper that never answers a text that it was only to read is given up after a minute")
+    func silent() throws {
+        var (rig, shard) = try Self.reading()
+        func closed(_ effects: [VerifierMachine.Effect]) -> [ScoreClose] {
+            effects.compactMap {
+                if case .toDrafter(Self.helper, .scoreClose(let close)) = $0 { close } else { nil }
+            }
+        }
+        let sent = rig.now
+        for seconds in [2, 30, 60] {
+            rig.now = sent + Instant.seconds(seconds)
+            #expect(closed(rig.step(.tick)).isEmpty, "\(seconds) s")
+        }
+        rig.now = sent + 60_000_001
+        #expect(closed(rig.step(.tick)) == [ScoreClose(stream: shard.stream, reason: .dismissed)])
+        // The job goes on without it, and what comes late is no fault.
+        Self.say(shard, &rig)
+        for _ in 0..<3 {
+            #expect(rig.pass?.nodes.count { $0.score != nil } == 2)
+            let effects = try Self.answer(&rig)
+            #expect(Self.shards(effects).isEmpty && closed(effects).isEmpty)
+        }
+    }
+
+    @Test("A trace has the trees that were scored, one in several messages once, and no texts that were only read")
+    func trace() throws {
+        var (rig, read) = try Self.reading()
+        Self.say(read, &rig)
+        var lent: ScoreShard?
+        while lent == nil, rig.now < 90_000 { lent = Self.shards(try Self.answer(&rig)).first }
+        let tree = try #require(lent)
+        Self.say(tree, &rig, parts: 3)
+        let job = VerifierRig.assignment(Self.beams(2))
+        let ended = rig.step(.control(.cancelJob(CancelJob(job: job.job, attempt: job.attempt))))
+        let events = ended.compactMap { effect -> [JobTrace.Event]? in
+            if case .toCoordinator(.jobTrace(let trace)) = effect { trace.events } else { nil }
+        }.joined().filter { $0.kind == .shard }
+        #expect(events.count == 1, "\(Array(events))")
     }
 
     @Test("Drafts of a tree go to a helper with the text it lacks; one that lacks too much gets the text alone before")

@@ -48,7 +48,8 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package internal(set) var divergence: Divergence?
     /// Whether every output is of a target whose rows are the same in every pass.
     package internal(set) var exact = true
-    /// How often other verifiers scored for its jobs, as far as traces go; only where helpers were asked for.
+    /// How often other verifiers scored for its jobs, without what they only read, as far as traces go; only where
+    /// helpers were asked for.
     package internal(set) var helped: Int?
 
     /// - Parameter temperature: the benchmark's.

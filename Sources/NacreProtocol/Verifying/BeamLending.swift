@@ -96,16 +96,19 @@ extension JobVerification {
             })
     }
 
-    /// Gives the text of a beam, and `drafts` below it, to the helper of `stream`.
-    mutating func lend(_ tree: Int, _ drafts: DraftTree, to stream: StreamID, at now: Instant) -> ScoreShard? {
+    /// Gives the text of a beam, and `drafts` below it, to the helper of `stream`; without drafts to score, `nil`, only
+    /// the text, to be read.
+    mutating func lend(_ tree: Int, _ drafts: DraftTree?, to stream: StreamID, at now: Instant) -> ScoreShard? {
         guard let run = beams, let place = helpers.firstIndex(where: { $0.stream == stream }) else { return nil }
         let helper = helpers[place]
         let text = run.beams.live[tree].text.tokens
         let common = zip(helper.text, text).prefix { $0 == $1 }.count
         helpers[place].text = text
         helpers[place].nextNumber = helper.nextNumber &+ 1
+        let isReading = drafts == nil
+        let drafts = drafts ?? DraftTree(root: beamLength)
         helpers[place].shard = ScoreHelper.Shard(
-            number: helper.nextNumber, base: beamLength, drafts: drafts, sent: now)
+            number: helper.nextNumber, base: beamLength, drafts: drafts, sent: now, isReading: isReading)
         statistics.shardsSent += UInt64(drafts.count)
         return ScoreShard(
             stream: stream, shard: helper.nextNumber, keep: length + common, tokens: Array(text[common...]),
@@ -132,14 +135,13 @@ extension VerifierMachine {
             lent[tree] = LentTree(stream: stream, shard: shard)
         }
         for (tree, stream) in turn.read.sorted(by: { $0.key < $1.key }) {
-            let nothing = DraftTree(root: jobs[turn.index].beamLength)
-            _ = send(tree, nothing, to: stream, of: turn.index, at: now, into: &effects)
+            _ = send(tree, nil, to: stream, of: turn.index, at: now, into: &effects)
         }
         return lent
     }
 
     private mutating func send(
-        _ tree: Int, _ drafts: DraftTree, to stream: StreamID, of index: Int, at now: Instant,
+        _ tree: Int, _ drafts: DraftTree?, to stream: StreamID, of index: Int, at now: Instant,
         into effects: inout [Effect]
     ) -> UInt32? {
         guard let address = jobs[index].helpers.first(where: { $0.stream == stream })?.address,
@@ -171,9 +173,7 @@ extension VerifierMachine {
                 continue
             }
             rows = .void
-            jobs[index].helpers.remove(at: place)
-            let close = ScoreClose(stream: helper.stream, reason: .dismissed)
-            effects.append(.toDrafter(address: helper.address, .scoreClose(close)))
+            dismissHelper(place, of: index, into: &effects)
         }
         return rows
     }

@@ -12,6 +12,8 @@ package struct ScoreHelper: Sendable {
         package let base: Position
         package let drafts: DraftTree
         package let sent: Instant
+        /// The text was to be read, for drafts of a later shard: no pass waits for what comes of it.
+        package let isReading: Bool
         /// Behind the text, then behind each draft; `nil` while they are on their way.
         package var choices: [Choice]?
         /// In their place where rows are wanted; complete or `nil`.
@@ -20,7 +22,8 @@ package struct ScoreHelper: Sendable {
         fileprivate var parts: [BeamRow] = []
         fileprivate var isRowOpen = false
 
-        package init(number: UInt32, base: Position, drafts: DraftTree, sent: Instant) {
+        package init(number: UInt32, base: Position, drafts: DraftTree, sent: Instant, isReading: Bool = false) {
+            self.isReading = isReading
             self.number = number
             self.base = base
             self.drafts = drafts
@@ -55,6 +58,12 @@ package struct ScoreHelper: Sendable {
     /// Whether it can take a shard: it should have read what it was told, and scores that are here and of no use any
     /// more do not keep it from that.
     package func isIdle(at now: Instant) -> Bool { isOpen && readBy <= now && shard?.isAnswered != false }
+
+    /// Since when it owes an answer, and to how many drafts; `nil` if it owes none.
+    var debt: (since: Instant, drafts: Int, isReading: Bool)? {
+        guard let shard, !shard.isAnswered else { return nil }
+        return (shard.sent, shard.drafts.count, shard.isReading)
+    }
 
     package mutating func receive(_ scores: Scores, at now: Instant) throws(ProtocolFault) {
         // Scores of a shard that was given up are late, and that is all.

@@ -137,14 +137,16 @@ extension VerifierMachine {
         case .scores(let scores):
             guard let (index, place) = helper(of: scores.stream, at: address) else { return }
             try check(scores.choices.map(\.token))
-            if let shard = jobs[index].helpers[place].shard, shard.number == scores.shard {
-                jobs[index].trace.note(.shard, lane: place, from: shard.sent, to: now, count: shard.drafts.count)
-            }
+            let debt = jobs[index].helpers[place].debt
             if jobs[index].helpers[place].wantsRows {
                 try jobs[index].helpers[place].receiveRows(
                     scores, at: now, vocabularySize: configuration.vocabularySize, jobs[index].sampling)
             } else {
                 try jobs[index].helpers[place].receive(scores, at: now)
+            }
+            // Once all of it is here, in however many messages; a text that was only read is no shard that was scored.
+            if let debt, !debt.isReading, jobs[index].helpers[place].debt == nil {
+                jobs[index].trace.note(.shard, lane: place, from: debt.since, to: now, count: debt.drafts)
             }
         case .scoreClose(let close):
             guard let (index, place) = helper(of: close.stream, at: address) else { return }
@@ -170,6 +172,30 @@ extension VerifierMachine {
     /// A lost helper changes nothing but speed.
     mutating func helperLost(_ address: String) {
         for index in jobs.indices { jobs[index].helpers.removeAll { $0.address == address } }
+    }
+
+    /// One that owes an answer for too long is done without, as if it were lost.
+    mutating func dismissHelper(_ place: Int, of index: Int, into effects: inout [Effect]) {
+        let helper = jobs[index].helpers.remove(at: place)
+        let close = ScoreClose(stream: helper.stream, reason: .dismissed)
+        effects.append(.toDrafter(address: helper.address, .scoreClose(close)))
+    }
+
+    /// Does without drafters and helpers that owe something for too long.
+    mutating func dismissSilent(at now: Instant, into effects: inout [Effect]) {
+        dismissSilentDrafters(at: now, into: &effects)
+        dismissSilentHelpers(at: now, into: &effects)
+    }
+
+    /// Trees that a pass waits for have less time (`beamRows`); for the others, and for a text to read, nobody waits.
+    private mutating func dismissSilentHelpers(at now: Instant, into effects: inout [Effect]) {
+        for index in jobs.indices {
+            for place in jobs[index].helpers.indices.reversed() {
+                guard let debt = jobs[index].helpers[place].debt, now - debt.since > configuration.primingMax
+                else { continue }
+                dismissHelper(place, of: index, into: &effects)
+            }
+        }
     }
 
     mutating func dismissHelpers(of job: JobVerification, into effects: inout [Effect]) {

@@ -165,7 +165,7 @@ package struct VerifierMachine: Machine, Sendable {
                 effects.append(.closeHost(link, Goodbye(code: .protocolError, detail: error.description)))
             }
         case .tick:
-            dismissSilentDrafters(at: now, into: &effects)
+            dismissSilent(at: now, into: &effects)
         }
         judgeHeld(at: now, into: &effects)
         judgeBeams(at: now, into: &effects)
