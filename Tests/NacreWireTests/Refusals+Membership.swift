@@ -119,6 +119,13 @@ extension Refusal {
                 for field in [17, 18] as [UInt64] { for _ in 0...16 { pair.number(field, 1) } }
             }
         },
+        Refusal(.heartbeat, "pairs.acceptedAt", "is more than was judged") { payload in
+            payload.part(2) { $0.number(1, 1) }
+            payload.pair { pair in
+                for judged in [5, 3] as [UInt64] { pair.number(17, judged) }
+                for accepted in [5, 4] as [UInt64] { pair.number(18, accepted) }
+            }
+        },
         Refusal(.heartbeat, "load.busy", "is above 1") { $0.part(2) { $0.float(5, 1.01) } },
         Refusal(.heartbeat, "load.busy", "is negative") { $0.part(2) { $0.float(5, -0.01) } },
         Refusal(.vocabularyChunk, "entries", "have lengths without flags") { $0.numbers(5, [0]) },

@@ -50,6 +50,11 @@ extension PairReport {
         counts.overlapMicroseconds = wire.overlap_us
         counts.judgedAt = Array(UnsafeBufferPointer(start: wire.judged_at, count: wire.n_judged_at))
         counts.acceptedAt = Array(UnsafeBufferPointer(start: wire.accepted_at, count: wire.n_accepted_at))
+        for (depth, (judged, accepted)) in zip(counts.judgedAt, counts.acceptedAt).enumerated()
+        where accepted > judged {
+            throw fields.invalid(
+                "pairs.acceptedAt", "has \(accepted) accepted at depth \(depth), where \(judged) were judged")
+        }
         self.init(
             draftModel: wire.draft_model, method: try fields.choice(wire.method.rawValue, "pairs.method"),
             policy: try fields.prose(wire.policy, "pairs.policy", bytesMax: Limits.nameBytesMax),

@@ -169,7 +169,7 @@ extension MessageGenerator {
         (counts.draftMicroseconds, counts.overlapMicroseconds) = (word64(), word64())
         let positions = number(0...JobStatistics.positionsMax)
         counts.judgedAt = (0..<positions).map { _ in word64() }
-        counts.acceptedAt = (0..<positions).map { _ in word64() }
+        counts.acceptedAt = counts.judgedAt.map { min($0, word64()) }
         return PairReport(
             draftModel: word64(), method: DecodingMethod.allCases[number(0...DecodingMethod.allCases.count - 1)],
             policy: text(), tree: text(), state: DraftingState.allCases[number(0...DraftingState.allCases.count - 1)],
