@@ -37,9 +37,10 @@ struct PairingTests {
     func grades() {
         let pairing = Pairing(model(), isInTurns: true, sharesMemory: true)
         for (share, grade) in [(1, 0), (1.02, 0), (1.04, 1), (1.07, 2), (0.9, 0)] as [(Double, Int)] {
-            #expect(pairing.grade(below: share * pairing.gain) == grade, "\(share)")
+            #expect(Pairing.grade(of: pairing.gain, below: share * pairing.gain) == grade, "\(share)")
         }
         let nothing = Pairing(model(way: 1e300), isInTurns: true, sharesMemory: false)
-        #expect(nothing.grade(below: 2) == 1_000 && nothing.grade(below: .infinity) <= 1_000)
+        #expect(Pairing.grade(of: nothing.gain, below: 2) == 1_000)
+        #expect(Pairing.grade(of: nothing.gain, below: .infinity) <= 1_000)
     }
 }

@@ -24,9 +24,13 @@ package struct Pairing: Sendable, Hashable {
         gain = best.tokensPerSecond / disturbance / model.autoregressive
     }
 
-    /// How many steps of what a drafter must promise over another (`PlacementQuestion.gainMin`) it is below the best
-    /// one there is; less is within what measurements at a start waver by.
-    package func grade(below best: Double) -> Int {
+    /// What a drafter is taken to promise of which nothing is known: what a job has without one. It comes behind those
+    /// that promise more, and before those that promise less.
+    package static let unknownGain = 1.0
+
+    /// How many steps of what a drafter must promise over another (`PlacementQuestion.gainMin`) one of this gain is
+    /// below the best one there is; less is within what measurements at a start waver by.
+    package static func grade(of gain: Double, below best: Double) -> Int {
         guard gain > 0, best.isFinite, best > gain else { return gain > 0 ? 0 : Self.gradeMax }
         return Int(min(Double(Self.gradeMax), Double.log(best / gain) / Double.log(PlacementQuestion.gainMin)))
     }

@@ -3,12 +3,12 @@ import NacreCore
 // Which drafters and helpers a job gets.
 extension CoordinatorMachine {
     /// Drafters of this vocabulary that the job does not have yet, as many as it lacks: those that promise it the most
-    /// (`Pairing`; all the same where not all say what they take), of these the ones with cores of their own, of these
-    /// the ones that serve the fewest jobs. Those on cores where they would meddle, another verifier's or, without
-    /// turns, its own, come behind all others, and last of all those that the job has lost, the latest at the end: so
-    /// one that suits it gets its turn however many do not. Of those on the verifier's own cores all its jobs have the
-    /// same one, for two would compute at once. They are remembered as the job's; while some are lacking the wish is
-    /// kept.
+    /// (`Pairing`; of one that is not known what plain decoding brings), of these the ones with cores of their own, of
+    /// these the ones that serve the fewest jobs. Those on cores where they would meddle, another verifier's or,
+    /// without turns, its own, come behind all others, and last of all those that the job has lost, the latest at the
+    /// end: so one that suits it gets its turn however many do not. Of those on the verifier's own cores all its jobs
+    /// have the same one, for two would compute at once. They are remembered as the job's; while some are lacking the
+    /// wish is kept.
     mutating func offer(for id: JobID, verifier: NodeRecord) -> [Offer] {
         guard let job = jobs[id] else { return [] }
         let own = hired[id] ?? []
@@ -35,18 +35,16 @@ extension CoordinatorMachine {
         for node in free {
             promises[node.link] = pairing(
                 node, with: verifier, for: job, beside: served[node.link, default: Serving()])
-            // Who has not said could be anything.
-            if promises[node.link] == nil { break }
         }
-        let areKnown = promises.count == free.count
-        let best = promises.values.map(\.gain).max() ?? 0
+        func gain(_ node: NodeRecord) -> Double { promises[node.link]?.gain ?? Pairing.unknownGain }
+        let best = free.map(gain).max() ?? 0
         typealias Rank = (Int, Int, Int, Int, Int, LinkID)
         func rank(_ node: NodeRecord) -> Rank {
             let oversubscribes = sharesCores(node) && !configuration.alternates
-            let grade = areKnown ? promises[node.link]?.grade(below: best) ?? 0 : 0
             return (
-                (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) || oversubscribes ? 1 : 0, grade,
-                sharesCores(node) ? 1 : 0, served[node.link, default: Serving()].all, node.link
+                (job.lostDrafters.firstIndex(of: node.link) ?? -1) + 1, meddles(node) || oversubscribes ? 1 : 0,
+                Pairing.grade(of: gain(node), below: best), sharesCores(node) ? 1 : 0,
+                served[node.link, default: Serving()].all, node.link
             )
         }
         let candidates = free.map { (node: $0, rank: rank($0)) }.sorted { $0.rank < $1.rank }
@@ -58,8 +56,8 @@ extension CoordinatorMachine {
                 sharing = [node.link]
             }
             chosen.append(node)
-            let promise = areKnown ? promises[node.link] : nil
-            jobs[id]?.pairing = promise.map { "\(node.hello.node) of \(free.count): \($0)" }
+            let known = promises.count == free.count ? "" : " (\(promises.count) known)"
+            jobs[id]?.pairing = promises[node.link].map { "\(node.hello.node) of \(free.count)\(known): \($0)" }
         }
         if chosen.count < lacking { wishes.insert(id) } else { wishes.remove(id) }
         // No empty entry: without one, and without a wish, nothing is left of the job here.

@@ -23,23 +23,24 @@ extension CoordinatorMachine {
     mutating func pairing(
         _ drafter: NodeRecord, with verifier: NodeRecord, for job: JobRecord, beside serving: Serving
     ) -> Pairing? {
-        guard let target = verifier.hello.costs, let draft = drafter.hello.costs,
+        guard let target = verifier.hello.calmTimes, let draft = drafter.hello.calmTimes,
             let way = way(drafter, verifier)
         else { return nil }
         let alternate = configuration.alternates && drafter.hello.place.sharesCores(with: verifier.hello.place)
         let method = job.specification.speculation.method
         let key = PairingTable.Key(
-            verifier: verifier.link, drafter: drafter.link, serving: serving,
+            target: target, draft: draft, serving: serving,
             isInTurns: alternate || !(method == .pearl || method == .stream),
+            isNear: drafter.hello.place.isOnHost(of: verifier.hello.place),
             alphaPercent: Int((acceptance(of: drafter, with: verifier) * 100).rounded()), wayMicroseconds: way)
         return pairings.find(key) {
+            let draft = StepCostModel(key.draft)
             func drafts(_ jobs: Int) -> Double { draft.microseconds(nodes: min(jobs, draft.nodesMax)) }
             let model = ThroughputModel(
-                alpha: Double(key.alphaPercent) / 100, cost: target,
+                alpha: Double(key.alphaPercent) / 100, cost: StepCostModel(key.target),
                 draftMicroseconds: drafts(serving.here + 1) + (serving.elsewhere > 0 ? drafts(serving.elsewhere) : 0),
                 delayMicroseconds: Double(key.wayMicroseconds) / 2)
-            let isNear = drafter.hello.place.isOnHost(of: verifier.hello.place)
-            return Pairing(model, isInTurns: key.isInTurns, sharesMemory: isNear)
+            return Pairing(model, isInTurns: key.isInTurns, sharesMemory: key.isNear)
         }
     }
 
@@ -69,18 +70,21 @@ extension CoordinatorMachine {
     }
 }
 
-/// Promises that were worked out: each takes some milliseconds to think through, and many jobs ask the same.
-struct PairingTable: Sendable {
-    /// All that a promise depends on; what nodes measured at their start does not change while their links live.
+/// Promises that were worked out: each takes some milliseconds to think through, and many jobs ask the same, also of
+/// nodes that have the same times.
+package struct PairingTable: Sendable {
+    /// All that a promise depends on.
     struct Key: Sendable, Hashable {
-        let verifier, drafter: LinkID
+        let target, draft: [PassTime]
         let serving: CoordinatorMachine.Serving
-        let isInTurns: Bool
+        let isInTurns, isNear: Bool
         let alphaPercent, wayMicroseconds: Int
     }
 
     private static let most = 4_096
     private var known: [Key: Pairing] = [:]
+    /// Promises that are held.
+    package var count: Int { known.count }
 
     mutating func find(_ key: Key, _ work: () -> Pairing) -> Pairing {
         if let found = known[key] { return found }
@@ -92,10 +96,16 @@ struct PairingTable: Sendable {
 }
 
 extension Hello {
-    /// t(n) of the engine as it runs; `nil` unless it was measured, on a calm machine.
-    fileprivate var costs: StepCostModel? {
+    /// The times of the engine's passes as it runs; `nil` unless they were measured, on a calm machine.
+    fileprivate var calmTimes: [PassTime]? {
         let times = passTimes.filter { $0.shards == capacity.shards && $0.nodes > 0 && $0.microseconds > 0 }
-        guard disturbance.isEmpty, times.contains(where: { $0.nodes == 1 }) else { return nil }
-        return StepCostModel(times.map { PassCost(nodes: $0.nodes, microseconds: Double($0.microseconds)) })
+        return disturbance.isEmpty && times.contains { $0.nodes == 1 } ? times : nil
+    }
+}
+
+extension StepCostModel {
+    /// t(n) of such times.
+    fileprivate init(_ times: [PassTime]) {
+        self.init(times.map { PassCost(nodes: $0.nodes, microseconds: Double($0.microseconds)) })
     }
 }

@@ -78,7 +78,7 @@ package struct CoordinatorMachine: Machine, Sendable {
     package internal(set) var order: [JobID] = []
     /// Running jobs that have fewer drafters than they want.
     var wishes: Set<JobID> = []
-    var pairings = PairingTable()
+    package internal(set) var pairings = PairingTable()
     /// The drafters offered to a job and not known to be lost, in the order of offering; never an empty list.
     var hired: [JobID: [LinkID]] = [:]
     /// Jobs a verifier had no room for: not to be placed before.
