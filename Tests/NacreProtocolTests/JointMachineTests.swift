@@ -60,6 +60,24 @@ import Testing
         }
     }
 
+    /// A draft that τ turned down is often what the target then chooses itself; it was not kept all the same.
+    @Test("accepted is what τ kept: each pass commits one token beside that", arguments: ways)
+    func accepted(of speculation: Speculation) {
+        var language = TabularLanguage(vocabulary: 5, seed: 25)
+        language.agreement = 0.6
+        var setting = MachineLoop.Setting(language: language, speculation: speculation)
+        (setting.sampling, setting.length) = (.greedy, 24)
+        var loop = MachineLoop(setting, seed: 4)
+        let texts = loop.run(keys: 0..<30)
+        let kept = loop.commits.reduce(0) { $0 + $1.tokens.count - 1 }
+        // A budget that ends at a draft leaves the pass without a token of its own.
+        let statistics = loop.statistics
+        #expect((kept...kept + texts.count).contains(Int(statistics.accepted)), "\(statistics) of \(kept) kept")
+        // What was turned down in a pass is counted once.
+        #expect(statistics.judged - statistics.accepted <= statistics.rounds)
+        #expect(statistics.judged > statistics.accepted && statistics.accepted > 0)
+    }
+
     @Test("the likelihood reported is that of the output under the target", arguments: ways.prefix(4))
     func likelihood(of speculation: Speculation) {
         let language = TabularLanguage(vocabulary: 5, seed: 22)

@@ -14,9 +14,9 @@ package import NacreCore
 package struct DraftInbox: Sendable {
     /// Draft tokens that the target's own tokens have just been compared with.
     package struct Judgement: Sendable, Equatable {
-        /// Equal to the target's own.
+        /// Equal to the target's own; of a lossy method, kept by its rule.
         package var accepted = 0
-        /// Whether the run ended where drafts were and none was equal.
+        /// Whether the run ended where drafts were and none was accepted.
         package var rejected = false
     }
 

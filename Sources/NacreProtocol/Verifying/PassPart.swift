@@ -63,6 +63,18 @@ package struct AwaitedRow: Sendable {
     package var proposed: ProposedTree
 }
 
+extension PassPart {
+    /// What a rule that commits other tokens than the target's own made of the drafts of the pass: those that it kept,
+    /// among the first `tokens` of the decision, and whether it turned any down behind them.
+    func kept(by decision: Decision, of tokens: Int) -> DraftInbox.Judgement {
+        let scored = Set(cover.drafts.map(\.node))
+        // Cut behind a draft nothing is turned down: what lies behind the end was not asked for.
+        let isCut = tokens <= decision.path.count
+        let rejected = !isCut && drafts.children(of: decision.path.last).contains { scored.contains($0) }
+        return DraftInbox.Judgement(accepted: min(tokens, decision.path.count), rejected: rejected)
+    }
+}
+
 // Judging a pass.
 extension JobVerification {
     /// What the scores of a pass decide.

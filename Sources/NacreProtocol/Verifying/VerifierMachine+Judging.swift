@@ -47,7 +47,8 @@ extension VerifierMachine {
         adoptions += settlement.adoptions
         releases += settlement.releases
         jobs[index].cursor.settle(settlement)
-        commit(index, taken.choices, at: now, into: &effects)
+        let kept = jobs[index].speculation.method.isLossy ? part.kept(by: decision, of: taken.choices.count) : nil
+        commit(index, taken.choices, kept: kept, at: now, into: &effects)
         if let reason = taken.end { end(at: index, reason, into: &effects) }
     }
 
@@ -65,8 +66,11 @@ extension VerifierMachine {
         return (taken, taken.count == job.remaining ? .length : nil)
     }
 
+    /// - Parameter kept: what the method's own rule made of the drafts, where that is not whether they are the
+    ///   target's own tokens.
     private mutating func commit(
-        _ index: Int, _ choices: [Choice], at now: Instant, into effects: inout [Effect]
+        _ index: Int, _ choices: [Choice], kept: DraftInbox.Judgement? = nil, at now: Instant,
+        into effects: inout [Effect]
     ) {
         guard !choices.isEmpty else { return }
         let (start, tokens) = (jobs[index].length, choices.map(\.token))
@@ -79,7 +83,7 @@ extension VerifierMachine {
                     Commit(
                         job: jobs[index].job, attempt: jobs[index].attempt, start: start, tokens: tokens,
                         margins: choices.map(\.margin)))))
-        judgeDrafts(index, tokens)
+        judgeDrafts(index, tokens, kept: kept)
         tokensCommitted += UInt64(tokens.count)
         earnReading(tokens.count, by: jobs[index])
         repace(index, tokens: tokens.count, at: now)

@@ -3,14 +3,17 @@ import NacreCore
 // What drafters are told, and when.
 extension VerifierMachine {
     /// Compares the job's drafts with the tokens just committed.
-    mutating func judgeDrafts(_ index: Int, _ tokens: [TokenID]) {
+    ///
+    /// - Parameter kept: what became of the drafts of the pass, where the method's rule is another than that: a draft
+    ///   may be equal to what was committed in its place and not have been kept.
+    mutating func judgeDrafts(_ index: Int, _ tokens: [TokenID], kept: DraftInbox.Judgement? = nil) {
         for hired in jobs[index].drafters.indices where jobs[index].drafters[hired].isOpen {
             let judgement = jobs[index].drafters[hired].inbox.commit(tokens)
             recordDecisions(index, of: hired)
             jobs[index].drafters[hired].untold += tokens.count
             jobs[index].drafters[hired].roundsUntold += 1
             guard jobs[index].drafters[hired].isReady else { continue }
-            if hired == 0 { jobs[index].record(judgement) }
+            if hired == 0 { jobs[index].record(kept ?? judgement) }
             jobs[index].statistics.outcomes += 1
             if jobs[index].drafters[hired].inbox.isAbreast { jobs[index].statistics.outcomesPrepared += 1 }
         }
