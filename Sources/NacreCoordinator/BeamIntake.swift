@@ -47,6 +47,14 @@ extension JobIntake {
                     + "are more than draft_beams \(draws): use draft_beams \(beams) or more, at most \(draws) beams, "
                     + "or a width_threshold such as 0.7")
         }
+        if method == .dsbd, let least = request.minBeams, request.widthThreshold != nil, least > draws(of: request) {
+            let draws = draws(of: request)
+            throw Refusal(
+                status: 400,
+                message:
+                    "no layer of \(draws) draws has min_beams \(least) beams, and all drafts would be in vain: use "
+                    + "draft_beams \(least) or more, or at most \(draws) min_beams")
+        }
         if request.minBeams != nil, request.widthThreshold == nil {
             throw Refusal(
                 status: 400,
@@ -59,10 +67,15 @@ extension JobIntake {
         switch method {
         case .mtad: return .beamsDefault
         case .dsbd:
-            let draws = try checked(request.draftBeams, "draft_beams", 1...DraftShape.widthMax)
-            return .forest(draws: draws ?? max(request.beams ?? 0, BeamSettings.widthDefault))
+            _ = try checked(request.draftBeams, "draft_beams", 1...DraftShape.widthMax)
+            return .forest(draws: draws(of: request))
         case .autoregressive, .speculative, .pearl, .stream, .beam: return .chain
         }
+    }
+
+    /// Draws in a layer: enough for one to stand, where none are named.
+    private static func draws(of request: JobRequest) -> Int {
+        request.draftBeams ?? max(request.beams ?? 0, BeamSettings.widthDefault)
     }
 
     static func beams(of request: JobRequest) throws(Refusal) -> BeamSettings {

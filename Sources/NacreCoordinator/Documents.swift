@@ -21,15 +21,17 @@ extension JobDocument {
             verifiers: record.verifiers, exact: record.isExact,
             contextLimited: record.contextLimited && outcome == .length,
             statistics: StatisticsDocument(record))
-        (candidates, merge) = (speculation.siblings.name, speculation.merge)
+        candidates = speculation.method == .dsbd ? "independent" : speculation.siblings.name
+        merge = speculation.merge
         lossy = speculation.isLossy
         if speculation.method.isLossy { tau = speculation.tau }
         if speculation.method.usesBeams { describeBeams(speculation, record.answers) }
         draftModels = record.draftModels.sorted()
         sharesCores = record.sharesCores
         pairing = record.pairing
-        policy = record.policy.policy.description
-        policySetBy = record.policy.setBy + (record.policy.isAuto ? " (auto)" : "")
+        policy = record.policyName
+        policySetBy =
+            speculation.method.keepsText ? record.policy.setBy + (record.policy.isAuto ? " (auto)" : "") : "the method"
         if case .queued = record.state, let setback = record.setback {
             waiting = "\(setback); it goes on when a verifier of the same weights is there"
         }
@@ -57,13 +59,20 @@ extension JobDocument {
     }
 }
 
+extension JobRecord {
+    /// The draft-length policy in force; methods whose beams are what they are have none.
+    fileprivate var policyName: String {
+        specification.speculation.method.keepsText ? policy.policy.description : "none"
+    }
+}
+
 extension JobSummary {
     package init(_ record: JobRecord) {
         self.init(
             id: record.id.description, state: JobSummary.state(of: record),
             method: record.specification.speculation.method.name,
             promptTokens: record.promptTokens.count, outputTokens: record.output.count)
-        policy = record.policy.policy.description
+        policy = record.policyName
         tree = record.specification.speculation.shape.description
         targetModel = record.modelName.isEmpty ? nil : Hello.fileName(of: record.modelName)
         draftModels = record.draftModels.map(Hello.fileName(of:)).sorted()

@@ -65,6 +65,14 @@ import Testing
             (#""merge": 17"#, "merge must lie in 0 ... 16"),
             (#""method": "dsbd", "temperature": 1, "beams": 5, "draft_beams": 4"#, "draft_beams 5 or more"),
             (#""method": "dsbd", "temperature": 1, "beams": 4, "draft_beams": 3"#, "at most 3 beams"),
+            (
+                #""method": "dsbd", "temperature": 1, "draft_beams": 4, "width_threshold": 0.7, "min_beams": 5"#,
+                "draft_beams 5 or more, or at most 4 min_beams"
+            ),
+            (
+                #""method": "dsbd", "temperature": 1, "width_threshold": 0.7, "min_beams": 5"#,
+                "draft_beams 5 or more, or at most 4 min_beams"
+            ),
             (#""method": "beam", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
             (#""method": "dsbd", "ignore_eos": true, "temperature": 1"#, "leave ignore_eos out"),
             (#""branch": 3"#, "did you mean 'branches'?"),

@@ -53,6 +53,16 @@ private typealias Rig = CoordinatorRig
         #expect(rig.placed?.link == 1 && rig.placed?.assignment.attempt == 2)
     }
 
+    @Test("beam sampling without drafts holds no drafter; with them it does", arguments: [DecodingMethod.beam, .dsbd])
+    func drafters(_ method: DecodingMethod) {
+        var rig = Rig()
+        rig.join(1, .verifier)
+        rig.join(2, .drafter)
+        let shape: DraftShape = method == .dsbd ? .forest(draws: 4) : .chain
+        rig.submit(Speculation(method, shape: shape, beams: BeamSettings(width: 4)))
+        #expect(rig.placed?.assignment.offers.count == (method == .dsbd ? 1 : 0))
+    }
+
     @Test("another verifier is asked first")
     func otherFirst() {
         var rig = Rig()

@@ -146,7 +146,7 @@ extension JobRecord {
     /// Drafters that this job may have at a time.
     fileprivate var draftersWanted: Int {
         let speculation = specification.speculation
-        return speculation.method == .autoregressive ? 0 : speculation.drafters
+        return speculation.method.takesDrafts ? speculation.drafters : 0
     }
 }
 

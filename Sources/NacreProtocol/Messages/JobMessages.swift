@@ -24,6 +24,9 @@ package enum DecodingMethod: UInt32, Sendable, CaseIterable {
     /// Whether what comes out is the target's own text, token for token under one seed.
     package var keepsText: Bool { !isLossy && !usesBeams }
 
+    /// Whether it has a use for drafters.
+    package var takesDrafts: Bool { self != .autoregressive && self != .beam }
+
     package var name: String {
         switch self {
         case .autoregressive: "autoregressive"
