@@ -116,7 +116,10 @@ struct WaitCommand: AsyncParsableCommand {
                 try terminal.write(json: document)
             } else {
                 try terminal.write(document.text)
-                if terminal.isInteractive && !document.text.hasSuffix("\n") { try terminal.write("\n") }
+                let others = JobText.otherAnswers(of: document)
+                let needsBreak = terminal.isInteractive || !others.isEmpty
+                if needsBreak && !document.text.hasSuffix("\n") { try terminal.write("\n") }
+                for text in others { try terminal.write(text + "\n") }
                 if terminal.showsProgress { terminal.note(JobText.summary(of: document)) }
             }
             switch document.state {

@@ -106,6 +106,9 @@ struct ModelsPruneCommand: AsyncParsableCommand {
         ]
         if let found { rows += found.rows }
         try JobText.write(rows, to: terminal)
+        if kept.layers.count == kept.count {
+            terminal.note("all layers are kept: this drafter is as slow as its target; leave some out")
+        }
         if found?.verdict == .doesNotPay {
             terminal.note("the drafter was written, but drafting with it would be slower than not drafting")
         }

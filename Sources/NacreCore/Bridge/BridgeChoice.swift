@@ -55,8 +55,8 @@ package enum BridgeRefusal: Error, Sendable, Hashable, CustomStringConvertible {
                 + "in common"
         case .nothingToBridge: "the vocabularies are the same: no bridge is needed"
         case .tooManyRows(let max):
-            "`slrs` takes more than \(max) rows of the drafter for a token here, as it is for targets of a few hundred "
-                + "tokens and drafters that speak in bytes: use `slem` or `tli`"
+            "`slrs` takes more than \(max) rows of the drafter for a token here; it is meant for targets of a few "
+                + "hundred tokens and drafters that speak in bytes, so use `slem` or `tli`"
         }
     }
 }
