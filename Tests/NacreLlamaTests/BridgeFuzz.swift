@@ -1,6 +1,7 @@
 import NacreCore
 import NacreEngine
 import NacreLlama
+import Synchronization
 
 /// A model file's vocabulary as bridges see it.
 final class FileVocabulary: TextTokenizer {
@@ -9,7 +10,7 @@ final class FileVocabulary: TextTokenizer {
     let commands: [TokenID]
     let ends: [TokenID]
 
-    init(name: String, path: String) throws {
+    private init(name: String, path: String) throws {
         let tokenizer = try LlamaTokenizer(path: path)
         self.name = name
         self.tokenizer = tokenizer
@@ -17,6 +18,19 @@ final class FileVocabulary: TextTokenizer {
         ends = ids.filter(tokenizer.isEndOfGeneration)
         commands = ids.filter { tokenizer.isControl($0) || tokenizer.isEndOfGeneration($0) }
     }
+
+    /// The shipped vocabulary, or one of llama.cpp's. Each is read once.
+    static func named(_ name: String) throws -> FileVocabulary {
+        try all.withLock { all in
+            if let vocabulary = all[name] { return vocabulary }
+            let path = name == "shipped" ? Fixture.target : "\(Fixture.vocabularies)ggml-vocab-\(name).gguf"
+            let vocabulary = try FileVocabulary(name: name, path: path)
+            all[name] = vocabulary
+            return vocabulary
+        }
+    }
+
+    private static let all = Mutex<[String: FileVocabulary]>([:])
 
     var vocabularySize: Int { tokenizer.vocabularySize }
     func piece(_ token: TokenID) -> [UInt8] { tokenizer.piece(token) }

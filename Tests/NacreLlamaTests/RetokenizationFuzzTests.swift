@@ -28,20 +28,9 @@ struct RetokenizationFuzzTests {
         }
     }()
 
-    private static let vocabularies = Result {
-        try Dictionary(
-            uniqueKeysWithValues: names.map { name in
-                let path =
-                    name == "shipped" ? Fixture.target : "\(Fixture.vocabularies)ggml-vocab-\(name).gguf"
-                return (name, try FileVocabulary(name: name, path: path))
-            })
-    }
-
     @Test("a text is the same in both vocabularies, whatever is committed, drafted and cut", arguments: pairs)
     func fuzz(pair: Pair) throws {
-        let vocabularies = try Self.vocabularies.get()
-        let fuzz = BridgeFuzz(
-            target: try #require(vocabularies[pair.target]), draft: try #require(vocabularies[pair.draft]))
+        let fuzz = BridgeFuzz(target: try .named(pair.target), draft: try .named(pair.draft))
         var failures = 0
         for seed in 0..<UInt64(Self.cases.map { ($0 + Self.pairs.count - 1) / Self.pairs.count } ?? 20) {
             do {

@@ -2,6 +2,7 @@ import NacreCore
 import NacreEngine
 import NacreLlama
 import NacreModels
+import Synchronization
 import Testing
 
 /// Bridges between the vocabularies of real models: SentencePiece against byte pairs, and families of byte pairs.
@@ -12,15 +13,18 @@ struct VocabularyBridgeTests {
         let draft: String
         var testDescription: String { "\(target) with drafts of \(draft)" }
 
+        /// Both, and what pairs them: made once.
         func fuzz() throws -> BridgeFuzz {
-            BridgeFuzz(target: try vocabulary(target), draft: try vocabulary(draft))
-        }
-
-        private func vocabulary(_ name: String) throws -> FileVocabulary {
-            let path = name == "shipped" ? Fixture.target : "\(Fixture.vocabularies)ggml-vocab-\(name).gguf"
-            return try FileVocabulary(name: name, path: path)
+            try VocabularyBridgeTests.fuzzes.withLock { fuzzes in
+                if let fuzz = fuzzes[testDescription] { return fuzz }
+                let fuzz = BridgeFuzz(target: try .named(target), draft: try .named(draft))
+                fuzzes[testDescription] = fuzz
+                return fuzz
+            }
         }
     }
+
+    private static let fuzzes = Mutex<[String: BridgeFuzz]>([:])
 
     /// SentencePiece and byte pairs both ways, two families of byte pairs both ways, and one of each for the shipped.
     static let pairs = [
