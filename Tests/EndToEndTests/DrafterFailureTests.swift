@@ -8,9 +8,7 @@ import Testing
     @Test("kill -9 of the drafter: the job goes on with the same tokens, in every method")
     func killed() async throws {
         try await TestCluster.with { cluster in
-            let whole = try await cluster.withClient {
-                try await $0.run(Jobs.endless(600, method: Jobs.plain)).document
-            }
+            let whole = try await cluster.whole(Jobs.endless(600))
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"
                 let job = try await cluster.disturb(Jobs.endless(600, method: method)) {
@@ -28,7 +26,7 @@ import Testing
     @Test("a job whose drafter was killed takes up the next one that registers")
     func takenUp() async throws {
         try await TestCluster.with { cluster in
-            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(900)).document }
+            let whole = try await cluster.whole(Jobs.endless(900))
             var number = 1
             try await cluster.until("a job is drafted for by the second drafter") { coordinator in
                 // The first one is hired and does nothing, so that all drafts are the second one's.
@@ -49,9 +47,7 @@ import Testing
     @Test("a drafter that hangs costs its jobs a second, and no token")
     func hangs() async throws {
         try await TestCluster.with { cluster in
-            let whole = try await cluster.withClient {
-                try await $0.run(Jobs.endless(600, method: Jobs.plain)).document
-            }
+            let whole = try await cluster.whole(Jobs.endless(600))
             // One after the other, so that each method meets the silence by itself.
             for (number, method) in Jobs.speculating.enumerated() {
                 let drafter = "drafter-\(number + 1)"

@@ -34,7 +34,7 @@ import Testing
         try await TestCluster.with { cluster in
             let data = try #require(try await cluster.withClient { try await $0.nodes().compactMap(\.address).first })
             let ports = [cluster.control, try HostPort(data)]
-            let whole = try await cluster.withClient { try await $0.run(Jobs.endless(400)).document }
+            let whole = try await cluster.whole(Jobs.endless(400))
             let running = try await cluster.submit(Jobs.endless(400))
             for port in ports {
                 for (name, bytes) in Self.greetings {

@@ -40,7 +40,7 @@ import Testing
     func set() async throws {
         try await TestCluster.with { cluster in
             let request = Jobs.endless(1_200, method: "speculative")
-            let plain = try await cluster.withClient { try await $0.run(request.with(method: Jobs.plain)) }.document
+            let plain = try await cluster.whole(request)
             let id = try await cluster.submit(request)
             try await cluster.withClient { try await $0.reach(40, of: id) }
             let done = try await cluster.nacre("policy", "set", "default", "threshold", "theta=1", "max=1", "--json")
@@ -59,7 +59,7 @@ import Testing
     func auto() async throws {
         try await TestCluster.with { cluster in
             let request = Jobs.endless(900, method: "speculative")
-            let plain = try await cluster.withClient { try await $0.run(request.with(method: Jobs.plain)) }.document
+            let plain = try await cluster.whole(request)
             let done = try await cluster.nacre("policy", "set", "default", "auto", "--json")
             #expect(done.status == 0 && done.output.contains(#""policy":"auto""#), "\(done)")
             let jobs = try await cluster.withClient { try await $0.runAll([request, request], atOnce: 2) }

@@ -2,6 +2,7 @@ import Foundation
 import NacreAPI
 import NacreClient
 import NacreNode
+import Synchronization
 import Testing
 
 /// Real daemons on free ports, started and killed one by one by a test, and all gone after it.
@@ -121,6 +122,19 @@ final class TestCluster {
     func end(of id: String) async throws -> JobDocument {
         try await withClient { try await $0.end(of: id, within: Self.patience) }
     }
+
+    /// The same job as plain decoding has it, with nothing in its way. The first test that asks runs it on its cluster,
+    /// whose verifiers have the default target; the others need not do that again, since a seed has one text.
+    func whole(_ request: JobRequest) async throws -> JobDocument {
+        let plain = request.with(method: Jobs.plain)
+        if let known = Self.wholes.withLock({ $0.first { $0.request == plain } }) { return known.job }
+        let job = try await withClient { try await $0.run(plain).document }
+        try #require(job.state == "done")
+        Self.wholes.withLock { $0.append((plain, job)) }
+        return job
+    }
+
+    private static let wholes = Mutex<[(request: JobRequest, job: JobDocument)]>([])
 
     /// The verifier that a job runs on, or ran on last.
     func verifier(of id: String) async throws -> String {
