@@ -23,7 +23,7 @@ demo: build ## a prompt through three daemons on this machine, with figures
 
 test: setup ## set up, build and run all tests
 	@Scripts/step "build with tests" $(SWIFT_BUILD) --build-tests
-	@Scripts/step --show "tests" swift test -c release --skip-build --no-parallel
+	@Scripts/step --show "tests" Scripts/test
 
 test-thorough: export NACRE_THOROUGH = 1
 test-thorough: test ## all tests, every combination in them and all fifty prompts (minutes more)

@@ -4,7 +4,7 @@ import NacreLlama
 import Testing
 
 /// The audit for trees: a row is that of a plain decode of its path, whatever else is in the batch, whichever branches
-/// won before, whoever came and went.
+/// won before, whoever came and went. With several threads: `SeveralThreadsTests`.
 @Suite(.serialized) struct TreeExactnessTests {
     private static let target = try? LlamaModel(path: Fixture.target)
     private static let draft = try? LlamaModel(path: Fixture.draft)
@@ -25,7 +25,9 @@ import Testing
         )
     }
 
-    @Test("one job's trees, side branches winning again and again", arguments: [1, 2])
+    @Test("one job's trees, side branches winning again and again")
+    func oneJob() throws { try oneJob(threads: 1) }
+
     func oneJob(threads: Int) throws {
         let model = try #require(Self.target)
         let settings = LlamaSettings(threads: threads, contextPerJob: 80, branches: 10, nodesMax: 64)
@@ -35,7 +37,9 @@ import Testing
 
     /// Without a cell that may move all gaps are filled, and the cache is rebuilt now and then. `contextPerJob` is
     /// short, so that jobs end, fork and are born in between.
-    @Test("forests of jobs that join, leave and begin as others did", arguments: [(1, 64), (2, 64), (1, 0), (1, 8)])
+    @Test("forests of jobs that join, leave and begin as others did", arguments: [64, 0, 8])
+    func forest(movedCellsMax: Int) throws { try forest(threads: 1, movedCellsMax: movedCellsMax) }
+
     func forest(threads: Int, movedCellsMax: Int) throws {
         let model = try #require(Self.target)
         let settings = LlamaSettings(
