@@ -24,7 +24,10 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: "Drop tokens less probable than this share of the best one's (default off).")
     var minP: Double?
 
-    @Option(help: "64-bit seed: the same seed gives the same tokens, whatever the lossless method (default: drawn).")
+    @Option(
+        help: ArgumentHelp(
+            "64-bit seed: under rule coupled it repeats the text, one for all lossless methods, and always that of beam; "
+                + "not that of mtad and dsbd, which depends on timing (default: drawn)."))
     var seed: UInt64?
 
     @Flag(

@@ -9,8 +9,8 @@
 /// `held` counts, at most three unless the drafter's vocabulary lacks some bytes (`isLost`). Both by their bytes, never
 /// by spellings or by comparing windows of ids.
 ///
-/// Only generated text is aligned: where a model has a chat template of its own, its context begins with its own
-/// rendering of the conversation, in front of what is kept here.
+/// The prompt is part of the text and is aligned as it is, commands of the target included where the drafter has them:
+/// no chat template is rendered anew for the drafter.
 ///
 /// - Source: Timor et al., "Accelerating LLM inference with lossless speculative decoding algorithms for heterogeneous
 ///   vocabularies", ICML 2025, with the alignment of ALGORITHMS 5.1 in place of the published code's diagonals.
