@@ -67,14 +67,18 @@ import Testing
         language.agreement = 0.6
         var setting = MachineLoop.Setting(language: language, speculation: speculation)
         (setting.sampling, setting.length) = (SamplingPolicy(temperature: 0.7), 24)
+        setting.ends = speculation.siblings == .independent ? [4] : []
         var loop = MachineLoop(setting, seed: 4)
         let texts = loop.run(keys: 0..<10)
         let kept = loop.commits.reduce(0) { $0 + $1.tokens.count - 1 }
-        // A budget that ends at a draft leaves the pass without a token of its own.
+        // A budget or a text that ends at a draft leaves the pass without a token of its own.
         let statistics = loop.statistics
         #expect((kept...kept + texts.count).contains(Int(statistics.accepted)), "\(statistics) of \(kept) kept")
         // What was turned down in a pass is counted once.
-        #expect(statistics.judged - statistics.accepted <= statistics.rounds)
+        #expect(statistics.judged <= statistics.accepted + statistics.rounds)
+        // By their places too; of the pass that ends a text also what lies behind its end.
+        let placed = Int(statistics.acceptedAt.reduce(0, +)) - Int(statistics.accepted)
+        #expect((0...4 * texts.count).contains(placed), "\(statistics)")
         #expect(statistics.accepted > 0)
         #expect(statistics.judged > statistics.accepted || speculation.tau < 0.9, "nothing was turned down")
     }

@@ -227,12 +227,15 @@ extension JobVerification {
             && drafts.follow(tokens).matched == tokens.count
     }
 
-    /// Learns from what was decided at every node that the decision went through.
+    /// Learns from what was decided at every node that the decision went through. Of a lossy method a draft stands that
+    /// its rule kept, whatever was committed in the place of another.
     package mutating func learn(_ decision: Decision, of drafts: DraftTree) {
         var node: NodeIndex?
         for (depth, choice) in decision.choices.enumerated() {
             let children = Array(drafts.children(of: node))
-            let stands = children.first { drafts[$0].token == choice.token }
+            let kept = depth < decision.path.count ? decision.path[depth] : nil
+            let stands =
+                speculation.method.isLossy ? kept : children.first { drafts[$0].token == choice.token }
             if !children.isEmpty {
                 confidence.record(children: children.map { ($0, drafts[$0].probability) }, accepted: stands)
                 siblings.record(accepted: stands.flatMap { children.firstIndex(of: $0) }, of: children.count)

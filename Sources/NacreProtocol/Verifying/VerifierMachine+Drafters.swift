@@ -2,9 +2,7 @@ import NacreCore
 
 /// A data link to one drafter, or to another verifier.
 struct PeerLinkState: Sendable {
-    enum State: Sendable, Equatable {
-        case dialing, greeting, ready
-    }
+    enum State: Sendable, Equatable { case dialing, greeting, ready }
     var state: State = .dialing
     /// A verifier that scores for this one's jobs.
     var isHelper = false
@@ -168,15 +166,16 @@ extension VerifierMachine {
 
     private mutating func receive(_ draft: Draft, from address: String, at now: Instant) throws(ProtocolFault) {
         guard let (index, hired) = place(of: draft.stream, at: address) else { return }
+        let isLossy = jobs[index].speculation.method.isLossy
         if jobs[index].speculation.rule == .block { try checkChain(draft.proposals) }
-        if jobs[index].speculation.method.isLossy, !draft.tokens.isEmpty, draft.references.isEmpty {
+        if isLossy, !draft.tokens.isEmpty, draft.references.isEmpty {
             throw ProtocolFault("Draft of a beam search without its joint log-probabilities")
         }
-        let text = jobs[index].tokens
         let before = jobs[index].drafters[hired].inbox.drafts.count
         let judgement = try jobs[index].drafters[hired].inbox.receive(
-            draft, committed: text, vocabularySize: configuration.vocabularySize)
-        if hired == 0 { jobs[index].record(judgement) }
+            draft, committed: jobs[index].tokens, vocabularySize: configuration.vocabularySize)
+        // No lossy rule has judged those that come late.
+        if hired == 0, !isLossy { jobs[index].record(judgement) }
         recordDecisions(index, of: hired)
         if draft.count > 0 {
             jobs[index].trace.note(
