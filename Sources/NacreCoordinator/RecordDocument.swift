@@ -14,8 +14,7 @@ extension DecisionTrace {
                 draftMicroseconds: Double(recording.draftMicroseconds),
                 roundTripMicroseconds: Double(recording.roundTripMicroseconds),
                 method: record.specification.speculation.method.name,
-                policy: record.specification.speculation.method == .autoregressive
-                    ? nil : record.policy.policy.description))
+                policy: Self.policy(of: record)))
         var time = 0.0
         for position in recording.positions {
             time += Double(position.delay)
@@ -23,6 +22,13 @@ extension DecisionTrace {
             trace.positions.append(Position(position))
         }
         self = trace
+    }
+
+    /// How the lengths of its drafts came to be; `nil` without drafts.
+    private static func policy(of record: JobRecord) -> String? {
+        let speculation = record.specification.speculation
+        guard speculation.method != .autoregressive else { return nil }
+        return speculation.gamma > 0 ? "fixed:gamma=\(speculation.gamma)" : record.policy.policy.description
     }
 }
 

@@ -30,13 +30,13 @@ struct CoordinatorRig {
         _ link: LinkID, _ role: Role, name: String? = nil, vocabulary: UInt64 = 7, reportsVocabulary: Bool = true,
         sequences: Int = 1, model: UInt64 = 5, address: String? = nil, incarnation: Incarnation = 1,
         engine: String = "", isExact: Bool = true, context: Int = 64, place: ComputePlace = .unknown,
-        passTimes: [PassTime] = [], disturbance: String = ""
+        passTimes: [PassTime] = [], disturbance: String = "", modelName: String = ""
     ) {
         step(.opened(link))
         let capacity = Capacity(sequences: sequences, context: context, nodesMax: 16)
         let hello = Hello(
             node: name ?? "n\(link)", incarnation: incarnation, role: role, wireMin: 1, wireMax: 1, modelDigest: model,
-            vocabularyDigest: vocabulary, dataAddress: address ?? "a\(link)", capacity: capacity, modelName: "",
+            vocabularyDigest: vocabulary, dataAddress: address ?? "a\(link)", capacity: capacity, modelName: modelName,
             engineVersion: engine, cores: "", place: place, passTimes: passTimes, isExact: isExact,
             disturbance: disturbance)
         step(.received(link, .hello(hello)))

@@ -69,6 +69,20 @@ import Testing
         #expect(Self.changes(rig).map(\.policy) == [.goodput])
     }
 
+    @Test("a job whose drafter is replaced by one of another model goes by that pair's policy")
+    func replaced() throws {
+        var rig = CoordinatorRig()
+        rig.join(1, .verifier, modelName: "t.gguf")
+        rig.join(10, .drafter, reportsVocabulary: false, incarnation: 10, modelName: "a.gguf")
+        rig.submit(Speculation(.stream))
+        rig.join(11, .drafter, reportsVocabulary: false, incarnation: 11, modelName: "b.gguf")
+        let pair = try #require(PolicyBook.Scope(parsing: "t.gguf/b.gguf"))
+        rig.step(.setPolicy(pair, PolicyBook.Entry(Self.svip, setBy: "a")))
+        #expect(rig.machine.jobs[CoordinatorRig.job]?.policy.policy == .goodput)
+        #expect(rig.hire(lost: 10) == ["a11"])
+        #expect(rig.machine.jobs[CoordinatorRig.job]?.policy.policy == Self.svip)
+    }
+
     @Test("a new job has it from the start")
     func assigned() {
         var rig = CoordinatorRig()

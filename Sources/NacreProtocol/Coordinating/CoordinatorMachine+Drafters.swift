@@ -57,7 +57,10 @@ extension CoordinatorMachine {
             }
             chosen.append(node)
             let known = promises.count == free.count ? "" : " (\(promises.count) known)"
-            jobs[id]?.pairing = promises[node.link].map { "\(node.hello.node) of \(free.count)\(known): \($0)" }
+            // Of several drafters the first one that is known is told.
+            if chosen.count == 1 || jobs[id]?.pairing == nil {
+                jobs[id]?.pairing = promises[node.link].map { "\(node.hello.node) of \(free.count)\(known): \($0)" }
+            }
         }
         if chosen.count < lacking { wishes.insert(id) } else { wishes.remove(id) }
         // No empty entry: without one, and without a wish, nothing is left of the job here.
@@ -66,6 +69,10 @@ extension CoordinatorMachine {
             disturbed.insert(verifier.link)
         }
         jobs[id]?.draftModels.formUnion(chosen.map(\.hello.modelName))
+        if !chosen.isEmpty {
+            let hired = own.compactMap { nodes[$0] } + chosen
+            jobs[id]?.hiredModels = Set(hired.map(\.hello.modelName))
+        }
         let offers = chosen.map { Offer($0, sharesCores: configuration.alternates && sharesCores($0)) }
         jobs[id]?.coreSharers.formUnion(zip(chosen, offers).filter(\.1.sharesCores).map(\.0.link))
         return offers

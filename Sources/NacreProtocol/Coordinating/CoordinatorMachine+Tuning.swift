@@ -11,7 +11,7 @@ struct PolicyTuning: Sendable {
 
         init(_ job: JobRecord) {
             target = job.modelName
-            draft = job.draftModels.sorted().joined(separator: "+")
+            draft = job.hiredModels.sorted().joined(separator: "+")
             method = job.specification.speculation.method.name
         }
     }

@@ -121,6 +121,8 @@ package struct JobRecord: Sendable {
     package internal(set) var modelName = ""
     /// The models of the drafters it was offered, by the same kind of name.
     package internal(set) var draftModels: Set<String> = []
+    /// Those of the drafters that it has, or had last: what a pair's policy goes by.
+    var hiredModels: Set<String> = []
     /// Its drafters, or those that it had last, that compute on its verifier's cores: they take turns.
     var coreSharers: Set<LinkID> = []
     package var sharesCores: Bool { !coreSharers.isEmpty }

@@ -90,7 +90,7 @@ extension CoordinatorMachine {
     func policy(for job: JobRecord) -> PolicyBook.Entry {
         let specification = job.specification
         if specification.namesPolicy { return PolicyBook.Entry(specification.speculation.policy, setBy: "the job") }
-        let drafts = Set(job.draftModels.map(Hello.fileName(of:)))
+        let drafts = Set(job.hiredModels.map(Hello.fileName(of:)))
         let entry = policies.entry(target: Hello.fileName(of: job.modelName), drafts: drafts)
         var speculation = specification.speculation
         // A tree, a fixed γ: there a policy decides nothing, or must not.
