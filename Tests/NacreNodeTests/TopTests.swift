@@ -96,6 +96,13 @@ import Testing
         #expect(rows.contains { $0.first == "warning" } == (!words.isEmpty))
         let lines = TopText.lines(top, of: "here", width: 40, height: 6)
         #expect(lines.count == 6 && lines.allSatisfy { $0.text.count <= 40 } && lines.last?.text == "...")
+        // What has no room beside the rest of its row stands below it.
+        for width in [40, 60, 80] {
+            let all = TopText.lines(top, of: "here", width: width, height: 60).map(\.text)
+            let words = all.joined(separator: " ").split(separator: " ").joined(separator: " ")
+            let reason = try #require(top.pairs.first?.reason)
+            #expect(all.allSatisfy { $0.count <= width } && words.contains("why \(reason)"), "\(all)")
+        }
     }
 
     @Test("a sparkline is as high as its values, with gaps where there are none")

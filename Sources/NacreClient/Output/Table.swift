@@ -24,9 +24,12 @@ package struct Table: Sendable {
     }
 
     /// Header and rows, padded; the last column is not.
-    package var aligned: [String] {
-        let all = [columns.map { $0.uppercased() }] + rows.map { $0.map(Self.escaped) }
-        let widths = columns.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    package var aligned: [String] { aligned(columns: columns.count) }
+
+    /// The first `shown` columns of them.
+    package func aligned(columns shown: Int) -> [String] {
+        let all = ([columns.map { $0.uppercased() }] + rows.map { $0.map(Self.escaped) }).map { $0.prefix(shown) }
+        let widths = columns.indices.prefix(shown).map { column in all.map { $0[column].count }.max() ?? 0 }
         return all.map { row in
             let cells = row.enumerated().map { column, cell in
                 column == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count)

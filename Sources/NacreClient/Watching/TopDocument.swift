@@ -146,8 +146,9 @@ package struct ClusterHistory: Sendable {
         var bubble: Double?
         if node.role == "verifier", let old = before.nodes.first(where: { $0.name == node.name }) {
             let waiting = max(0, node.waitingMicroseconds - old.waitingMicroseconds)
-            let all = waiting + max(0, node.passingMicroseconds - old.passingMicroseconds)
-            if all > 0 { bubble = Double(waiting) / Double(all) }
+            // Counts are what a node says.
+            let all = Double(waiting) + Double(max(0, node.passingMicroseconds - old.passingMicroseconds))
+            if all > 0 { bubble = Double(waiting) / all }
         }
         return TopDocument.Node(
             name: node.name, role: node.role, model: ModelFileName.short(node.model), cores: node.cores,

@@ -10,10 +10,34 @@ package enum TopText {
         for warning in warnings(top) { lines.append(("! " + warning, true)) }
         for table in [pairs(top), nodes(top), jobs(top)] where !table.rows.isEmpty {
             lines.append(("", false))
-            for (index, line) in table.aligned.enumerated() { lines.append((line, index == 0)) }
+            lines += folded(table, width: width)
         }
         if lines.count > height { lines = lines.prefix(max(1, height - 1)) + [("...", false)] }
         return lines.map { (String($0.text.prefix(width)), $0.isBold) }
+    }
+
+    /// A table as wide as the screen: columns at its end that have no room follow below their row, with their names.
+    static func folded(_ table: Table, width: Int) -> [(text: String, isBold: Bool)] {
+        var shown = table.columns.count
+        while shown > 1, table.aligned(columns: shown).contains(where: { $0.count > width }) { shown -= 1 }
+        return table.aligned(columns: shown).enumerated().flatMap { index, line in
+            guard index > 0, shown < table.columns.count else { return [(line, index == 0)] }
+            let rest = zip(table.columns, table.rows[index - 1]).dropFirst(shown).map { "\($0) \(Table.escaped($1))" }
+            return [(line, false)] + wrapped(rest, width: width).map { ($0, false) }
+        }
+    }
+
+    /// Parts on indented lines of `width` columns, broken between words.
+    private static func wrapped(_ parts: [String], width: Int) -> [String] {
+        var lines: [String] = []
+        for word in parts.joined(separator: "; ").split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= width {
+                lines[lines.count - 1] += " " + word
+            } else {
+                lines.append("    " + word)
+            }
+        }
+        return lines
     }
 
     /// Rows for a program, each with its kind in front.
