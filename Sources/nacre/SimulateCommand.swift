@@ -74,6 +74,7 @@ struct SimulateCommand: AsyncParsableCommand {
         let answers = try question.run()
         let terminal = Terminal.standard()
         for assumption in question.assumptions { terminal.note(assumption) }
+        if !governed { terminal.note("drafts never rest; in jobs they do where they do not pay: see --governed") }
         if connection.json { return try terminal.write(json: answers) }
         var table = Table(
             "method", "policy", "tokens_per_s", "ratio", "accepted", "tokens_per_pass", "verifier_busy", "drafter_busy")

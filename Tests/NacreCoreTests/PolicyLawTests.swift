@@ -44,7 +44,7 @@ struct PolicyLawTests {
             var isOpen = true
             while isOpen, tree.drafts.count < limit {
                 let q = tables.row(after: committed + tree.drafts.tokens(to: tree.drafts.indices.last))
-                let place = DraftPlace(depth: tree.drafts.count, worthMin: conditions.worthMin)
+                let place = DraftPlace(depth: tree.drafts.count)
                 let statistics = TokenStatistics(q)
                 guard policy.mayDraw(statistics, at: place) else { break }
                 var longer = tree

@@ -104,7 +104,7 @@ struct PolicyTests {
         #expect(policy.lambda == before)
     }
 
-    @Test("svip keeps the token and stops above h² / c nats, and no round is longer than 40")
+    @Test("svip keeps the token and stops above h² / c nats, and no round is longer than 32")
     func svip() throws {
         var svip = try policy("svip:h=0.3")
         var initial = try policy("svip")
@@ -226,17 +226,6 @@ struct PolicyTests {
             change(&fresh)
             let after = kept.best.tokensPerMicrosecond
             #expect(after == fresh.best.tokensPerMicrosecond && after != before, "change \(number)")
-        }
-    }
-
-    @Test("λ*·B is the least worth of a draft in the best round, and the last one taken is worth it")
-    func worthMin() {
-        for pacing in [RoundConditions.Pacing.turns, .stream] {
-            let conditions = conditions(pacing)
-            let drafts = conditions.best.drafts
-            let reach = (0...drafts).map { Double.pow(0.8, $0) }
-            #expect(conditions.worthMin <= reach[drafts] * 1.000_001)
-            #expect(conditions.worthMin >= Double.pow(0.8, drafts + 1) * 0.999_999)
         }
     }
 

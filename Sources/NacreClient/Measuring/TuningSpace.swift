@@ -1,5 +1,5 @@
-/// What `nacre tune` chooses from: every method, under fixed draft lengths and under each policy as it is by
-/// default, `threshold` at two values.
+/// What `nacre tune` chooses from: every method, under fixed draft lengths and under each policy as it is by default;
+/// those that stop at a bound on each token at a lower and a higher one too, as what suits a pair is not known.
 package enum TuningSpace {
     /// Draft lengths are tried as the policy `fixed`, not as a job's own γ: so they are under the governor that keeps
     /// them from being slower than plain decoding, as they will be when jobs get them from the coordinator.
@@ -7,7 +7,9 @@ package enum TuningSpace {
         "speculative": [1, 2, 3, 4, 6, 8, 12], "pearl": [2, 3, 4, 6, 8], "stream": [2, 4, 8],
     ]
     private static let policies = [
-        "heuristic", "ema", "ratio", "svip", "adaedl", "thompson", "threshold:theta=0.3", "threshold:theta=0.7",
+        "heuristic", "ema", "ratio", "svip", "svip:h=0.4", "svip:h=0.8", "adaedl", "adaedl:lambda=0.15",
+        "adaedl:lambda=0.4", "thompson", "thompson:worth=0.5", "threshold", "threshold:theta=0.5",
+        "threshold:theta=0.7",
     ]
 
     /// - Parameter methods: those wanted, each at most once.

@@ -31,8 +31,7 @@ extension ClusterSimulation {
             case .pearl: jobs[number].isPostVerify && gamma > 0 ? 2 * gamma - 1 : gamma
             case .stream: isResting(number) ? 0 : scenario.window ?? conditions.window(drafts: gamma)
             }
-        let worthMin = scenario.policy.manual.decidesPerToken ? conditions.worthMin : nil
-        return SimulatedJob.VerdictMessage(tokens: tokens, limit: length + ahead, worthMin: worthMin)
+        return SimulatedJob.VerdictMessage(tokens: tokens, limit: length + ahead)
     }
 
     private mutating func governed(_ number: Int, wanted: Int, _ conditions: RoundConditions) -> Int {

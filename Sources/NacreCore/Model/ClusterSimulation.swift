@@ -82,7 +82,7 @@ package struct ClusterSimulation {
     package consuming func run() -> ClusterResult {
         for job in jobs.indices {
             let verdict = nextRound(job, tokens: [])
-            jobs[job].open(limit: verdict.limit, worthMin: verdict.worthMin)
+            jobs[job].open(limit: verdict.limit)
         }
         if !drafters.isEmpty {
             for job in jobs.indices where !jobs[job].mayDraft() { sayLast(job) }

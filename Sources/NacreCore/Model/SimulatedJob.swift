@@ -15,7 +15,6 @@ struct SimulatedJob {
         var tokens: [UInt32]
         /// Positions below this may be drafted.
         var limit: Int
-        var worthMin: Double?
     }
 
     let text: [TracePosition]
@@ -51,7 +50,6 @@ struct SimulatedJob {
     private(set) var epoch = 0
     private var heard = 0
     private var limit = 0
-    private var worthMin: Double?
     private var isStopped = false
     /// The policy let the next draft pass; it is asked once.
     private var isCleared = false
@@ -137,7 +135,7 @@ struct SimulatedJob {
         let position = next
         guard !isStopped, position < min(limit, text.count) else { return false }
         if !isCleared {
-            let place = DraftPlace(depth: chain.count, worthMin: worthMin)
+            let place = DraftPlace(depth: chain.count)
             isCleared = policy.mayDraw(text[position].statistics, at: place)
             isStopped = !isCleared
         }
@@ -154,7 +152,7 @@ struct SimulatedJob {
         let position = next
         let here = text[position]
         let token = isRight && here.agrees ? target(position) : target(position) | 1
-        let place = DraftPlace(depth: chain.count, worthMin: worthMin)
+        let place = DraftPlace(depth: chain.count)
         let step = policy.drew(here.statistics, probability: here.probability, at: place)
         isCleared = false
         isStopped = step != .goOn
@@ -169,7 +167,6 @@ struct SimulatedJob {
     mutating func receive(_ verdict: VerdictMessage) -> Bool {
         heard += 1
         limit = verdict.limit
-        worthMin = verdict.worthMin
         isStopped = false
         isCleared = false
         let compared = min(chain.count, verdict.tokens.count)
@@ -186,8 +183,5 @@ struct SimulatedJob {
     }
 
     /// The first verdict, known to both without a message.
-    mutating func open(limit: Int, worthMin: Double?) {
-        self.limit = limit
-        self.worthMin = worthMin
-    }
+    mutating func open(limit: Int) { self.limit = limit }
 }

@@ -78,14 +78,8 @@ package struct TokenStatistics: Sendable, Hashable {
 package struct DraftPlace: Sendable, Hashable {
     /// Drafts between it and the committed text, 0 for the first of a round.
     package var depth: Int
-    /// λ*·B, the probability of standing from which a draft is worth its place in a pass (`RoundConditions.worthMin`);
-    /// `nil` where nobody measured it.
-    package var worthMin: Double?
 
-    package init(depth: Int, worthMin: Double? = nil) {
-        self.depth = depth
-        self.worthMin = worthMin
-    }
+    package init(depth: Int) { self.depth = depth }
 }
 
 /// What follows a draw.

@@ -56,7 +56,7 @@ package struct PolicyParameter: Sendable, Hashable, CustomStringConvertible {
         self.llama = llama
     }
 
-    /// `lambda (0 to 1, default 0.4)`.
+    /// `lambda (0 to 1, default 0.25)`.
     package var description: String {
         "\(name) (\(isWhole ? "whole, " : "")\(Self.text(range.lowerBound)) to \(Self.text(range.upperBound)), "
             + "default \(Self.text(initial)))"

@@ -73,14 +73,6 @@ package struct RoundConditions: Sendable {
         return pacing == .stream && drafts > 0 ? streamRate(drafts, tokens) : rate(drafts, tokens)
     }
 
-    /// λ*·B: the probability of standing from which one more draft pays, at the best rate (ALGORITHMS 10.5, the
-    /// marginal rule).
-    package var worthMin: Double {
-        let (drafts, rate) = best
-        let drafting = pacing == .turns ? draftMicroseconds : 0
-        return min(1, rate * (cost.marginal(beyond: nodes(drafts)) + drafting))
-    }
-
     /// Positions behind the committed text that may be drafted so that a round of `drafts` is there when its pass
     /// starts: in turns just these; PEARL's schedule adds its second window; the stream's covers a pass and the way.
     package func window(drafts: Int) -> Int {

@@ -2,7 +2,8 @@ import RealModule
 
 /// Drafting on as a bandit: for each level of the drafter's doubt s a Beta(a_s, b_s) posterior of acceptance. Before
 /// every draw θ ~ Beta(a_s, b_s); drafting goes on while the product of the round's θ is at least λ*·B, the worth of a
-/// place in the pass.
+/// place in the pass. That is a parameter: what is measured of it (ALGORITHMS 10.5) is known to verifiers, and this rule
+/// runs in drafters; the governor, which does know, bounds the length beside it.
 ///
 /// s is the octile of H(q) among the last `recentMax` drafts. Priors are (κ, κ). A verdict adds 1 to a_s of each
 /// accepted draft and to b_s of the first rejected one; what lies behind that was not judged and counts as nothing.
@@ -16,15 +17,13 @@ package struct ThompsonSampling: DraftPolicy {
         .thompson, "learn how far to draft at each level of doubt, by Thompson sampling",
         [
             PolicyParameter("kappa", 2, 1...64, "prior successes and failures of each level"),
-            PolicyParameter("worth", 0, 0...1, "least chance of standing; 0: as measured"),
+            PolicyParameter("worth", 0.3, 0...1, "least chance that all drafts of a round still stand"),
         ], decidesPerToken: true, draftsMax: 32)
 
     package static let levels = 8
     private static let recentMax = 128
     private static let forgetEvery = 64
     private static let forgotten = 0.1
-    /// λ*·B where nobody has measured it.
-    private static let worthUnknown = 0.3
 
     private let kappa: Double
     private let worth: Double
@@ -52,8 +51,7 @@ package struct ThompsonSampling: DraftPolicy {
         let level = level(of: next.entropy)
         let theta = chance.beta(a[level], b[level])
         round.append((level, theta))
-        let least = worth > 0 ? worth : place.worthMin ?? Self.worthUnknown
-        return round.reduce(1) { $0 * $1.theta } >= least
+        return round.reduce(1) { $0 * $1.theta } >= worth
     }
 
     package mutating func observe(_ outcome: RoundOutcome) {
