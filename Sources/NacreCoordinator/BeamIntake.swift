@@ -47,8 +47,10 @@ extension JobIntake {
                     + "are more than draft_beams \(draws): use draft_beams \(beams) or more, at most \(draws) beams, "
                     + "or a width_threshold such as 0.7")
         }
-        if method == .dsbd, let least = request.minBeams, request.widthThreshold != nil, least > draws(of: request) {
-            let draws = draws(of: request)
+        if method == .dsbd, let least = request.minBeams, request.widthThreshold != nil,
+            // What is out of range is refused as that.
+            case let draws = draws(of: request), draws >= 1, (draws + 1...DraftShape.widthMax).contains(least)
+        {
             throw Refusal(
                 status: 400,
                 message:

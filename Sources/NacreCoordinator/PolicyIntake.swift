@@ -104,7 +104,10 @@ package enum PolicyIntake {
         else {
             let known = (["default"] + pairs.map(\.description)).joined(separator: ", ")
             throw JobIntake.Refusal(
-                status: 400, message: "'\(change.scope)' is neither default nor a pair of models here: \(known)")
+                status: 400,
+                message:
+                    "'\(change.scope)' is neither default nor a pair of models that are here now (\(known)); a pair whose "
+                    + "drafter is still to come gets its policy by pair-policies in the coordinator's settings")
         }
         guard let text = change.policy else { return (scope, nil) }
         guard listed.contains(scope) || listed.count <= PolicyBook.pairsMax else {

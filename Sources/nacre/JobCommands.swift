@@ -116,10 +116,13 @@ struct WaitCommand: AsyncParsableCommand {
                 try terminal.write(json: document)
             } else {
                 try terminal.write(document.text)
-                let others = JobText.otherAnswers(of: document)
-                let needsBreak = terminal.isInteractive || !others.isEmpty
-                if needsBreak && !document.text.hasSuffix("\n") { try terminal.write("\n") }
-                for text in others { try terminal.write(text + "\n") }
+                var endsLine = document.text.hasSuffix("\n")
+                for text in JobText.otherAnswers(of: document) {
+                    if !endsLine { try terminal.write("\n") }
+                    try terminal.write(text)
+                    endsLine = text.hasSuffix("\n")
+                }
+                if terminal.isInteractive && !endsLine { try terminal.write("\n") }
                 if terminal.showsProgress { terminal.note(JobText.summary(of: document)) }
             }
             switch document.state {

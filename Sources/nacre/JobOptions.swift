@@ -26,8 +26,8 @@ struct DecodingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "64-bit seed: under rule coupled it repeats the text, one for all lossless methods, and always that of beam; "
-                + "not that of mtad and dsbd, which depends on timing (default: drawn)."))
+            "64-bit seed: under rule coupled it repeats the text, one for all lossless methods, and always that of "
+                + "beam; not that of mtad and dsbd, which depends on timing (default: drawn)."))
     var seed: UInt64?
 
     @Flag(
