@@ -106,8 +106,8 @@ package enum PolicyIntake {
             throw JobIntake.Refusal(
                 status: 400,
                 message:
-                    "'\(change.scope)' is neither default nor a pair of models that are here now (\(known)); a pair whose "
-                    + "drafter is still to come gets its policy by pair-policies in the coordinator's settings")
+                    "'\(change.scope)' is neither default nor a pair of models that are here now (\(known)); a pair "
+                    + "whose drafter is still to come gets its policy by pair-policies in the coordinator's settings")
         }
         guard let text = change.policy else { return (scope, nil) }
         guard listed.contains(scope) || listed.count <= PolicyBook.pairsMax else {

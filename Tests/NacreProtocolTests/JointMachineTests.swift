@@ -67,11 +67,10 @@ import Testing
         language.agreement = 0.6
         var setting = MachineLoop.Setting(language: language, speculation: speculation)
         (setting.sampling, setting.length) = (SamplingPolicy(temperature: 0.7), 24)
-        setting.ends = speculation.siblings == .independent ? [4] : []
         var loop = MachineLoop(setting, seed: 4)
         let texts = loop.run(keys: 0..<10)
         let kept = loop.commits.reduce(0) { $0 + $1.tokens.count - 1 }
-        // A budget or a text that ends at a draft leaves the pass without a token of its own.
+        // A budget that ends at a draft leaves the pass without a token of its own.
         let statistics = loop.statistics
         #expect((kept...kept + texts.count).contains(Int(statistics.accepted)), "\(statistics) of \(kept) kept")
         // What was turned down in a pass is counted once.

@@ -193,6 +193,10 @@ struct MachineLoop {
             statistics.drafted += ended.statistics.drafted
             statistics.rounds += ended.statistics.rounds
             statistics.logLikelihood += ended.statistics.logLikelihood
+            for (depth, accepted) in ended.statistics.acceptedAt.enumerated() {
+                if depth == statistics.acceptedAt.count { statistics.acceptedAt.append(0) }
+                statistics.acceptedAt[depth] += accepted
+            }
             statistics.tokensScored += ended.statistics.tokensScored
             statistics.judged += ended.statistics.judged
             statistics.verified += ended.statistics.verified

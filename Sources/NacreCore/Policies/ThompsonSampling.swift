@@ -1,9 +1,9 @@
 import RealModule
 
 /// Drafting on as a bandit: for each level of the drafter's doubt s a Beta(a_s, b_s) posterior of acceptance. Before
-/// every draw θ ~ Beta(a_s, b_s); drafting goes on while the product of the round's θ is at least λ*·B, the worth of a
-/// place in the pass. That is a parameter: what is measured of it (ALGORITHMS 10.5) is known to verifiers, and this rule
-/// runs in drafters; the governor, which does know, bounds the length beside it.
+/// every draw θ ~ Beta(a_s, b_s); drafting goes on while the product of the round's θ is at least λ*·B, the worth of
+/// a place in the pass. That is a parameter: what is measured of it (ALGORITHMS 10.5) is known to verifiers, and this
+/// rule runs in drafters; the governor, which does know, bounds the length beside it.
 ///
 /// s is the octile of H(q) among the last `recentMax` drafts. Priors are (κ, κ). A verdict adds 1 to a_s of each
 /// accepted draft and to b_s of the first rejected one; what lies behind that was not judged and counts as nothing.
