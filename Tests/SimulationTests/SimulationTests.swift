@@ -32,6 +32,14 @@ import Testing
         #expect(campaign.tally.epochs > 0 && campaign.tally.staleMessages > 0 && campaign.tally.coalesced > 0)
     }
 
+    /// 2,050: of two verdicts that a drafter takes at once, the second commits what the first one let grow and nobody
+    /// has sent; the drafter took it for sent, and stopped.
+    @Test("worlds that have found a defect hold all laws", arguments: [2_050] as [UInt64])
+    func found(seed: UInt64) {
+        let world = Simulation.run(seed: seed)
+        #expect(world.violation == nil)
+    }
+
     @Test("one seed is one history", arguments: [3, 17, 99, 1_234] as [UInt64])
     func determinism(seed: UInt64) {
         let first = Simulation.run(seed: seed)

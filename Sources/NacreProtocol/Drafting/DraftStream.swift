@@ -179,7 +179,9 @@ package struct DraftStream: Sendable {
         heard = verdict.nextEpoch
         let before = growth
         let sent = before.tree.follow(verdict.tokens)
-        let wasSent = sent.matched == verdict.tokens.count
+        // Where several verdicts come at once, what the first one let grow was not sent when the next one was written.
+        let isInSent = sent.node.map { $0.rawValue < numbers.count } ?? true
+        let wasSent = sent.matched == verdict.tokens.count && isInSent
         pace?.observe(
             accepted: sent.matched, rejected: !wasSent && before.tree.firstChild(of: sent.node) != nil,
             committed: verdict.tokens.count, hitLimit: before.isComplete)
