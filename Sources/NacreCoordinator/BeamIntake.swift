@@ -47,9 +47,9 @@ extension JobIntake {
                     + "are more than draft_beams \(draws): use draft_beams \(beams) or more, at most \(draws) beams, "
                     + "or a width_threshold such as 0.7")
         }
-        if method == .dsbd, let least = request.minBeams, request.widthThreshold != nil,
-            // What is out of range is refused as that.
-            case let draws = draws(of: request), draws >= 1, (draws + 1...DraftShape.widthMax).contains(least)
+        if method == .dsbd, request.widthThreshold != nil,
+            let least = try checked(request.minBeams, "min_beams", 1...DraftShape.widthMax),
+            case let draws = try draws(of: request), least > draws
         {
             throw Refusal(
                 status: 400,
@@ -69,15 +69,15 @@ extension JobIntake {
         switch method {
         case .mtad: return .beamsDefault
         case .dsbd:
-            _ = try checked(request.draftBeams, "draft_beams", 1...DraftShape.widthMax)
-            return .forest(draws: draws(of: request))
+            return .forest(draws: try draws(of: request))
         case .autoregressive, .speculative, .pearl, .stream, .beam: return .chain
         }
     }
 
     /// Draws in a layer: enough for one to stand, where none are named.
-    private static func draws(of request: JobRequest) -> Int {
-        request.draftBeams ?? max(request.beams ?? 0, BeamSettings.widthDefault)
+    private static func draws(of request: JobRequest) throws(Refusal) -> Int {
+        try checked(request.draftBeams, "draft_beams", 1...DraftShape.widthMax)
+            ?? max(request.beams ?? 0, BeamSettings.widthDefault)
     }
 
     static func beams(of request: JobRequest) throws(Refusal) -> BeamSettings {

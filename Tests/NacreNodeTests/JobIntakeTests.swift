@@ -40,6 +40,8 @@ import Testing
         }
         let few = try Self.read(#"{"prompt": "a", "method": "dsbd", "temperature": 1, "draft_beams": 3}"#).speculation
         #expect(few.beams.width == 3 && few.shape == .forest(draws: 3))
+        let widest = #"{"prompt": "a", "method": "dsbd", "temperature": 1, "draft_beams": 16, "width_threshold": 0.7, "#
+        #expect(try Self.read(widest + #""min_beams": 16}"#).speculation.beams.dynamic?.widthMin == 16)
         let dynamic = #"{"prompt": "a", "method": "dsbd", "temperature": 1, "beams": 8, "draft_beams": 4, "#
         #expect(try Self.read(dynamic + #""width_threshold": 0.7}"#).speculation.shape == .forest(draws: 4))
     }
@@ -68,6 +70,11 @@ import Testing
             (
                 #""method": "dsbd", "temperature": 1, "draft_beams": 4, "width_threshold": 0.7, "min_beams": 5"#,
                 "draft_beams 5 or more, or at most 4 min_beams"
+            ),
+            (#""method": "dsbd", "temperature": 1, "width_threshold": 0.7, "min_beams": 500"#, "min_beams"),
+            (
+                #""method": "dsbd", "temperature": 1, "draft_beams": 0, "width_threshold": 0.7, "min_beams": 1"#,
+                "draft_beams"
             ),
             (
                 #""method": "dsbd", "temperature": 1, "width_threshold": 0.7, "min_beams": 5"#,
