@@ -117,11 +117,7 @@ struct WaitCommand: AsyncParsableCommand {
             } else {
                 try terminal.write(document.text)
                 var endsLine = document.text.hasSuffix("\n")
-                for text in JobText.otherAnswers(of: document) {
-                    if !endsLine { try terminal.write("\n") }
-                    try terminal.write(text)
-                    endsLine = text.hasSuffix("\n")
-                }
+                try JobText.writeOtherAnswers(of: document, to: terminal, &endsLine)
                 if terminal.isInteractive && !endsLine { try terminal.write("\n") }
                 if terminal.showsProgress { terminal.note(JobText.summary(of: document)) }
             }

@@ -50,11 +50,7 @@ struct RunCommand: AsyncParsableCommand {
             if json {
                 try terminal.write(json: finished.document)
             } else {
-                for text in JobText.otherAnswers(of: finished.document) {
-                    if !endsLine { try terminal.write("\n") }
-                    try terminal.write(text)
-                    endsLine = text.hasSuffix("\n")
-                }
+                try JobText.writeOtherAnswers(of: finished.document, to: terminal, &endsLine)
                 if terminal.isInteractive && !endsLine { try terminal.write("\n") }
                 if terminal.showsProgress { terminal.note(JobText.summary(of: finished.document)) }
             }

@@ -56,6 +56,19 @@ package enum JobText {
         }
     }
 
+    /// Writes them behind the best one, each on a line of its own.
+    ///
+    /// - Parameter endsLine: whether what was written before ends its line; whether what was written last does, then.
+    package static func writeOtherAnswers(
+        of job: JobDocument, to terminal: Terminal, _ endsLine: inout Bool
+    ) throws(NacreError) {
+        for text in otherAnswers(of: job) {
+            if !endsLine { try terminal.write("\n") }
+            try terminal.write(text)
+            endsLine = text.hasSuffix("\n")
+        }
+    }
+
     private static func beams(of job: JobDocument) -> [String] {
         guard let beams = job.beams else { return [] }
         let width = job.widthThreshold.map { "width by threshold \(Figures.short($0))" } ?? "\(beams) beams"
