@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PREFIX ?= /usr/local
 BIN := .build/release
-# One configuration for everything: tests run the very binaries that users run.
+# One configuration: tests run the very binaries that users run.
 SWIFT_BUILD := swift build -c release
 
 help: ## show the targets

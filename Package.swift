@@ -12,6 +12,9 @@ let house: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// For tests that wait more than they compute: what they test is optimised, they need not be, and are built sooner.
+let unoptimised: [SwiftSetting] = house + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -153,12 +156,12 @@ let package = Package(
                 .product(name: "NIOTestUtils", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), nio, nioPosix,
-            ], exclude: ["FailCases", "Golden"], swiftSettings: house),
+            ], exclude: ["FailCases", "Golden"], swiftSettings: unoptimised),
         .testTarget(
             name: "NacreEngineLinkTests", dependencies: ["NacreCore", "NacreEngine", "NacreEngineLink", "NacreWire"],
-            swiftSettings: house),
+            swiftSettings: unoptimised),
         .testTarget(
-            name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: house),
+            name: "NacreHTTPTests", dependencies: ["NacreHTTP", nio, nioPosix], swiftSettings: unoptimised),
         .testTarget(
             name: "SimulationTests", dependencies: ["NacreCore", "NacreProtocol", "NacreSimulator", "TestStatistics"],
             swiftSettings: house),
@@ -168,13 +171,13 @@ let package = Package(
                 "NacreAPI", "NacreCache", "NacreNode", "NacreClient", "NacreCoordinator", "NacreCore", "NacreEngine",
                 "NacreModelNode", "NacreProtocol", "NacreRoles", arguments, log, nio, nioPosix,
             ],
-            swiftSettings: house),
+            swiftSettings: unoptimised),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
                 "NacreAPI", "NacreClient", "NacreCore", "NacreEngine", "NacreLlama", "NacreNode", "TestStatistics",
-            ], swiftSettings: house),
-        .testTarget(name: "TidyTests", swiftSettings: house),
+            ], swiftSettings: unoptimised),
+        .testTarget(name: "TidyTests", swiftSettings: unoptimised),
     ],
     swiftLanguageModes: [.v6]
 )
