@@ -17,6 +17,9 @@ struct BenchCommand: AsyncParsableCommand {
 
             Method mtad is lossy by design: its rate is of another text, and its output is compared with nothing.
 
+            Above temperature 0 rules rejection and block draw other texts of the same law than plain decoding does:
+            they are compared with nothing, and their rows say samples.
+
             Methods beam and dsbd draw several texts at once, of which the likeliest is the output, and commit nothing
             before their end. Counted are that text's tokens alone, over the decoding time in the job's document: from
             the first pass that draws to the last one's end. (Of the others the first token, which the prompt's pass
@@ -35,6 +38,7 @@ struct BenchCommand: AsyncParsableCommand {
               nacre bench --target T.gguf --draft D.gguf --jobs 1,2,4,8 --report bench.html
               nacre bench --methods all --temperature 0.8
               nacre bench --methods speculative:gamma=2,speculative:gamma=4,pearl,stream --repeat 5
+              nacre bench --methods stream,speculative:rule=rejection,speculative:rule=block --temperature 0.8
               nacre bench --methods beam,dsbd,dsbd:beams=2,draft-beams=4 --temperature 1
               nacre bench --drafters 0 --verifiers 2 --methods beam,beam:helpers=1
               nacre bench --lookup suffix --prompts prompts.txt
@@ -137,11 +141,6 @@ struct BenchCommand: AsyncParsableCommand {
         for policy in policies { try DecodingVariant.check(policy: policy) }
         let variants = DecodingVariant.grid(
             methods: try methods.map { try DecodingVariant(parsing: $0) }, policies: policies)
-        if let temperature = measuring.temperature, temperature > 0,
-            let rule = variants.lazy.compactMap(\.rule).first(where: { $0 != "coupled" })
-        {
-            throw CheckOptions.incomparable(rule, temperature)
-        }
         if coordinator == nil { try checkNodes(for: variants) }
         return variants
     }

@@ -77,7 +77,7 @@ struct CheckOptions: ParsableArguments {
     }
 
     /// Why outputs under a rule are not held against plain decoding's.
-    static func incomparable(_ rule: String, _ temperature: Double) -> NacreError {
+    private static func incomparable(_ rule: String, _ temperature: Double) -> NacreError {
         NacreError(
             .badUsage,
             "rule \(rule) draws another text of the target's law than plain decoding does, so that tokens cannot be "

@@ -70,6 +70,24 @@ import Testing
         #expect(rows.last.flatMap { Double($0[8]) }.map { $0 > 0 } == true, "\(result)")
     }
 
+    @Test("rules that promise a seed nothing are measured at a temperature, as samples")
+    func rules() async throws {
+        let ways = ["speculative:gamma=3,rule=rejection", "speculative:gamma=3,rule=block"]
+        let result = try await Command.run(
+            "nacre",
+            [
+                "bench", "--methods", ways.joined(separator: ","), "--temperature", "0.8", "--tokens", "24", "--repeat",
+                "1",
+            ])
+        #expect(result.status == 0, "\(result)")
+        let rows = result.output.split(separator: "\n").map { $0.split(separator: "\t") }
+        #expect(rows.map { String($0[1]) } == ["autoregressive"] + ways, "\(result)")
+        #expect(rows.map { $0.last } == ["identical", "samples", "samples"], "\(result)")
+        // Their drafts are taken.
+        #expect(rows.dropFirst().allSatisfy { Double($0[8]).map { $0 > 0 } ?? false }, "\(result)")
+        #expect(result.errors.contains("drawn from plain decoding's law by other noise"), "\(result)")
+    }
+
     @Test("methods with several texts are rows of the same table, in JSON and in the report")
     func beams() async throws {
         try await PatchedModel.withFolder { folder in
@@ -144,7 +162,6 @@ import Testing
             (["tune", "--out", "/nonexistent/f.yaml"], "cannot write"),
             (["tune", "--methods", ""], "names nothing"), (["bench", "--methods", ""], "names nothing"),
             (["bench", "--policies", ","], "names nothing"),
-            (["bench", "--methods", "speculative:rule=rejection", "--temperature", "0.8"], "cannot be compared"),
             (["bench", "--coordinator", "127.0.0.1:1", "--verifiers", "1"], "--verifiers is about"),
             (["bench", "--coordinator", "127.0.0.1:1", "--placement", "apart"], "--placement is about"),
             (["bench", "--jobs", "1,4", "--slots", "2"], "do not fit"),

@@ -155,6 +155,32 @@ import Testing
         #expect(try Self.report([Self.cell(.plain), stream]).notes.isEmpty)
     }
 
+    @Test("a rule that promises a seed nothing has a row of samples above temperature 0, and is compared greedily")
+    func rules() throws {
+        var block = DecodingVariant(method: "speculative", gamma: 4)
+        block.rule = "block"
+        let name = "speculative:gamma=4,rule=block"
+        let other = Self.cell(block, of: [Self.job([7, 8]), Self.job()], temperature: 0.8)
+        #expect(other.drawsAnew && !other.lossy && other.differing == 0 && other.divergence == nil)
+        // Unlike beams it has one text, whose tokens are counted by pass, and no temperature of its own.
+        #expect(other.meanAcceptedTokens != nil && other.temperature == nil)
+        let stream = Self.cell(DecodingVariant(method: "stream"), temperature: 0.8)
+        let report = try Self.report([Self.cell(.plain, temperature: 0.8), stream, other])
+        #expect(report.table.rows.map(\.last) == ["identical", "identical", "samples"])
+        #expect(
+            report.identity == "all 2 outputs are plain decoding's, token by token; 2 drawn anew are not compared")
+        #expect(report.failure == nil && report.notes.count == 1 && report.notes[0].hasPrefix(name))
+        #expect(BenchmarkPage(report).html.contains("same law, with other text than plain decoding's: \(name)."))
+
+        for temperature in [nil, 0.0] {
+            let greedy = Self.cell(block, of: [Self.job([7, 8])], temperature: temperature)
+            #expect(!greedy.drawsAnew && greedy.differing == 1)
+        }
+        block.rule = "coupled"
+        let coupled = Self.cell(block, of: [Self.job([7, 8])], temperature: 0.8)
+        #expect(!coupled.drawsAnew && coupled.differing == 1)
+    }
+
     @Test("what other verifiers scored is counted where they were asked")
     func helped() throws {
         var beam = DecodingVariant(method: "beam")

@@ -10,6 +10,8 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package let lossy: Bool
     /// Whether it draws several texts, the likeliest of which is the output: that one's tokens are counted, no others.
     package let drawsBeams: Bool
+    /// Whether its outputs are other draws from plain decoding's law, and so other texts.
+    package let drawsAnew: Bool
     /// What it was drawn at, if that is not the benchmark's own temperature.
     package let temperature: Double?
     /// Jobs at once.
@@ -18,7 +20,7 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
     package internal(set) var tokens = 0
     /// Verify passes.
     package internal(set) var passes = 0
-    /// Draft tokens compared with the target's own, and those that were it.
+    /// Draft tokens that the rule judged, and those that it accepted.
     package internal(set) var judged = 0
     package internal(set) var accepted = 0
     /// Of each sample, in the order taken: tokens per second of all jobs together (`TimedJobs`).
@@ -58,17 +60,19 @@ package struct BenchmarkCell: Sendable, Codable, Equatable {
         method = variant.method
         lossy = variant.isLossy
         drawsBeams = variant.drawsBeams
+        drawsAnew = variant.drawsAnew(at: temperature)
         self.temperature = variant.ownTemperature(beside: temperature)
         self.jobs = jobs
     }
 
     /// Whether its outputs are to be plain decoding's.
-    package var isCompared: Bool { !lossy && !drawsBeams }
+    package var isCompared: Bool { !lossy && !drawsBeams && !drawsAnew }
 
-    /// What its outputs are beside plain decoding's: identical, how many differ, lossy, or samples with a law of their
-    /// own.
+    /// What its outputs are beside plain decoding's: identical, how many differ, lossy, or samples that need not be
+    /// the same.
     var identity: String {
-        let kind = lossy ? "lossy" : drawsBeams ? "samples" : differing == 0 ? "identical" : "\(differing) differ"
+        let compared = differing == 0 ? "identical" : "\(differing) differ"
+        let kind = lossy ? "lossy" : isCompared ? compared : "samples"
         return temperature.map { "\(kind) at \($0)" } ?? kind
     }
 }

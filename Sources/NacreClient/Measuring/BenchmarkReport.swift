@@ -74,6 +74,7 @@ package struct BenchmarkReport: Sendable, Codable {
         let compared = total(\.isCompared)
         let kinds = [
             (total(\.lossy), "of lossy methods"), (total { $0.drawsBeams && !$0.lossy }, "drawn as beams"),
+            (total(\.drawsAnew), "drawn anew"),
         ]
         let left = kinds.filter { $0.0 > 0 }.map { "\($0) \($1)" }.joined(separator: " and ")
         let others = left.isEmpty ? "" : "; \(left) are not compared"
@@ -108,6 +109,12 @@ package struct BenchmarkReport: Sendable, Codable {
             notes.append(
                 "\(names.joined(separator: ", ")): tokens are those of the likeliest text alone, from the first pass "
                     + "to the end; a pass adds to several texts, each ends where it ends\(warm ?? "")")
+        }
+        let anew = Set(cells.filter(\.drawsAnew).map(\.name)).sorted()
+        if !anew.isEmpty {
+            notes.append(
+                "\(anew.joined(separator: ", ")): drawn from plain decoding's law by other noise, so that texts "
+                    + "differ; that law is held by the test suite")
         }
         for jobs in Set(drawn.map(\.jobs)).sorted() {
             let group = drawn.filter { $0.jobs == jobs }

@@ -171,6 +171,12 @@ package struct DecodingVariant: Sendable, Hashable, CustomStringConvertible {
     /// Whether it is what it is only where something drafts.
     package var needsDrafter: Bool { !isPlain && method != "beam" }
 
+    /// Whether its texts are drawn from the target's law by other noise than plain decoding's, as under a rule that
+    /// keeps the law and promises nothing to a seed.
+    package func drawsAnew(at temperature: Double?) -> Bool {
+        !isPlain && !drawsBeams && !isLossy && (temperature ?? 0) > 0 && rule.map { $0 != "coupled" } ?? false
+    }
+
     /// The temperature that it is drawn at instead of the others' one, `nil` being greedy.
     package func ownTemperature(beside other: Double?) -> Double? {
         drawsBeams && (other ?? 0) <= 0 ? Self.beamTemperature : nil

@@ -112,14 +112,15 @@ package struct BenchmarkPage {
             "<p class=\"muted\">Bars are medians of paired ratios, whiskers quartiles, dots the samples themselves, "
             + "the last \(SpeedChart.dotsMax) of each; those at the right edge lie beyond it.</p>"
         func warning(_ kind: String, _ isMeant: (BenchmarkCell) -> Bool) -> String? {
-            let methods = Set(groups.flatMap(\.cells).filter(isMeant).map(\.method)).sorted()
-            return methods.isEmpty
+            let names = Set(groups.flatMap(\.cells).filter(isMeant).map(\.name)).sorted()
+            return names.isEmpty
                 ? nil
                 : "<p class=\"muted\">\(kind), with other text than plain decoding's: "
-                    + "\(Markup.escaped(methods.joined(separator: ", "))). They are not among the fastest above.</p>"
+                    + "\(Markup.escaped(names.joined(separator: ", "))). They are not among the fastest above.</p>"
         }
         let warnings = [
             warning("Lossy", \.lossy), warning("Likeliest of several texts") { $0.drawsBeams && !$0.lossy },
+            warning("Drawn anew from the same law", \.drawsAnew),
         ]
         let notes = report.notes.map { "<p class=\"muted\">\(Markup.escaped($0)).</p>" }
         return (pictures + [legend] + warnings.compactMap(\.self) + notes).joined(separator: "\n")
@@ -157,9 +158,8 @@ package struct BenchmarkPage {
         let left = cells.filter { !$0.acceptanceByPosition.isEmpty }.count - AcceptanceChart.linesMax
         let note = left > 0 ? " The \(AcceptanceChart.linesMax) fastest are shown." : ""
         return picture + """
-            <p class="muted">Of all jobs together (\(Self.jobs(groups[0].jobs))) the drafts that were compared with \
-            the target's own token; a draft is compared only if all before it were accepted. In brackets: of all \
-            drafts compared.\(note)</p>
+            <p class="muted">Of all jobs together (\(Self.jobs(groups[0].jobs))) the drafts that were judged; \
+            a draft is judged only if all before it were accepted. In brackets: of all drafts judged.\(note)</p>
             """
     }
 
