@@ -22,13 +22,20 @@ struct OutputFile {
         }
     }
 
-    /// Writes the file as a whole or not at all.
+    /// Whether it is a device or a pipe, in place of which no file may come.
+    private var isSpecial: Bool {
+        let end = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: end) else { return false }
+        return attributes[.type] as? FileAttributeType != .typeRegular
+    }
+
+    /// Writes a file as a whole or not at all; a device or a pipe takes what it can.
     func write(_ text: String) throws(NacreError) { try write(Array(text.utf8)) }
 
-    /// Writes the file as a whole or not at all.
+    /// Writes a file as a whole or not at all; a device or a pipe takes what it can.
     func write(_ bytes: [UInt8]) throws(NacreError) {
         do {
-            try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+            try Data(bytes).write(to: URL(fileURLWithPath: path), options: isSpecial ? [] : .atomic)
         } catch {
             throw NacreError(
                 .failed, "could not write \(path): \(error.localizedDescription)",

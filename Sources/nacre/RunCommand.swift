@@ -55,7 +55,14 @@ struct RunCommand: AsyncParsableCommand {
                 if terminal.showsProgress { terminal.note(JobText.summary(of: finished.document)) }
             }
             // Behind the result, which is there whether or not this succeeds.
-            if let record { try record.write(try await coordinator.recording(finished.document.id)) }
+            if let record {
+                try record.write(try await coordinator.recording(finished.document.id))
+                if finished.document.statistics.judged == 0 {
+                    terminal.note(
+                        "no draft was compared, so that \(record.path) holds nothing to replay: record with a "
+                            + "drafter there (`nacre nodes`) and, where drafts rest, with --gamma 4")
+                }
+            }
             if !json, finished.document.state == "cancelled" { throw NacreError(.failed, "the job was cancelled") }
         }
     }

@@ -108,6 +108,27 @@ import Testing
         }
     }
 
+    @Test("a recording without drafts is said to be of no use, and a pipe that is there takes one")
+    func undrafted() async throws {
+        try await PatchedModel.withFolder { folder in
+            let pipe = "\(folder)/pipe"
+            #expect(mkfifo(pipe, 0o600) == 0)
+            // For both directions, since else to open one waits for the other.
+            let end = FileHandle(fileDescriptor: open(pipe, O_RDWR | O_NONBLOCK), closeOnDealloc: true)
+            try await TestCluster.with { cluster in
+                for (way, isUseless) in [(["--method", "autoregressive"], true), (["--gamma", "2"], false)] {
+                    let run = try await cluster.nacre(
+                        arguments: ["run", "import os\n", "--max-tokens", "120", "--ignore-eos", "--record", pipe] + way
+                    )
+                    #expect(run.status == 0 && run.errors.contains("no draft was compared") == isUseless, "\(run)")
+                    #expect(end.availableData.starts(with: Array(#"{"draft":"#.utf8)) || !isUseless, "\(way)")
+                }
+            }
+            let kind = try FileManager.default.attributesOfItem(atPath: pipe)[.type] as? FileAttributeType
+            #expect(kind != .typeRegular, "the pipe was replaced")
+        }
+    }
+
     @Test("commands without a cluster refuse what makes no sense, and say so")
     func refused() async throws {
         let refusals = [

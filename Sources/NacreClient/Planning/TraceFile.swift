@@ -30,7 +30,8 @@ package struct TraceFile: Sendable {
         guard !known.isEmpty else {
             throw NacreError(
                 .badUsage, "no draft was compared at any of the trace's \(trace.positions.count) positions",
-                remedy: "record a job that drafts: `nacre run --method stream --record F`, with a drafter there")
+                remedy: "record with a drafter there and, where drafts rest, a fixed length: "
+                    + "`nacre run --gamma 4 --record F`")
         }
         return known
     }
