@@ -37,9 +37,10 @@ def spread(middle, low, high, count, mark=""):
     return f"{mark}{middle:.2f}{mark}" + (f" ({low:.2f}–{high:.2f})" if count >= QUARTILES_MIN else "")
 
 
-def best_peer(rows):
-    return max((name for name in rows if name.startswith("llama")),
-               key=lambda name: statistics.median(rows[name]["tokens_per_second"]))
+def best_peer(rows, among=None):
+    """Of llama.cpp's variants (or of `among`) the fastest, by pairs, since the machine's speed goes up and down."""
+    return max(among or [name for name in rows if name.startswith("llama")],
+               key=lambda name: paired(rows, name, PLAIN)[0])
 
 
 HEAD = ["| requests | | n | tokens/s | first | decoding | to plain | to llama.cpp's best | accepted | differ |",
@@ -156,7 +157,7 @@ def aims(pair):
                paired(near["1"], UP, DRAFTS, "decode")[0])
     for load, rows in sorted(near.items(), key=lambda item: int(item[0])):
         if int(load) >= 4:
-            base = max((SERVER, DRAFTS), key=lambda name: statistics.median(rows[name]["tokens_per_second"]))
+            base = best_peer(rows, (SERVER, DRAFTS))
             yield f"{load} requests on one host: `nacre up` against {base}", 1.0, paired(rows, UP, base)[0], None
 
 
@@ -304,6 +305,8 @@ def svg(figures):
         y += height
     style = ("text{font:12px sans-serif;fill:#333}.title{font-weight:bold}.value{font-size:9px;text-anchor:middle}"
              "line{stroke:#888}@media(prefers-color-scheme:dark){text{fill:#ddd}}")
+    dates = sorted({run["date"] for run in figures["runs"]})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" role="img">'
-            f'<title>Tokens per second, {escape(figures["runs"][-1]["date"])}</title><style>{style}</style>\n'
+            f'<title>Tokens per second, {escape(when)}</title><style>{style}</style>\n'
             + "\n".join(out) + "\n</svg>\n")
