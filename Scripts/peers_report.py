@@ -305,8 +305,6 @@ def svg(figures):
         y += height
     style = ("text{font:12px sans-serif;fill:#333}.title{font-weight:bold}.value{font-size:9px;text-anchor:middle}"
              "line{stroke:#888}@media(prefers-color-scheme:dark){text{fill:#ddd}}")
-    dates = sorted({run["date"] for run in figures["runs"]})
-    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" role="img">'
-            f'<title>Tokens per second, {escape(when)}</title><style>{style}</style>\n'
+            f'<title>Tokens per second by requests at once</title><style>{style}</style>\n'
             + "\n".join(out) + "\n</svg>\n")
