@@ -59,8 +59,8 @@ struct RunCommand: AsyncParsableCommand {
                 try record.write(try await coordinator.recording(finished.document.id))
                 if finished.document.statistics.judged == 0 {
                     terminal.note(
-                        "no draft was compared, so that \(record.path) holds nothing to replay: record with a "
-                            + "drafter there (`nacre nodes`) and, where drafts rest, with --gamma 4")
+                        "no draft was compared, so that \(record.path) holds nothing to replay: record a method "
+                            + "that drafts, with a drafter there (`nacre nodes`) and, where drafts rest, --gamma 4")
                 }
             }
             if !json, finished.document.state == "cancelled" { throw NacreError(.failed, "the job was cancelled") }

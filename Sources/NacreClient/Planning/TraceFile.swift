@@ -31,7 +31,7 @@ package struct TraceFile: Sendable {
             throw NacreError(
                 .badUsage, "no draft was compared at any of the trace's \(trace.positions.count) positions",
                 remedy: "record with a drafter there and, where drafts rest, a fixed length: "
-                    + "`nacre run --gamma 4 --record F`")
+                    + "`nacre run --method stream --gamma 4 --record F`")
         }
         return known
     }
